@@ -1,0 +1,50 @@
+# `make` shows what there is. Only Python 3.11 (or later) and make are needed to begin.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+DEMO := .demo-venv
+BIN := $(VENV)/bin
+PIP_FLAGS := --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test check golden bench clean
+
+help:  ## show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+env: $(VENV)/.ready  ## build .venv with every target (some 3 GB), once
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@tools/need.sh "$(PYTHON)"
+	test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
+	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e ".[cpu,pytorch,keras-cpu,gluon,dev]"
+	$(BIN)/python -m pip check
+	@touch $@
+
+demo: $(DEMO)/.ready  ## check, build and run specs/digits_cnn.nn without any framework
+	@$(DEMO)/bin/python -m nnspec.demo
+
+$(DEMO)/.ready: pyproject.toml constraints.txt
+	test -x $(DEMO)/bin/python || "$(PYTHON)" -m venv $(DEMO)
+	$(DEMO)/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt -e ".[cpu]"
+	@touch $@
+
+test: env  ## lint, types, and every test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+check: env  ## the same without the frameworks: under a minute
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest -m "not framework and not slow"
+
+golden: env  ## write the expected outputs of tests/cases/golden anew (then read the diff)
+	NNSPEC_UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/test_golden.py
+
+bench: env  ## measure; see benchmarks/README.md
+	$(BIN)/python -m benchmarks
+
+clean:  ## remove what was built, the environments too
+	rm -rf $(VENV) $(DEMO) build dist

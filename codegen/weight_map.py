@@ -1,0 +1,130 @@
+"""How a canonical weight becomes a target's native one, and back.
+
+A map is a tuple of `NativeWeight`. Each holds transforms that lead from the canonical array to the
+native one; every transform can be undone, so weights trained in any target reach every other one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Union
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Permute:
+    """Transpose to the given order of axes."""
+
+    order: tuple[int, ...]
+
+    def apply(self, array: Array) -> Array:
+        return array.transpose(self.order)
+
+    def undo(self, array: Array) -> Array:
+        return array.transpose(np.argsort(self.order))
+
+
+@dataclass(frozen=True)
+class Reorder:
+    """Split an axis into a grid of sizes, transpose the grid, join it again.
+
+    `Reorder(1, (5, 5, 32), (2, 0, 1))` turns the columns that met a flattened H, W, C image into
+    those that meet C, H, W.
+    """
+
+    axis: int
+    grid: tuple[int, ...]
+    order: tuple[int, ...]
+
+    def _index(self) -> Array:
+        count = int(np.prod(self.grid))
+        return np.arange(count).reshape(self.grid).transpose(self.order).ravel()
+
+    def apply(self, array: Array) -> Array:
+        return array.take(self._index(), axis=self.axis)
+
+    def undo(self, array: Array) -> Array:
+        return array.take(np.argsort(self._index()), axis=self.axis)
+
+
+@dataclass(frozen=True)
+class Gates:
+    """Cut an axis into equal blocks and put them into another order (gates i f g o to i o f g)."""
+
+    axis: int
+    order: tuple[int, ...]
+
+    def apply(self, array: Array) -> Array:
+        blocks = np.split(array, len(self.order), axis=self.axis)
+        return np.concatenate([blocks[i] for i in self.order], axis=self.axis)
+
+    def undo(self, array: Array) -> Array:
+        return Gates(self.axis, tuple(int(i) for i in np.argsort(self.order))).apply(array)
+
+
+@dataclass(frozen=True)
+class Reshape:
+    """Give the same elements another shape."""
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+    def apply(self, array: Array) -> Array:
+        return array.reshape(self.after)
+
+    def undo(self, array: Array) -> Array:
+        return array.reshape(self.before)
+
+
+@dataclass(frozen=True)
+class ZeroPad:
+    """Append zeros along an axis (a second bias that the language does not have)."""
+
+    axis: int
+    count: int
+
+    def apply(self, array: Array) -> Array:
+        widths = [(0, self.count if i == self.axis else 0) for i in range(array.ndim)]
+        return np.pad(array, widths)
+
+    def undo(self, array: Array) -> Array:
+        return array.take(np.arange(array.shape[self.axis] - self.count), axis=self.axis)
+
+
+Transform = Union[Permute, Reorder, Gates, Reshape, ZeroPad]
+
+
+@dataclass(frozen=True)
+class NativeWeight:
+    """One entry of a map: canonical `path`, `native` name, transforms from the one to the other."""
+
+    path: str
+    native: str
+    transforms: tuple[Transform, ...] = ()
+
+    def to_native(self, array: Array) -> Array:
+        for transform in self.transforms:
+            array = transform.apply(array)
+        return np.asarray(array, order="C")
+
+    def to_canonical(self, array: Array) -> Array:
+        for transform in reversed(self.transforms):
+            array = transform.undo(array)
+        return np.asarray(array, order="C")
+
+
+WeightMap = tuple[NativeWeight, ...]
+
+
+def to_native(weights: Mapping[str, Array], entries: WeightMap) -> dict[str, Array]:
+    """Canonical weights under their native names and in their native layouts."""
+    return {e.native: e.to_native(weights[e.path]) for e in entries}
+
+
+def to_canonical(native: Mapping[str, Array], entries: WeightMap) -> dict[str, Array]:
+    """Native weights under their canonical paths and in their canonical layouts."""
+    return {e.path: e.to_canonical(native[e.native]) for e in entries}

@@ -1,0 +1,189 @@
+"""Dimensions: whole numbers, or arithmetic over symbolic sizes kept in a canonical form.
+
+A `Dim` is an `int` or a `Sym`. A `Sym` is a polynomial whose atoms are names (`N`) and floor
+divisions or remainders that do not come out even (`T // 2`). Two equal sizes have equal forms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+from typing import Union
+
+
+@dataclass(frozen=True)
+class Quotient:
+    """`left // right`, or `left % right` where `remainder`."""
+
+    left: Sym
+    right: Dim
+    remainder: bool = False
+
+    def __str__(self) -> str:
+        operator = "%" if self.remainder else "//"
+        return f"{_group(self.left)} {operator} {_group(self.right)}"
+
+
+Atom = Union[str, Quotient]
+Monomial = tuple[Atom, ...]
+
+
+@dataclass(frozen=True)
+class Sym:
+    """Sum of `coefficient * product(atoms)`; sorted, no zero coefficients, never a plain number."""
+
+    terms: tuple[tuple[Monomial, int], ...]
+
+    def __add__(self, other: Dim) -> Dim:
+        total = dict(self.terms)
+        for monomial, k in _terms(other):
+            total[monomial] = total.get(monomial, 0) + k
+        return _make(total)
+
+    __radd__ = __add__
+
+    def __neg__(self) -> Dim:
+        return self * -1
+
+    def __sub__(self, other: Dim) -> Dim:
+        return self + (-other)
+
+    def __rsub__(self, other: Dim) -> Dim:
+        return -self + other
+
+    def __mul__(self, other: Dim) -> Dim:
+        total: dict[Monomial, int] = {}
+        for a, j in self.terms:
+            for b, k in _terms(other):
+                monomial = tuple(sorted(a + b, key=str))
+                total[monomial] = total.get(monomial, 0) + j * k
+        return _make(total)
+
+    __rmul__ = __mul__
+
+    def __floordiv__(self, other: Dim) -> Dim:
+        if other == 1:
+            return self
+        whole, rest = _divide(self, other)
+        if rest == 0:
+            return whole
+        if isinstance(rest, int) and isinstance(other, int):
+            return whole + rest // other
+        return whole + _atom(Quotient(_as_sym(rest), other))
+
+    def __mod__(self, other: Dim) -> Dim:
+        if other == 1:
+            return 0
+        _, rest = _divide(self, other)
+        if isinstance(rest, int) and isinstance(other, int):
+            return rest % other
+        return _atom(Quotient(_as_sym(rest), other, remainder=True)) if rest != 0 else 0
+
+    def __str__(self) -> str:
+        text = ""
+        for monomial, k in sorted(self.terms, key=lambda t: (not t[0], str(t[0]))):
+            factors = [f"({a})" if isinstance(a, Quotient) else a for a in monomial]
+            if len(self.terms) == 1 and abs(k) == 1 and len(monomial) == 1:
+                factors = [str(monomial[0])]
+            if abs(k) != 1 or not factors:
+                factors.append(str(abs(k)))
+            sign = (" - " if k < 0 else " + ") if text else ("-" if k < 0 else "")
+            text += sign + " * ".join(factors)
+        return text
+
+    __repr__ = __str__
+
+
+Dim = Union[int, Sym]
+Shape = tuple[Dim, ...]
+
+
+def symbol(name: str) -> Sym:
+    """The size called `name`."""
+    return Sym((((name,), 1),))
+
+
+def symbols(dim: Dim) -> set[str]:
+    """Names that a dimension depends on."""
+    found: set[str] = set()
+    for monomial, _ in _terms(dim):
+        for atom in monomial:
+            found |= {atom} if isinstance(atom, str) else symbols(atom.left) | symbols(atom.right)
+    return found
+
+
+def substitute(dim: Dim, sizes: Mapping[str, Dim]) -> Dim:
+    """The dimension with names replaced; with all of them numbers, a number."""
+    if isinstance(dim, int):
+        return dim
+    total: Dim = 0
+    for monomial, k in dim.terms:
+        product: Dim = k
+        for atom in monomial:
+            if isinstance(atom, str):
+                product = product * sizes.get(atom, symbol(atom))
+            else:
+                left, right = substitute(atom.left, sizes), substitute(atom.right, sizes)
+                product = product * (left % right if atom.remainder else left // right)
+        total = total + product
+    return total
+
+
+def product(shape: tuple[Dim, ...]) -> Dim:
+    """Number of elements."""
+    return reduce(lambda a, b: a * b, shape, 1)
+
+
+def show(shape: tuple[Dim, ...]) -> str:
+    """`[N, 28, 28, 1]`."""
+    return "[" + ", ".join(map(str, shape)) + "]"
+
+
+def _terms(dim: Dim) -> tuple[tuple[Monomial, int], ...]:
+    return dim.terms if isinstance(dim, Sym) else ((((), dim),) if dim else ())
+
+
+def _make(total: Mapping[Monomial, int]) -> Dim:
+    kept = {m: k for m, k in total.items() if k}
+    if not kept:
+        return 0
+    if set(kept) == {()}:
+        return kept[()]
+    return Sym(tuple(sorted(kept.items(), key=lambda t: (-len(t[0]), str(t[0])))))
+
+
+def _as_sym(dim: Dim) -> Sym:
+    return dim if isinstance(dim, Sym) else Sym((((), dim),))
+
+
+def _atom(quotient: Quotient) -> Dim:
+    return Sym((((quotient,), 1),))
+
+
+def _divide(left: Sym, right: Dim) -> tuple[Dim, Dim]:
+    """`(whole, rest)` with `left == whole * right + rest`, taking out the terms that divide evenly."""
+    divisor = _terms(right)
+    if len(divisor) != 1:
+        return (1, 0) if left == right else (0, left)
+    by, k = divisor[0]
+    whole: dict[Monomial, int] = {}
+    rest: dict[Monomial, int] = {}
+    for monomial, j in left.terms:
+        left_over = list(monomial)
+        even = j % k == 0
+        for atom in by:
+            if atom in left_over:
+                left_over.remove(atom)
+            else:
+                even = False
+        if even:
+            whole[tuple(left_over)] = j // k
+        else:
+            rest[monomial] = j
+    return _make(whole), _make(rest)
+
+
+def _group(dim: Dim) -> str:
+    simple = isinstance(dim, int) or len(dim.terms) == 1 and dim.terms[0] == (dim.terms[0][0], 1)
+    return str(dim) if simple else f"({dim})"

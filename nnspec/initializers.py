@@ -1,0 +1,1 @@
+"""How weights begin: each initialiser is a value of the language (`normal(0.02)`, `glorot_uniform`)."""
