@@ -53,7 +53,9 @@ def compare(script: str, names: Sequence[str], rounds: int) -> dict[str, dict[st
     return best
 
 
-def main(script: str, cases: dict[str, Callable[[], dict[str, Any]]], rounds: int) -> dict[str, dict[str, Any]] | None:
+def main(
+    script: str, cases: dict[str, Callable[[], dict[str, Any]]], rounds: int
+) -> dict[str, dict[str, Any]] | None:
     """Either one case (printed as JSON, returns None) or all of them interleaved."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--case", choices=list(cases))

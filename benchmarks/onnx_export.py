@@ -36,8 +36,13 @@ def export(name: str) -> dict[str, Any]:
 
     def call() -> None:
         torch.onnx.export(
-            net, (image,), FILES / f"{name}_torch.onnx", dynamo=True, external_data=False,
-            dynamic_shapes=({0: torch.export.Dim("N")},), verbose=False,
+            net,
+            (image,),
+            FILES / f"{name}_torch.onnx",
+            dynamo=True,
+            external_data=False,
+            dynamic_shapes=({0: torch.export.Dim("N")},),
+            verbose=False,
         )
 
     FILES.mkdir(exist_ok=True)
@@ -63,14 +68,21 @@ def latency(name: str, maker: str) -> dict[str, Any]:
 CASES = {
     **{f"build {n}": partial(build, n) for n in NAMES},
     **{f"export {n}": partial(export, n) for n in NAMES},
-    **{f"{maker} latency {n}": partial(latency, n, maker) for n in NAMES for maker in ("nnspec", "torch")},
+    **{
+        f"{maker} latency {n}": partial(latency, n, maker)
+        for n in NAMES
+        for maker in ("nnspec", "torch")
+    },
 }
 
 if __name__ == "__main__":
     results = main(__file__, CASES, 5)
     for name in NAMES if results else ():
         ours, theirs = results[f"build {name}"]["seconds"], results[f"export {name}"]["seconds"]
-        ratio = results[f"nnspec latency {name}"]["seconds"] / results[f"torch latency {name}"]["seconds"]
+        ratio = (
+            results[f"nnspec latency {name}"]["seconds"]
+            / results[f"torch latency {name}"]["seconds"]
+        )
         print(
             f"{name:<20} build {ours * 1000:7.1f} ms, torch.onnx.export {theirs * 1000:8.0f} ms"
             f" ({theirs / ours:5.0f} x), latency ratio {ratio:.3f}"

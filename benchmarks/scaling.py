@@ -30,7 +30,10 @@ def in_process(task: str, layers: int) -> dict[str, Any]:
     text = spec(layers)
     tasks: dict[str, Callable[[], object]] = {
         "check": lambda: nnspec.load(text),
-        **{t: partial(lambda t: nnspec.load(text).build(t), t) for t in ("onnx", "pytorch", "keras", "gluon")},
+        **{
+            t: partial(lambda t: nnspec.load(text).build(t), t)
+            for t in ("onnx", "pytorch", "keras", "gluon")
+        },
     }
     return {"seconds": median_of(tasks[task], 3 if layers > 1_000 else 7, 1)}
 
@@ -45,7 +48,9 @@ def command(task: str, layers: int) -> dict[str, Any]:
         }[task]
 
         def call() -> None:
-            subprocess.run([sys.executable, "-m", "nnspec", *arguments], check=True, capture_output=True)
+            subprocess.run(
+                [sys.executable, "-m", "nnspec", *arguments], check=True, capture_output=True
+            )
 
         return {"seconds": median_of(call, 1 if layers > 1_000 else 3, 0)}
 

@@ -117,4 +117,6 @@ if __name__ == "__main__":
     results = main(__file__, CASES, 5)
     for target in ("pytorch", "keras") if results else ():
         ours, theirs = (results[f"{target} {how}"]["seconds"] for how in ("generated", "by hand"))
-        print(f"{target:<8} generated {ours * 1000:6.2f} ms, by hand {theirs * 1000:6.2f} ms, ratio {ours / theirs:.2f}")
+        print(
+            f"{target:<8} generated {ours * 1000:6.2f} ms, by hand {theirs * 1000:6.2f} ms, ratio {ours / theirs:.2f}"
+        )

@@ -61,12 +61,14 @@ class Weight(Value):
 
     path: unique in the model, `layer.3.attention.dense.weight`; the key in a canonical file.
     role: the last part of the path: `weight`, `bias`, `running_mean`, or a free weight's name.
+    fans: (fan in, fan out) for the initialiser, where they are not those of the shape.
     """
 
     path: str = ""
     role: str = ""
     initializer: Initializer | None = None
     trainable: bool = True
+    fans: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,1 +1,198 @@
-"""How weights begin: each initialiser is a value of the language (`normal(0.02)`, `glorot_uniform`)."""
+"""How weights begin: each initialiser is a value of the language (`normal(0.02)`, `glorot_uniform`).
+
+Every weight draws from a generator of its own, seeded by the seed and the weight's path, so editing
+one layer never changes another's beginning. Draws are made in f64 from PCG64's raw bits; what the
+mathematics library of a platform may change lies far below f32's rounding.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nnspec.fields import arg
+from nnspec.kinds import real
+
+Array = np.ndarray[Any, Any]
+Fans = tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class Initializer:
+    """Base of all initialisers; `name` is the one in the language."""
+
+    name: ClassVar[str]
+
+    def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        """Values in f64. `fans` are (in, out), worked out from the shape where the op gives none."""
+        raise NotImplementedError
+
+    @classmethod
+    def arguments(cls) -> tuple[dataclasses.Field[Any], ...]:
+        return dataclasses.fields(cls)
+
+
+INITIALIZERS: dict[str, type[Initializer]] = {}
+
+
+def declare(cls: type[Initializer]) -> type[Initializer]:
+    frozen = dataclass(frozen=True)(cls)
+    INITIALIZERS[frozen.name] = frozen
+    return frozen
+
+
+def fans_of(shape: tuple[int, ...], fans: Fans) -> tuple[int, int]:
+    """Fan in and out of a free weight: the last axis is out, the one before it in."""
+    if fans is not None:
+        return fans
+    if not shape:
+        return 1, 1
+    if len(shape) == 1:
+        return shape[0], shape[0]
+    receptive = math.prod(shape[:-2])
+    return shape[-2] * receptive, shape[-1] * receptive
+
+
+def normals(shape: tuple[int, ...], generator: np.random.Generator) -> Array:
+    """Standard normal values by Box and Muller from uniform ones."""
+    count = math.prod(shape)
+    half = (count + 1) // 2
+    radius = np.sqrt(-2.0 * np.log1p(-generator.random(half)))
+    angle = 2.0 * np.pi * generator.random(half)
+    both = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
+    return both[:count].reshape(shape)
+
+
+@declare
+class Zeros(Initializer):
+    """All 0."""
+
+    name = "zeros"
+
+    def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        return np.zeros(shape)
+
+
+@declare
+class Ones(Initializer):
+    """All 1."""
+
+    name = "ones"
+
+    def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        return np.ones(shape)
+
+
+@declare
+class Constant(Initializer):
+    """All `value`."""
+
+    name = "constant"
+    value: float = arg("what every element is", real())
+
+    def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        return np.full(shape, self.value)
+
+
+@declare
+class Normal(Initializer):
+    """Normal with mean 0."""
+
+    name = "normal"
+    stddev: float = arg("standard deviation", real(0), 0.02)
+
+    def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        return self.stddev * normals(shape, generator)
+
+
+@declare
+class Uniform(Initializer):
+    """Uniform between two bounds."""
+
+    name = "uniform"
+    low: float = arg("least value", real(), -0.05)
+    high: float = arg("bound that is not reached", real(), 0.05)
+
+    def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        return self.low + (self.high - self.low) * generator.random(shape)
+
+
+@declare
+class GlorotUniform(Initializer):
+    """Uniform within sqrt(6 / (fan in + fan out)) (Glorot and Bengio 2010)."""
+
+    name = "glorot_uniform"
+
+    def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        limit = math.sqrt(6 / sum(fans_of(shape, fans)))
+        return limit * (2 * generator.random(shape) - 1)
+
+
+@declare
+class GlorotNormal(Initializer):
+    """Normal with variance 2 / (fan in + fan out) (Glorot and Bengio 2010)."""
+
+    name = "glorot_normal"
+
+    def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        return math.sqrt(2 / sum(fans_of(shape, fans))) * normals(shape, generator)
+
+
+@declare
+class HeUniform(Initializer):
+    """Uniform within sqrt(6 / fan in) (He et al. 2015)."""
+
+    name = "he_uniform"
+
+    def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        limit = math.sqrt(6 / fans_of(shape, fans)[0])
+        return limit * (2 * generator.random(shape) - 1)
+
+
+@declare
+class HeNormal(Initializer):
+    """Normal with variance 2 / fan in (He et al. 2015)."""
+
+    name = "he_normal"
+
+    def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        return math.sqrt(2 / fans_of(shape, fans)[0]) * normals(shape, generator)
+
+
+@declare
+class Orthogonal(Initializer):
+    """Orthonormal rows or columns, whichever are fewer (Saxe et al. 2013).
+
+    The matrix is the weight's first axis against all others; Gram and Schmidt, twice, in f64.
+    """
+
+    name = "orthogonal"
+    gain: float = arg("factor", real(), 1.0)
+
+    def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        rows, columns = shape[0], math.prod(shape[1:])
+        tall = normals((max(rows, columns), min(rows, columns)), generator)
+        for i in range(tall.shape[1]):
+            for _ in range(2):
+                overlap = (tall[:, :i] * tall[:, i : i + 1]).sum(axis=0)
+                tall[:, i] -= (tall[:, :i] * overlap).sum(axis=1)
+            tall[:, i] /= np.sqrt((tall[:, i] ** 2).sum())
+        matrix = tall if rows >= columns else tall.T
+        return self.gain * matrix.reshape(shape)
+
+
+@dataclass(frozen=True)
+class ForgetBias(Initializer):
+    """Zeros, and ones for the forget gate of an LSTM (gates i f g o; Jozefowicz et al. 2015)."""
+
+    name = "forget_bias"
+    units: int
+
+    def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        bias = np.zeros(shape)
+        bias[self.units : 2 * self.units] = 1
+        return bias

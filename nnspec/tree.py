@@ -290,6 +290,18 @@ class Pipe(Tree):
 
 
 Expr = (
-    Name | Number | String | Literal | List | Tuple | Parallel | Call | Attribute | Index
-    | Unary | Binary | Conditional | Pipe
+    Name
+    | Number
+    | String
+    | Literal
+    | List
+    | Tuple
+    | Parallel
+    | Call
+    | Attribute
+    | Index
+    | Unary
+    | Binary
+    | Conditional
+    | Pipe
 )

@@ -60,7 +60,7 @@ def _find(directory: Path, name: str) -> Path:
             helps=(
                 "get them from the MNIST database (Yann LeCun's page and its mirrors offer them as "
                 f"`.gz`; no need to unpack) and put them into `{directory}`",
-                "or name another directory: `data = mnist(path = \"...\")`",
+                'or name another directory: `data = mnist(path = "...")`',
                 "or train on the digits that ship with nnspec: `data = digits(size = 28)`",
             ),
         )

@@ -19,7 +19,9 @@ def read(root: Path, path: str) -> tuple[dict[str, Array], dict[str, Array]]:
     columns = read_arrays(root / path)
     train = {name: array for name, array in columns.items() if not name.startswith(PREFIX)}
     validation = {
-        name.removeprefix(PREFIX): array for name, array in columns.items() if name.startswith(PREFIX)
+        name.removeprefix(PREFIX): array
+        for name, array in columns.items()
+        if name.startswith(PREFIX)
     }
     for part in (train, validation):
         lengths = {name: len(array) if array.ndim else 0 for name, array in part.items()}

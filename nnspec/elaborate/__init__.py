@@ -1,0 +1,83 @@
+"""Tree to graph: names, compile-time values, blocks, loops, training programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nnspec import tree
+from nnspec.diagnostics import Diagnostic, Reporter, did_you_mean
+from nnspec.elaborate.blocks import call_block, model_graph
+from nnspec.elaborate.lints import naming
+from nnspec.elaborate.modules import Loader, Module
+from nnspec.elaborate.resolve import resolve
+from nnspec.elaborate.session import Session
+from nnspec.elaborate.training import training
+from nnspec.graph import Program
+from nnspec.source import Source
+
+
+def elaborate(
+    source: Source,
+    reporter: Reporter,
+    *,
+    path: Path | None = None,
+    roots: Sequence[Path] = (),
+    parameters: Mapping[str, Any] | None = None,
+) -> Program:
+    """What a file means. Everything that is wrong is reported; what failed is left out.
+
+    path: of the file, for imports beside it; roots: where imports are looked up too; parameters: in
+    place of the defaults of the file's models and programs.
+    """
+    loader = Loader(reporter, roots)
+    if path is not None:
+        loader.loading.append((path.resolve(), path.stem))
+    module = loader.load(source, path)
+    session = Session(reporter, call_block)
+    given = dict(parameters or {})
+    _check_parameters(module, given, reporter)
+    models = [
+        model_graph(session, module, declaration, _for(declaration, given))
+        for declaration in module.declared.values()
+        if isinstance(declaration, tree.Block)
+        and declaration.is_model
+        and all(p.default is not None or p.name.text in given for p in declaration.parameters)
+    ]
+    trainings = [training(session, module, t, _for(t, given)) for t in module.trainings]
+    resolve(session, module)
+    for name in (*(d.name for d in module.declared.values() if isinstance(d, tree.Block)),):
+        if found := naming(name, True):
+            reporter.report(found)
+    return Program(
+        tuple(m for m in models if m is not None),
+        tuple(t for t in trainings if t is not None),
+        source.path,
+    )
+
+
+def _for(declaration: tree.Block | tree.Train, given: Mapping[str, Any]) -> dict[str, Any]:
+    names = {p.name.text for p in declaration.parameters}
+    return {name: value for name, value in given.items() if name in names}
+
+
+def _check_parameters(module: Module, given: Mapping[str, Any], reporter: Reporter) -> None:
+    """A parameter from the command line that nothing in the file has."""
+    blocks = [d for d in module.declared.values() if isinstance(d, tree.Block) and d.is_model]
+    known = {p.name.text for d in (*blocks, *module.trainings) for p in d.parameters}
+    for name in given:
+        if name not in known:
+            reporter.report(
+                Diagnostic(
+                    "E0705",
+                    f"no model or program of this file has a parameter `{name}`",
+                    helps=did_you_mean(name, known)
+                    or (f"parameters are {', '.join(sorted(known))}",)
+                    if known
+                    else (),
+                )
+            )
+
+
+__all__ = ["elaborate"]

@@ -1,0 +1,19 @@
+"""The catalogue: what every op is. `OPS` maps the language's names to declarations."""
+
+from nnspec.ops import (
+    activations,
+    algebra,
+    convolution,
+    dense,
+    elementwise,
+    losses,
+    normalization,
+    pooling,
+    random,
+    recurrent,
+    reduction,
+    shaping,
+)
+from nnspec.ops.base import OPS, Example, Layout, Op, Operand, ShapeError, WeightSpec
+
+__all__ = ["OPS", "Example", "Layout", "Op", "Operand", "ShapeError", "WeightSpec"]

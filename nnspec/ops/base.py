@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from nnspec.dims import Dim, Shape
 from nnspec.graph import TensorType
-from nnspec.ops.kinds import Kind
 
 if TYPE_CHECKING:
     from nnspec.initializers import Initializer
@@ -67,16 +66,6 @@ class Example:
 
     op: Op
     inputs: tuple[TensorType, ...]
-
-
-def arg(doc: str, kind: Kind, default: Any = dataclasses.MISSING) -> Any:
-    """A field that the writer sets: what it means, what it may be, its default."""
-    return dataclasses.field(default=default, metadata={"doc": doc, "kind": kind})
-
-
-def internal(default: Any) -> Any:
-    """A field that only passes set (the layout pass: `channels_first`)."""
-    return dataclasses.field(default=default, metadata={"internal": True})
 
 
 @dataclass(frozen=True)

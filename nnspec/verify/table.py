@@ -29,13 +29,18 @@ def render(report: Report) -> RenderableType:
         parts.append(Text(f"{target} did not run: {reason}", style="yellow"))
     parts += [Text(f"note: {note}", style="dim") for note in report.notes]
     parts += [
-        Text(f"{r.subject}: {r.quantity} `{r.tensor}` of {r.target} differs by {r.relative:.1e}"
-             f" from {r.reference} (bound {r.bound:.0e})" + (f", {r.span}" if r.span else ""), style="red")
+        Text(
+            f"{r.subject}: {r.quantity} `{r.tensor}` of {r.target} differs by {r.relative:.1e}"
+            f" from {r.reference} (bound {r.bound:.0e})" + (f", {r.span}" if r.span else ""),
+            style="red",
+        )
         for r in report.rows
         if not r.agrees
     ]
     parts += [
-        Text(f"first difference in {c.target}: `{c.node}` by {c.relative:.1e}, {c.span}", style="red")
+        Text(
+            f"first difference in {c.target}: `{c.node}` by {c.relative:.1e}, {c.span}", style="red"
+        )
         for c in report.culprits
     ]
     verdict = "all targets agree" if report.agrees else "the targets DISAGREE"

@@ -30,7 +30,9 @@ def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _require(expects: str, test: Callable[[Any], bool], then: Callable[[Any], Any] = lambda v: v) -> Kind:
+def _require(
+    expects: str, test: Callable[[Any], bool], then: Callable[[Any], Any] = lambda v: v
+) -> Kind:
     def convert(value: Any) -> Any:
         if not test(value):
             raise ValueError(expects)
@@ -70,7 +72,11 @@ string = _require("a string", lambda v: isinstance(v, str))
 
 def choice(*options: str) -> Kind:
     """One of a few strings."""
-    listed = " or ".join([", ".join(f'"{o}"' for o in options[:-1]), f'"{options[-1]}"'] if options[1:] else [f'"{options[0]}"'])
+    listed = " or ".join(
+        [", ".join(f'"{o}"' for o in options[:-1]), f'"{options[-1]}"']
+        if options[1:]
+        else [f'"{options[0]}"']
+    )
     return _require(listed, lambda v: v in options)
 
 
@@ -138,9 +144,20 @@ axes = Kind("the number of an axis or a list of them", _axes, axis_like=True)
 def _shape(value: Any) -> Any:
     if not isinstance(value, (tuple, list)):
         raise ValueError(shape.expects)
-    if not all(isinstance(v, Sym) or _is_int(v) and v >= -1 for v in value):
+    if not all(isinstance(v, Sym) or (_is_int(v) and v >= -1) for v in value):
         raise ValueError(shape.expects)
     return tuple(value)
 
 
 shape = Kind("a list of sizes", _shape)
+
+
+def _initializer(value: Any) -> Any:
+    from nnspec.initializers import Initializer
+
+    if not isinstance(value, Initializer):
+        raise ValueError(initializer.expects)
+    return value
+
+
+initializer = Kind("an initialiser, such as `glorot_uniform` or `normal(0.02)`", _initializer)

@@ -1,0 +1,63 @@
+"""Initialisers as MXNet's; `Xavier()` is the default of a generated program and is left out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from codegen.python_source import Expr, Name, Verbatim
+from nnspec import initializers as init
+from nnspec.initializers import Initializer, fans_of
+
+HELPERS: Mapping[str, Verbatim] = {
+    "UniformBetween": Verbatim(
+        '''\
+@mx.init.register
+class UniformBetween(mx.init.Initializer):
+    """Uniform between two bounds; MXNet's own is symmetric around zero."""
+
+    def __init__(self, low, high):
+        super().__init__(low=low, high=high)
+        self.low, self.high = low, high
+
+    def _init_weight(self, name, array):
+        mx.random.uniform(self.low, self.high, out=array)''',
+        ("mx",),
+    ),
+}
+
+
+def initializer(
+    value: Initializer | None, shape: tuple[int, ...], fans: tuple[int, int] | None
+) -> Expr:
+    """Constructor of the initialiser of a weight of this shape."""
+    mx = "mx.init."
+    match value:
+        case init.Zeros() | None:
+            return Name(mx + "Zero")()
+        case init.Ones():
+            return Name(mx + "One")()
+        case init.Constant():
+            return Name(mx + "Constant")(value.value)
+        case init.Normal():
+            return Name(mx + "Normal")(value.stddev)
+        case init.Uniform() if value.low == -value.high:
+            return Name(mx + "Uniform")(value.high)
+        case init.Uniform():
+            return Name("UniformBetween")(value.low, value.high)
+        case init.Orthogonal():
+            return Name(mx + "Orthogonal")(value.gain)
+        case init.GlorotUniform():
+            return Name(mx + "Uniform")(_rounded(math.sqrt(6 / sum(fans_of(shape, fans)))))
+        case init.GlorotNormal():
+            return Name(mx + "Normal")(_rounded(math.sqrt(2 / sum(fans_of(shape, fans)))))
+        case init.HeUniform():
+            return Name(mx + "Uniform")(_rounded(math.sqrt(6 / fans_of(shape, fans)[0])))
+        case init.HeNormal():
+            return Name(mx + "Normal")(_rounded(math.sqrt(2 / fans_of(shape, fans)[0])))
+    raise TypeError(f"no Gluon initialiser for {value}")
+
+
+def _rounded(value: float) -> float:
+    """Few enough digits to read; more would mean nothing to a random draw."""
+    return float(f"{value:.6g}")

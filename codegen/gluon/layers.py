@@ -1,0 +1,290 @@
+"""Layers: how they are constructed in `__init__`, and what is to be said where they are applied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from codegen.dialect import Application, Constructor, Result, UnsupportedOp
+from codegen.forward import Forward
+from codegen.gluon.initializers import initializer
+from codegen.gluon.padding import Pads, compact, padded, pads, symmetric
+from codegen.python_source import Call, Expr, Literal, Name
+from nnspec import initializers as init
+from nnspec.dims import Dim
+from nnspec.graph import Node, TensorType, Weight
+from nnspec.ops import convolution, dense, normalization, pooling, recurrent
+from nnspec.ops.base import Op, WeightSpec
+
+Args = tuple[Expr, ...]
+Convolution = convolution.Conv2D | convolution.ConvTranspose2D
+MINUS_INFINITY = Name("float")("-inf")
+
+
+def spatial(x: TensorType) -> tuple[Dim, Dim]:
+    """Height and width of an N, C, H, W image."""
+    return x.shape[2], x.shape[3]
+
+
+def conv_pads(node: Node) -> Pads:
+    op = node.op
+    assert isinstance(op, convolution.Conv2D)
+    size = spatial(node.inputs[0].type)
+    return pads(node, size, op.kernel, op.stride, op.dilation, op.padding)
+
+
+def pool_pads(node: Node) -> Pads:
+    op = node.op
+    assert isinstance(op, pooling.Pool2D)
+    size = spatial(node.inputs[0].type)
+    return pads(node, size, op.size, op.step, (1, 1), op.padding)
+
+
+def inner_pool_pads(node: Node) -> tuple[int, int] | None:
+    """The padding that the op itself can do: symmetric and smaller than the window."""
+    op = node.op
+    assert isinstance(op, pooling.Pool2D)
+    found = pool_pads(node)
+    if symmetric(found) and all(p < k for (p, _), k in zip(found, op.size)):
+        return found[0][0], found[1][0]
+    return None
+
+
+def transposed_crop(op: convolution.ConvTranspose2D) -> tuple[list[int], list[int], list[int]]:
+    """For each axis: symmetric crop, cells to add at the end, cells to cut off at the end."""
+    crop, add, cut = [], [], []
+    for k, s, d in zip(op.kernel, op.stride, op.dilation):
+        beyond = d * (k - 1) + 1 - s if op.padding == "same" else 0
+        crop.append(max(beyond, 0) // 2)
+        add.append(max(-beyond, 0))
+        cut.append(max(beyond, 0) % 2)
+    return crop, add, cut
+
+
+def specs(node: Node) -> dict[str, WeightSpec]:
+    return {s.role: s for s in node.op.weights(*(v.type for v in node.inputs))}
+
+
+def initializers(node: Node, **roles: str) -> dict[str, Expr]:
+    """Keyword arguments for those weights that begin otherwise than by default.
+
+    The defaults are the program's `net.initialize(mx.init.Xavier())` for kernels and zeros for biases.
+    """
+    found: dict[str, Expr] = {}
+    weights = {w.role: w for w in node.weights}
+    for role, spec in specs(node).items():
+        weight: Weight | None = weights.get(role)
+        value = weight.initializer if weight is not None else spec.initializer
+        keyword = roles.get(role, f"{role}_initializer")
+        if not isinstance(value, init.Zeros if role == "bias" else init.GlorotUniform):
+            shape = tuple(d for d in spec.shape if isinstance(d, int))
+            found[keyword] = initializer(value, shape, spec.fans)
+    return found
+
+
+def _dense(node: Node) -> Expr:
+    op = node.op
+    assert isinstance(op, dense.Dense)
+    call: Call = Name("nn.Dense")(Literal(op.units, "units"))
+    if not op.use_bias:
+        call = call.with_keyword("use_bias", False)
+    if node.inputs[0].type.rank > 2:
+        call = call.with_keyword("flatten", False)
+    call = call.with_keyword("in_units", node.inputs[0].type.shape[-1])
+    return _with(call, initializers(node))
+
+
+def _embedding(node: Node) -> Expr:
+    op = node.op
+    assert isinstance(op, dense.Embedding)
+    call = Name("nn.Embedding")(Literal(op.tokens, "input_dim"), Literal(op.width, "output_dim"))
+    return _with(call, initializers(node))
+
+
+def _conv(node: Node) -> Expr:
+    op = node.op
+    assert isinstance(op, convolution.Conv2D)
+    call = Name("nn.Conv2D")(Literal(op.filters, "channels"), compact(op.kernel))
+    if op.stride != (1, 1):
+        call = call.with_keyword("strides", compact(op.stride))
+    padding = conv_pads(node)
+    if symmetric(padding) and padding != ((0, 0), (0, 0)):
+        call = call.with_keyword("padding", compact((padding[0][0], padding[1][0])))
+    if op.dilation != (1, 1):
+        call = call.with_keyword("dilation", compact(op.dilation))
+    if op.groups != 1:
+        call = call.with_keyword("groups", op.groups)
+    return _channels(call, node, op)
+
+
+def _conv_transpose(node: Node) -> Expr:
+    op = node.op
+    assert isinstance(op, convolution.ConvTranspose2D)
+    call = Name("nn.Conv2DTranspose")(Literal(op.filters, "channels"), compact(op.kernel))
+    crop, add, _ = transposed_crop(op)
+    if op.stride != (1, 1):
+        call = call.with_keyword("strides", compact(op.stride))
+    if any(crop):
+        call = call.with_keyword("padding", compact(tuple(crop)))
+    if any(add):
+        call = call.with_keyword("output_padding", compact(tuple(add)))
+    if op.dilation != (1, 1):
+        call = call.with_keyword("dilation", compact(op.dilation))
+    return _channels(call, node, op)
+
+
+def _channels(call: Call, node: Node, op: Convolution) -> Expr:
+    if not op.use_bias:
+        call = call.with_keyword("use_bias", False)
+    call = call.with_keyword("in_channels", node.inputs[0].type.shape[1])
+    return _with(call, initializers(node))
+
+
+def _pool(name: str) -> Constructor:
+    def construct(node: Node) -> Expr:
+        op = node.op
+        assert isinstance(op, pooling.Pool2D)
+        call = Name(f"nn.{name}")(compact(op.size))
+        if op.step != op.size:
+            call = call.with_keyword("strides", compact(op.step))
+        padding = inner_pool_pads(node) or (0, 0)
+        if any(padding):
+            call = call.with_keyword("padding", compact(padding))
+            if name == "AvgPool2D":
+                call = call.with_keyword("count_include_pad", False)
+        return call
+
+    return construct
+
+
+def _batch_norm(node: Node) -> Expr:
+    op, x = node.op, node.inputs[0].type
+    assert isinstance(op, normalization.BatchNorm)
+    call: Call = Name("nn.BatchNorm")()
+    if batch_norm_axis(node) != 1:
+        call = call.with_keyword("axis", batch_norm_axis(node))
+    if op.momentum != 0.9:
+        call = call.with_keyword("momentum", op.momentum)
+    if op.epsilon != 1e-5:
+        call = call.with_keyword("epsilon", op.epsilon)
+    if not op.offset:
+        call = call.with_keyword("center", False)
+    if not op.scale:
+        call = call.with_keyword("scale", False)
+    return call.with_keyword("in_channels", x.shape[batch_norm_axis(node)])
+
+
+def batch_norm_axis(node: Node) -> int:
+    assert isinstance(node.op, normalization.BatchNorm)
+    return 1 if node.op.channels_first or node.inputs[0].type.rank == 2 else -1
+
+
+def _dropout(node: Node) -> Expr:
+    assert isinstance(node.op, normalization.Dropout)
+    return Name("nn.Dropout")(Literal(node.op.rate, "rate"))
+
+
+def _lstm(node: Node) -> Expr:
+    op = node.op
+    assert isinstance(op, recurrent.LSTM)
+    width: Any = node.inputs[0].type.shape[-1]
+    cells = []
+    for _ in range(op.layers):
+        call = Name("LSTM")(Literal(op.units, "units"), Literal(width, "input_size"))
+        cells.append(call.with_keyword("bidirectional", True) if op.bidirectional else call)
+        width = op.units * op.directions
+    # MXNet's own stack of layers computes wrong gradients in f64, and in f32 without oneDNN.
+    return cells[0] if op.layers == 1 else Name("stack")(*cells)
+
+
+def _with(call: Call, keywords: dict[str, Expr]) -> Call:
+    for name, value in keywords.items():
+        call = call.with_keyword(name, value)
+    return call
+
+
+LAYERS: Mapping[type[Op], Constructor] = {
+    dense.Dense: _dense,
+    dense.Embedding: _embedding,
+    convolution.Conv2D: _conv,
+    convolution.ConvTranspose2D: _conv_transpose,
+    pooling.MaxPool2D: _pool("MaxPool2D"),
+    pooling.AvgPool2D: _pool("AvgPool2D"),
+    normalization.BatchNorm: _batch_norm,
+    normalization.Dropout: _dropout,
+    recurrent.LSTM: _lstm,
+}
+
+
+def _apply_conv(node: Node, args: Args, forward: Forward) -> Result:
+    need_channels_first(node)
+    (x,) = args
+    padding = conv_pads(node)
+    if not symmetric(padding):
+        x = padded("F", x, padding, 0)
+    return forward.layer(node)(x)
+
+
+def _apply_conv_transpose(node: Node, args: Args, forward: Forward) -> Result:
+    assert isinstance(node.op, convolution.ConvTranspose2D)
+    need_channels_first(node)
+    return cut_end("F", forward.layer(node)(*args), node.op)
+
+
+def cut_end(prefix: str, y: Expr, op: convolution.ConvTranspose2D) -> Expr:
+    """Without the odd cells at the end that no symmetric crop takes off."""
+    _, _, cut = transposed_crop(op)
+    if not any(cut):
+        return y
+    end = (None, None, *(-c if c else None for c in cut))
+    return Name(f"{prefix}.slice")(y, begin=(None,) * 4, end=end)
+
+
+def _apply_max_pool(node: Node, args: Args, forward: Forward) -> Result:
+    need_channels_first(node)
+    (x,) = args
+    if inner_pool_pads(node) is None:
+        x = padded("F", x, pool_pads(node), MINUS_INFINITY)
+    return forward.layer(node)(x)
+
+
+def _apply_avg_pool(node: Node, args: Args, forward: Forward) -> Result:
+    need_channels_first(node)
+    if inner_pool_pads(node) is None:
+        # The share of a window that is not padding: the mean of zeros outside and ones inside.
+        x, padding, pool = forward.name(args[0]), pool_pads(node), forward.layer(node)
+        inside = forward.assign("inside", padded("F", Name("F.ones_like")(x), padding, 0))
+        x = forward.assign("x", padded("F", x, padding, 0))
+        return pool(x) / pool(inside)
+    return forward.layer(node)(*args)
+
+
+def need_channels_first(node: Node) -> None:
+    if not node.op.channels_first:  # type: ignore[attr-defined]
+        raise UnsupportedOp(node, "Gluon", "MXNet's image layers take N, C, H, W only")
+
+
+def _apply_lstm(node: Node, args: Args, forward: Forward) -> Result:
+    op = node.op
+    assert isinstance(op, recurrent.LSTM)
+    layer, (x,) = forward.layer(node), args
+    match op.returns:
+        case "sequence":
+            return layer(x)
+        case "last" if not op.bidirectional:
+            return Name("F.SequenceLast")(layer(x), axis=1)
+        case "last":
+            return Name("final_state")(Name("F"), layer(x), op.units)
+    for i in range(op.layers - 1):
+        x = layer[i](x)
+    last = layer if op.layers == 1 else layer[op.layers - 1]
+    return Name("with_states")(Name("F"), last, x, op.units, *([2] if op.bidirectional else []))
+
+
+APPLIED: Mapping[type[Op], Application] = {
+    convolution.Conv2D: _apply_conv,
+    convolution.ConvTranspose2D: _apply_conv_transpose,
+    pooling.MaxPool2D: _apply_max_pool,
+    pooling.AvgPool2D: _apply_avg_pool,
+    recurrent.LSTM: _apply_lstm,
+}

@@ -1,0 +1,94 @@
+"""Losses and metrics, by Gluon's own loss blocks where they mean the same.
+
+Gluon's losses give one number for each sample (the mean over its other axes), so that their mean is
+the mean over everything; L2Loss is half the squared difference and is not used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from codegen.dialect import Application, Result
+from codegen.forward import Forward
+from codegen.python_source import Expr, Literal, Name, Verbatim
+from nnspec.graph import Node
+from nnspec.ops import losses
+from nnspec.ops.base import Op
+
+Args = tuple[Expr, ...]
+
+HELPERS: Mapping[str, Verbatim] = {
+    "softmax_cross_entropy": Verbatim(
+        "softmax_cross_entropy = gluon.loss.SoftmaxCrossEntropyLoss()", ("gluon",)
+    ),
+    "sigmoid_cross_entropy": Verbatim(
+        "sigmoid_cross_entropy = gluon.loss.SigmoidBinaryCrossEntropyLoss()", ("gluon",)
+    ),
+    "accuracy": Verbatim(
+        '''\
+def accuracy(logits, labels):
+    """Share of the rows whose greatest score stands at the label."""
+    # MXNet's argmax gives floats.
+    right = logits.argmax(axis=-1).astype("int64") == labels.astype("int64")
+    return right.astype("float32").mean()'''
+    ),
+}
+
+
+def table(prefix: str) -> Mapping[type[Op], Application]:
+    """The losses, for operators that live under `prefix`."""
+
+    def op(name: str) -> Name:
+        return Name(f"{prefix}.{name}")
+
+    def reduced(each: Expr, reduction: str) -> Expr:
+        return each if reduction == "none" else each.attr(reduction)()
+
+    def cross_entropy(node: Node, args: Args, forward: Forward) -> Result:
+        assert isinstance(node.op, losses.CrossEntropy)
+        logits, labels = args
+        if node.op.reduction == "mean":
+            return Name("softmax_cross_entropy")(logits, labels).attr("mean")()
+        return reduced(-op("pick")(op("log_softmax")(logits), labels), node.op.reduction)
+
+    def mse(node: Node, args: Args, forward: Forward) -> Result:
+        assert isinstance(node.op, losses.Mse)
+        predictions, targets = args
+        same = node.inputs[0].type.shape == node.inputs[1].type.shape
+        if same or isinstance(targets, Literal):
+            difference = predictions - targets
+        else:
+            difference = op("broadcast_sub")(predictions, targets)
+        return reduced(op("square")(difference), node.op.reduction)
+
+    def binary_cross_entropy(node: Node, args: Args, forward: Forward) -> Result:
+        assert isinstance(node.op, losses.BinaryCrossEntropy)
+        logits, targets = args
+        if isinstance(targets, Literal) or not node.inputs[1].type.shape:
+            logits = forward.name(logits, "logits")
+            targets = _filled(prefix, logits, targets)
+        if node.op.reduction == "mean":
+            return Name("sigmoid_cross_entropy")(logits, targets).attr("mean")()
+        logits, targets = forward.name(logits, "logits"), forward.name(targets, "targets")
+        soft = forward.assign("soft", op("Activation")(-op("abs")(logits), act_type="softrelu"))
+        return reduced(op("relu")(logits) - logits * targets + soft, node.op.reduction)
+
+    def accuracy(node: Node, args: Args, forward: Forward) -> Result:
+        return Name("accuracy")(*args)
+
+    return {
+        losses.CrossEntropy: cross_entropy,
+        losses.Mse: mse,
+        losses.BinaryCrossEntropy: binary_cross_entropy,
+        losses.Accuracy: accuracy,
+    }
+
+
+def _filled(prefix: str, like: Expr, value: Expr) -> Expr:
+    """A tensor full of a number, shaped as another is."""
+    match value:
+        case Literal(value=number) if number in (0, 1):
+            return Name(f"{prefix}.{'ones' if number else 'zeros'}_like")(like)
+        case Literal():
+            return Name(f"{prefix}.ones_like")(like) * value
+    return Name(f"{prefix}.broadcast_mul")(Name(f"{prefix}.ones_like")(like), value)

@@ -1,0 +1,216 @@
+"""The dialect of Gluon: `HybridBlock` classes whose `hybrid_forward(self, F, x)` runs with arrays and symbols."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from codegen.dialect import ClassParts, Dialect
+from codegen.gluon.functions import functions
+from codegen.gluon.helpers import HELPERS
+from codegen.gluon.initializers import initializer
+from codegen.gluon.layers import APPLIED, LAYERS
+from codegen.gluon.weights import NATIVE_ROLES
+from codegen.gluon.losses import table as losses
+from codegen.names import attribute, distinct
+from codegen.python_source import (
+    Assign,
+    Attribute,
+    ClassDef,
+    Comprehension,
+    Expr,
+    Expression,
+    FunctionDef,
+    Import,
+    Item,
+    Literal,
+    Name,
+    Parameter,
+    Stmt,
+    Unary,
+    With,
+)
+from codegen.python_source.tree import children, names
+from nnspec.graph import Node, Weight
+from nnspec.ops.base import Op
+
+IMPORTS: Mapping[str, Import] = {
+    "argparse": Import("argparse"),
+    "math": Import("math"),
+    "sys": Import("sys"),
+    "Path": Import("pathlib", "Path"),
+    "np": Import("numpy", alias="np"),
+    "mx": Import("mxnet", alias="mx"),
+    "autograd": Import("mxnet", "autograd"),
+    "gluon": Import("mxnet", "gluon"),
+    "nd": Import("mxnet", "nd"),
+    "nn": Import("mxnet.gluon", "nn"),
+}
+
+NEVER: Mapping[type[Op], str] = {}
+"""Ops that Gluon can never express. What only some uses of an op cannot do (a reshape that needs sizes which
+a Symbol does not have, bfloat16, image layers in N, H, W, C) raises `UnsupportedOp` where it is met."""
+
+ATTRIBUTES = frozenset(
+    {
+        "apply",
+        "cast",
+        "collect_params",
+        "export",
+        "forward",
+        "hybrid_forward",
+        "hybridize",
+        "infer_shape",
+        "infer_type",
+        "initialize",
+        "load_parameters",
+        "load_params",
+        "name",
+        "name_scope",
+        "optimize_for",
+        "params",
+        "prefix",
+        "register_child",
+        "register_forward_hook",
+        "register_forward_pre_hook",
+        "register_op_hook",
+        "save_parameters",
+        "save_params",
+        "summary",
+    }
+)
+
+
+def free_weight(weight: Weight) -> Expr:
+    """`self.params.get("position", shape=(64, 32), init=mx.init.Normal(0.02))`."""
+    shape = tuple(d for d in weight.type.shape if isinstance(d, int))
+    begin = initializer(weight.initializer, shape, None)
+    return Name("self.params.get")(attribute(weight.role), shape=shape or (1,), init=begin)
+
+
+@dataclass(frozen=True)
+class Held(Attribute):
+    """A parameter that the forward pass reads; `frame` makes it an argument of `hybrid_forward`."""
+
+
+def weight_ref(weight: Weight, owner: Expr, node: Node | None) -> Expr:
+    """`self.position` or `self.embed.weight`, to be replaced by `frame`."""
+    name = weight.role if node is not None else attribute(weight.role, ATTRIBUTES)
+    return Held(owner, NATIVE_ROLES.get((type(node.op), name), name) if node else name)
+
+
+def frame(parts: ClassParts) -> Stmt:
+    """The class: layers in the name scope, parameters of its own among the arguments of the forward pass.
+
+    MXNet hands every parameter that is an attribute of the block to `hybrid_forward`, as an array or
+    as a symbol; one of a layer inside becomes an attribute here too.
+    """
+    taken = {*names(*parts.forward), *parts.inputs, "self", "F"}
+    own = [attribute(w.role, ATTRIBUTES) for w in parts.graph.free_weights]
+    arguments: dict[Held, str] = {}
+    for held in dict.fromkeys(_held(parts.forward)):
+        wanted = _joined(held)
+        if wanted in own and wanted not in taken:
+            arguments[held] = wanted
+        else:
+            arguments[held] = distinct(wanted, {*taken, *own, *arguments.values()})
+    borrowed = tuple(
+        Assign(Name(f"self.{name}"), Attribute(held.value, held.name))
+        for held, name in arguments.items()
+        if name not in own
+    )
+    init = (*parts.init, *borrowed)
+    scoped: tuple[Stmt, ...] = (With(((Name("self.name_scope")(), None),), init),) if init else ()
+    constructor = FunctionDef(
+        "__init__",
+        (Parameter("self"), *map(Parameter, parts.parameters), Parameter("**kwargs")),
+        (Expression(Name("super")().attr("__init__")(Unary("**", Name("kwargs")))), *scoped),
+    )
+    held_names = dict.fromkeys([*own, *arguments.values()])
+    forward = FunctionDef(
+        "hybrid_forward",
+        tuple(map(Parameter, ("self", "F", *parts.inputs, *held_names))),
+        _with_arguments(parts.forward, arguments),
+    )
+    body: tuple[Stmt, ...] = (constructor, forward) if init else (forward,)
+    return ClassDef(parts.name, (Name("gluon.HybridBlock"),), body, doc=parts.doc)
+
+
+def _held(tree: Any) -> Iterator[Held]:
+    if isinstance(tree, Held):
+        yield tree
+    elif isinstance(tree, tuple):
+        for part in tree:
+            yield from _held(part)
+    elif isinstance(tree, (Expr, Stmt)):
+        for child in children(tree):
+            yield from _held(child)
+
+
+def _with_arguments(tree: Any, arguments: Mapping[Held, str]) -> Any:
+    match tree:
+        case Held():
+            return Name(arguments[tree])
+        case tuple():
+            return tuple(_with_arguments(part, arguments) for part in tree)
+        case Expr() | Stmt():
+            changed = {
+                f.name: _with_arguments(getattr(tree, f.name), arguments) for f in fields(tree)
+            }
+            return replace(tree, **changed)
+    return tree
+
+
+def _joined(expression: Expr) -> str:
+    """`embed_weight` for `self.embed.weight`."""
+    match expression:
+        case Name(text):
+            return text.removeprefix("self").lstrip(".").replace(".", "_")
+        case Attribute(value, name):
+            return f"{_joined(value)}_{name}".lstrip("_")
+        case Item(value, Literal(index)):
+            return f"{_joined(value)}_{index}"
+    raise TypeError(f"no layer: {expression}")
+
+
+def repeat(layer: Expr, count: int) -> Expr:
+    many = Comprehension(layer, Name("_"), Name("range")(count))
+    return Name("stack")(Unary("*", many))
+
+
+def container(layers: tuple[Expr, ...]) -> Expr:
+    return Name("stack")(*layers)
+
+
+DIALECT = Dialect(
+    name="Gluon",
+    layers=LAYERS,
+    functions={**functions("F"), **losses("F"), **APPLIED},
+    frame=frame,
+    repeat=repeat,
+    container=container,
+    sequence=container,
+    weight=free_weight,
+    weight_ref=weight_ref,
+    never=NEVER,
+    imports=IMPORTS,
+    helpers=HELPERS,
+    size=lambda tensor, axis: Name("ruler")(Name("F"), tensor, axis),
+    forward_names=("self", "F"),
+    reserved_attributes=ATTRIBUTES,
+)
+
+TRAINING = Dialect(
+    name="Gluon",
+    layers={},
+    functions={**functions("nd"), **losses("nd")},
+    frame=frame,
+    repeat=repeat,
+    container=container,
+    weight_ref=weight_ref,
+    never=NEVER,
+    imports=IMPORTS,
+    helpers=HELPERS,
+    forward_names=(),
+)

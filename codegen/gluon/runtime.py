@@ -1,0 +1,222 @@
+"""Runs generated Gluon programs; the only file of this package that imports MXNet.
+
+Called by `codegen.worker`, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from codegen.worker import TrainRequest, TrainResult, Weights
+from codegen.weight_map import Array
+
+MISSING_LIBRARY = """MXNet is installed but could not be loaded: {error}
+It needs the system libraries libgomp1 and libquadmath0 (Debian and Ubuntu:
+apt-get install libgomp1 libquadmath0)."""
+
+WRONG_NUMPY = """MXNet is installed but could not be loaded: {error}
+MXNet 1.9.1 works with numpy below 2 and Python up to 3.11, or later with setuptools;
+this is numpy {numpy}: pip install "nnspec[gluon]" brings what it needs."""
+
+
+def _import_mxnet() -> Any:
+    # MXNet 1.9.1 uses the name np.bool, which numpy 1.24 took out.
+    if not hasattr(np, "bool"):
+        np.bool = bool  # type: ignore[attr-defined]
+    os.environ.setdefault("MXNET_SUBGRAPH_VERBOSE", "0")
+    try:
+        import mxnet
+    except ModuleNotFoundError as error:
+        if error.name == "mxnet":
+            raise SystemExit('MXNet is not installed: pip install "nnspec[gluon]"') from None
+        raise SystemExit(WRONG_NUMPY.format(error=error, numpy=np.__version__)) from None
+    except OSError as error:
+        raise SystemExit(MISSING_LIBRARY.format(error=error)) from None
+    except (AttributeError, ImportError) as error:
+        raise SystemExit(WRONG_NUMPY.format(error=error, numpy=np.__version__)) from None
+    return mxnet
+
+
+mx = _import_mxnet()
+
+
+def load_module(path: Path) -> ModuleType:
+    """The generated program as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise SystemExit(f"{path} is not a Python program")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def predict(
+    module: ModuleType,
+    class_name: str,
+    weights: dict[str, Array],
+    inputs: list[Array],
+    training: bool = False,
+) -> list[Array]:
+    """Outputs of a model; in training mode batch norms use the statistics of the batch."""
+    model = getattr(module, class_name)
+    arrays = [_array(a) for a in inputs]
+    if not isinstance(model, type):
+        return _predict_symbol(model, weights, arrays, training)
+    net = _build(model, weights)
+    with mx.autograd.pause(train_mode=training):
+        return [a.asnumpy() for a in _flat(net(*arrays))]
+
+
+def _predict_symbol(
+    get_symbol: Any, weights: Mapping[str, Array], inputs: Sequence[Any], training: bool
+) -> list[Array]:
+    """The same for a symbol, bound with `Module`; its data are named as the function's arguments."""
+    symbol = get_symbol()
+    names = list(inspect.signature(get_symbol).parameters)
+    shapes = [
+        # Without a layout Module does not ask all inputs to have one batch size.
+        mx.io.DataDesc(name, array.shape, dtype=array.dtype, layout="")
+        for name, array in zip(names, inputs)
+    ]
+    bound = mx.mod.Module(symbol, data_names=names, label_names=None)
+    bound.bind(data_shapes=shapes, for_training=training)
+    arguments, states = _split(symbol, weights)
+    bound.init_params(arg_params=arguments, aux_params=states)
+    bound.forward(mx.io.DataBatch(data=list(inputs)), is_train=training)
+    return [a.asnumpy() for a in bound.get_outputs()]
+
+
+def _split(symbol: Any, weights: Mapping[str, Array]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Arguments and auxiliary states, as Module takes them."""
+    states = set(symbol.list_auxiliary_states())
+    arrays = {name: _array(array) for name, array in weights.items()}
+    return (
+        {n: a for n, a in arrays.items() if n not in states},
+        {n: a for n, a in arrays.items() if n in states},
+    )
+
+
+def train(
+    module: ModuleType,
+    request: TrainRequest,
+    weights: Weights,
+    batches: list[list[Array]],
+) -> TrainResult:
+    """Take the generated program's own training steps, and report what they did."""
+    names = [name for name, _ in request.networks]
+    nets = [_build(getattr(module, cls), weights[name]) for name, cls in request.networks]
+    made = getattr(module, request.make_optimizers)(*nets)
+    trainers = list(made) if isinstance(made, tuple) else [made]
+    train_step = getattr(module, request.train_step)
+
+    result = TrainResult([], [])
+    for count, batch in enumerate(batches[: max(request.at)], start=1):
+        columns = [_array(column) for column in batch]
+        with _recorded(trainers if count == 1 else [], names, nets, result.gradients):
+            report = train_step(*nets, *trainers, *columns)
+        result.losses.append([float(report[key]) for key in _loss_keys(report, len(trainers))])
+        if count in request.at:
+            result.weights[str(count)] = {n: _arrays(net) for n, net in zip(names, nets)}
+    return result
+
+
+@contextmanager
+def _recorded(
+    trainers: Sequence[Any], names: Sequence[str], nets: Sequence[Any], gradients: list[Weights]
+) -> Iterator[None]:
+    """Keep the gradients that each trainer is about to use."""
+
+    def listen(trainer: Any) -> None:
+        step = trainer.step
+        updated = {id(p) for p in trainer._params}
+
+        def wrapped(*arguments: Any, **keywords: Any) -> None:
+            found = {n: _gradients(net, updated) for n, net in zip(names, nets)}
+            gradients.append({n: arrays for n, arrays in found.items() if arrays})
+            step(*arguments, **keywords)
+
+        trainer.step = wrapped
+
+    for trainer in trainers:
+        listen(trainer)
+    yield
+    for trainer in trainers:
+        del trainer.step
+
+
+def _gradients(net: Any, updated: set[int]) -> dict[str, Array]:
+    return {
+        name: parameter.grad().asnumpy()
+        for name, parameter in net._collect_params_with_prefix().items()
+        if parameter.grad_req != "null" and id(parameter) in updated
+    }
+
+
+def save_native(
+    module: ModuleType,
+    class_name: str,
+    weights: dict[str, Array],
+    path: Path,
+    inputs: list[Array],
+) -> None:
+    """Write `.params`: structural names for a block, `arg:` and `aux:` names for a symbol."""
+    model = getattr(module, class_name)
+    if isinstance(model, type):
+        _build(model, weights).save_parameters(str(path))
+        return
+    arguments, states = _split(model(), weights)
+    named = {f"arg:{n}": a for n, a in arguments.items()}
+    mx.nd.save(str(path), named | {f"aux:{n}": a for n, a in states.items()})
+
+
+def load_native(
+    module: ModuleType, class_name: str, path: Path, inputs: list[Array]
+) -> dict[str, Array]:
+    """Read `.params` of either kind; the result has the names without `arg:` and `aux:`."""
+    try:
+        loaded = mx.nd.load(str(path))
+    except mx.base.MXNetError:
+        raise SystemExit(f"{path} is not a .params file of MXNet") from None
+    if not isinstance(loaded, dict):
+        raise SystemExit(f"{path} holds arrays without names, so not the weights of a model")
+    return {
+        name.removeprefix("arg:").removeprefix("aux:"): a.asnumpy() for name, a in loaded.items()
+    }
+
+
+def _build(model: Any, weights: Mapping[str, Array]) -> Any:
+    """An instance that holds these weights, in their precision."""
+    net = model()
+    net.initialize()
+    if any(array.dtype == np.float64 for array in weights.values()):
+        net.cast("float64")
+    parameters = net._collect_params_with_prefix()
+    unknown = sorted(set(weights) - set(parameters))
+    if unknown:
+        raise SystemExit(f"{model.__name__} has no weight {', '.join(unknown)}")
+    for name, array in weights.items():
+        parameters[name].set_data(_array(array))
+    return net
+
+
+def _arrays(net: Any) -> dict[str, Array]:
+    return {n: p.data().asnumpy() for n, p in net._collect_params_with_prefix().items()}
+
+
+def _array(array: Array) -> Any:
+    return mx.nd.array(array, dtype=array.dtype)
+
+
+def _flat(outputs: Any) -> list[Any]:
+    return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]

@@ -1,0 +1,46 @@
+"""Canonical weights as Gluon calls them: the structural names of `save_parameters`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from codegen.plan import Owner, Plan, owners
+from codegen.weight_map import NativeWeight, Transform, WeightMap
+from nnspec.ops import normalization, recurrent
+from nnspec.ops.base import Op
+
+NATIVE_ROLES: Mapping[tuple[type[Op], str], str] = {
+    (normalization.BatchNorm, "weight"): "gamma",
+    (normalization.BatchNorm, "bias"): "beta",
+}
+
+
+def weight_map(plan: Plan, reorders: Mapping[str, tuple[Transform, ...]]) -> WeightMap:
+    """Where each weight of a model lives."""
+    found: dict[str, NativeWeight] = {}
+    for owner in owners(plan):
+        path = owner.weight.path
+        native = NativeWeight(path, native_name(owner), reorders.get(path, ()))
+        found.setdefault(path, native)
+    return tuple(found.values())
+
+
+def native_name(owner: Owner) -> str:
+    """`layer.3.dense.weight`."""
+    place, node, role = ".".join(owner.path), owner.node, owner.weight.role
+    if node is None:
+        return place
+    if isinstance(node.op, recurrent.LSTM):
+        part, layer, side = lstm_role(role)
+        stacked = f".{layer}" if node.op.layers > 1 else ""
+        cell = f"{side}_cell." if node.op.bidirectional else ""
+        return f"{place}{stacked}._unfused.0.{cell}{part}"
+    return f"{place}.{NATIVE_ROLES.get((type(node.op), role), role)}"
+
+
+def lstm_role(role: str) -> tuple[str, int, str]:
+    """`weight_hh_l1_reverse` is `h2h_weight` of layer 1, side `r`."""
+    name, reverse = role.removesuffix("_reverse"), role.endswith("_reverse")
+    kind, _, layer = name.rpartition("_l")
+    parts = {"weight_ih": "i2h_weight", "weight_hh": "h2h_weight", "bias": "i2h_bias"}
+    return parts[kind], int(layer), "r" if reverse else "l"

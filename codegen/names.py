@@ -1,0 +1,49 @@
+"""Names of a spec as names of Python code: never a keyword, a builtin, or what the file needs itself."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+from collections.abc import Iterable
+
+_TAKEN = frozenset(
+    {
+        *keyword.kwlist,
+        *keyword.softkwlist,
+        *dir(builtins),
+        "l",
+        "O",
+        "I",
+        "self",
+        "cls",
+        "annotations",
+    }
+)
+
+
+def identifier(text: str, reserved: Iterable[str] = ()) -> str:
+    """The name, with an underscore at its end where it would mean something else."""
+    taken = _TAKEN.union(reserved)
+    name = text.lstrip("_") if text.startswith("__") else text
+    if not name or not name[0].isalpha() and name[0] != "_":
+        name = f"v{name}"
+    while name in taken:
+        name += "_"
+    return name
+
+
+def attribute(text: str, reserved: Iterable[str] = ()) -> str:
+    """A name that follows a dot; builtins are no danger there."""
+    name = text.lstrip("_") or "layer"
+    while keyword.iskeyword(name) or name in frozenset(reserved):
+        name += "_"
+    return name
+
+
+def distinct(name: str, taken: Iterable[str]) -> str:
+    """The name, or the first of `name_2`, `name_3`, ... that is not taken."""
+    used = frozenset(taken)
+    number, candidate = 2, name
+    while candidate in used:
+        candidate, number = f"{name}_{number}", number + 1
+    return candidate

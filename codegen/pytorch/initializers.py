@@ -1,0 +1,191 @@
+"""How weights begin, as PyTorch's initialisers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from codegen.python_source import (
+    Assign,
+    Attribute,
+    Call,
+    Expr,
+    Expression,
+    For,
+    FunctionDef,
+    If,
+    Name,
+    Operator,
+    Parameter,
+    Slice,
+    Stmt,
+    Tuple,
+)
+from nnspec import initializers as init
+from nnspec.graph import Node, Weight
+from nnspec.ops.convolution import Conv2D, ConvTranspose2D
+from nnspec.ops.dense import Dense, Embedding
+from nnspec.ops.recurrent import LSTM
+
+_DEFAULTS: dict[str, init.Initializer] = {"weight": init.GlorotUniform(), "bias": init.Zeros()}
+
+
+def initialization(
+    initializer: init.Initializer, *, fan: str = "fan_in"
+) -> tuple[str, dict[str, object]]:
+    """The function under `nn.init`, and its arguments. `fan`: PyTorch's name for the fan in."""
+    mode = {} if fan == "fan_in" else {"mode": fan}
+    match initializer:
+        case init.Zeros():
+            return "zeros_", {}
+        case init.Ones():
+            return "ones_", {}
+        case init.Constant(value):
+            return "constant_", {"val": value}
+        case init.Normal(stddev):
+            return "normal_", {"std": stddev}
+        case init.Uniform(low, high):
+            return "uniform_", {"a": low, "b": high}
+        case init.GlorotUniform():
+            return "xavier_uniform_", {}
+        case init.GlorotNormal():
+            return "xavier_normal_", {}
+        case init.HeUniform():
+            return "kaiming_uniform_", {**mode, "nonlinearity": "relu"}
+        case init.HeNormal():
+            return "kaiming_normal_", {**mode, "nonlinearity": "relu"}
+        case init.Orthogonal(gain):
+            return "orthogonal_", {} if gain == 1 else {"gain": gain}
+    raise TypeError(f"PyTorch has no initialiser for {initializer}")
+
+
+def with_initializers(made: Call, node: Node) -> Expr:
+    """The layer, noted down to begin otherwise than `init_weights` lets it by default."""
+    keywords: dict[str, Expr] = {}
+    for weight in node.weights:
+        usual = _DEFAULTS[weight.role]
+        if isinstance(node.op, Embedding):
+            usual = init.Normal(0.02)
+        if weight.initializer in (None, usual):
+            continue
+        # The fan in of a transposed kernel stands where PyTorch looks for the fan out.
+        fan = "fan_out" if isinstance(node.op, ConvTranspose2D) else "fan_in"
+        name, arguments = initialization(weight.initializer, fan=fan)
+        function: Expr = Name(f"nn.init.{name}")
+        keywords[weight.role] = Name("partial")(function, **arguments) if arguments else function
+    return Name("starting")(made, **keywords) if keywords else made
+
+
+def free_weight(weight: Weight) -> Expr:
+    """`nn.Parameter(...)` for a weight of its own."""
+    shape = weight.type.shape
+    initializer = weight.initializer or init.Zeros()
+    if isinstance(initializer, (init.Zeros, init.Ones)):
+        kind = "zeros" if isinstance(initializer, init.Zeros) else "ones"
+        return Name("nn.Parameter")(Name(f"torch.{kind}")(*shape))
+    name, arguments = initialization(initializer, fan="fan_out")
+    return Name("nn.Parameter")(Name(f"nn.init.{name}")(Name("torch.empty")(*shape), **arguments))
+
+
+_MODULE = Name("module")
+
+
+def _initialize(name: str, attribute: str, **arguments: object) -> Stmt:
+    return Expression(Name(f"nn.init.{name}")(_MODULE.attr(attribute), **arguments))
+
+
+def _is(*kinds: str) -> Expr:
+    types = tuple(Name(kind) for kind in kinds)
+    return Name("isinstance")(_MODULE, types[0] if len(types) == 1 else Tuple(types))
+
+
+_KERNELS = {
+    Dense: "nn.Linear",
+    Conv2D: "nn.Conv2d",
+    ConvTranspose2D: "nn.ConvTranspose2d",
+}
+_GLOROT = (
+    _initialize("xavier_uniform_", "weight"),
+    If(
+        Operator("is not", _MODULE.attr("bias"), Name("None")),
+        (_initialize("zeros_", "bias"),),
+    ),
+)
+_LSTM: tuple[Stmt, ...] = (
+    For(
+        Tuple((Name("name"), Name("parameter"))),
+        _MODULE.attr("named_parameters")(),
+        (
+            If(
+                Name("name.startswith")("weight_ih"),
+                (Expression(Name("nn.init.xavier_uniform_")(Name("parameter"))),),
+                (
+                    If(
+                        Name("name.startswith")("weight_hh"),
+                        (Expression(Name("nn.init.orthogonal_")(Name("parameter"))),),
+                        (
+                            Expression(Name("nn.init.zeros_")(Name("parameter"))),
+                            If(
+                                Name("name.startswith")("bias_ih"),
+                                (
+                                    Assign(
+                                        Name("units"),
+                                        Attribute(_MODULE, "hidden_size"),
+                                        note="gates i, f, g, o: the forget gate starts open",
+                                    ),
+                                    Expression(
+                                        Name("nn.init.ones_")(
+                                            Name("parameter.data")[
+                                                Slice(Name("units"), Name("units") * 2)
+                                            ]
+                                        )
+                                    ),
+                                ),
+                            ),
+                        ),
+                    ),
+                ),
+            ),
+        ),
+    ),
+)
+
+
+def init_weights(nodes: Sequence[Node]) -> FunctionDef | None:
+    """The function that lets the weights of a file's layers begin as the language has it."""
+    kinds = {type(n.op) for n in nodes}
+    cases: list[tuple[Expr, tuple[Stmt, ...]]] = []
+    kernels = [name for kind, name in _KERNELS.items() if kind in kinds]
+    if kernels:
+        cases.append((_is(*kernels), _GLOROT))
+    if Embedding in kinds:
+        cases.append((_is("nn.Embedding"), (_initialize("normal_", "weight", std=0.02),)))
+    if LSTM in kinds:
+        cases.append((_is("nn.LSTM"), _LSTM))
+    if not cases:
+        return None
+    chain: tuple[Stmt, ...] = ()
+    for test, body in reversed(cases):
+        chain = (If(test, body, chain),)
+    custom = any(
+        w.initializer
+        not in (None, init.Normal(0.02) if isinstance(n.op, Embedding) else _DEFAULTS[w.role])
+        for n in nodes
+        if type(n.op) in (*_KERNELS, Embedding)
+        for w in n.weights
+    )
+    if custom:
+        chain = (
+            *chain,
+            For(
+                Tuple((Name("name"), Name("initializer"))),
+                Name("getattr")(_MODULE, "initializers", {}).attr("items")(),
+                (Expression(Name("initializer")(Name("getattr")(_MODULE, Name("name")))),),
+            ),
+        )
+    return FunctionDef(
+        "init_weights",
+        (Parameter("module", Name("nn.Module")),),
+        chain,
+        returns=Name("None"),
+        doc="Glorot's uniform kernels and zero biases." if kernels else "How layers begin.",
+    )

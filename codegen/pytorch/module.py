@@ -1,0 +1,130 @@
+"""Classes as `nn.Module`s."""
+
+from __future__ import annotations
+
+from codegen.dialect import ClassParts, Dialect
+from codegen.plan import Owner
+from codegen.pytorch.functions import FUNCTIONS, MODULES
+from codegen.pytorch.helpers import HELPERS
+from codegen.pytorch.initializers import free_weight
+from codegen.pytorch.layers import APPLIED, CHAINED, LAYERS
+from codegen.pytorch.losses import LOSSES
+from codegen.python_source import (
+    ClassDef,
+    Comprehension,
+    Expr,
+    Expression,
+    FunctionDef,
+    Import,
+    List,
+    Literal,
+    Name,
+    Parameter,
+    Stmt,
+    Tuple,
+)
+from nnspec.graph import Node, Weight, walk
+from nnspec.ops.convolution import Conv2D, ConvTranspose2D
+from nnspec.ops.dense import Dense, Embedding
+from nnspec.ops.recurrent import LSTM
+
+TENSOR = Name("Tensor")
+INITIALIZED = (Dense, Conv2D, ConvTranspose2D, Embedding, LSTM)
+
+
+def frame(parts: ClassParts) -> Stmt:
+    """A class with its layers in `__init__` and its steps in `forward`."""
+    body: list[Stmt] = [Expression(Name("super")().attr("__init__")()), *parts.init]
+    if parts.model and any(isinstance(node.op, INITIALIZED) for node in walk(parts.graph)):
+        body.append(Expression(Name("self.apply")(Name("init_weights"))))
+    own = tuple(Parameter(name) for name in parts.parameters)
+    makes_modules = bool(parts.init)
+    returns: Expr = TENSOR
+    if parts.results > 1:
+        returns = Name("tuple")[Tuple((TENSOR,) * parts.results)]
+    functions: tuple[Stmt, ...] = (
+        FunctionDef(
+            "forward",
+            (Parameter("self"), *(Parameter(name, TENSOR) for name in parts.inputs)),
+            parts.forward,
+            returns=returns,
+        ),
+    )
+    if makes_modules:
+        init = FunctionDef("__init__", (Parameter("self"), *own), tuple(body))
+        functions = (init, *functions)
+    return ClassDef(parts.name, (Name("nn.Module"),), functions, doc=parts.doc)
+
+
+def repeat(layer: Expr, count: int) -> Expr:
+    loop = Comprehension(layer, Name("_"), Name("range")(Literal(count, "depth")))
+    return Name("nn.ModuleList")(loop)
+
+
+def container(layers: tuple[Expr, ...]) -> Expr:
+    return Name("nn.ModuleList")(List(layers))
+
+
+def sequence(layers: tuple[Expr, ...]) -> Expr:
+    return Name("nn.Sequential")(*layers)
+
+
+def weight_ref(weight: Weight, owner: Expr, node: Node | None) -> Expr:
+    name = weight.role if node is None else native_role(weight, node)
+    return Name(f"{owner.text}.{name}") if isinstance(owner, Name) else owner.attr(name)
+
+
+def native_role(weight: Weight, node: Node) -> str:
+    """PyTorch's name of a layer's weight; of the two biases of an LSTM, the first."""
+    if isinstance(node.op, LSTM) and weight.role.startswith("bias_"):
+        return weight.role.replace("bias_", "bias_ih_")
+    return weight.role
+
+
+def native_name(owner: Owner) -> str:
+    """The key in a state dict."""
+    if owner.node is None:
+        return ".".join(owner.path)
+    return ".".join((*owner.path, native_role(owner.weight, owner.node)))
+
+
+DIALECT = Dialect(
+    name="pytorch",
+    layers=LAYERS,
+    functions={**APPLIED, **FUNCTIONS, **LOSSES},
+    modules={**CHAINED, **MODULES},
+    frame=frame,
+    repeat=repeat,
+    container=container,
+    sequence=sequence,
+    weight=free_weight,
+    weight_ref=weight_ref,
+    imports={
+        "argparse": Import("argparse"),
+        "partial": Import("functools", "partial"),
+        "zipfile": Import("zipfile"),
+        "Path": Import("pathlib", "Path"),
+        "sys": Import("sys"),
+        "np": Import("numpy", alias="np"),
+        "torch": Import("torch"),
+        "F": Import("torch.nn.functional", alias="F"),
+        "load_file": Import("safetensors.torch", "load_file"),
+        "save_file": Import("safetensors.torch", "save_file"),
+        "Tensor": Import("torch", "Tensor"),
+        "nn": Import("torch", "nn"),
+    },
+    helpers=HELPERS,
+    reserved=frozenset({"init_weights"}),
+    reserved_attributes=frozenset(
+        "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda "
+        "double dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter "
+        "get_submodule half initializers ipu load_state_dict modules mtia named_buffers "
+        "named_children named_modules named_parameters parameters register_backward_hook "
+        "register_buffer register_forward_hook register_forward_pre_hook "
+        "register_full_backward_hook register_full_backward_pre_hook "
+        "register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module "
+        "register_parameter register_state_dict_post_hook register_state_dict_pre_hook "
+        "requires_grad_ set_extra_state set_submodule share_memory state_dict to to_empty train "
+        "training type xpu zero_grad".split()
+    ),
+)

@@ -1,0 +1,28 @@
+"""Optimizers; PyTorch's meaning is the language's."""
+
+from __future__ import annotations
+
+from codegen.python_source import Expr, Name
+from nnspec.training.optimizers import SGD, Adam, Optimizer
+
+
+def optimizer(value: Optimizer, parameters: Expr) -> Expr:
+    """`torch.optim.Adam(net.parameters())`."""
+    match value:
+        case Adam(lr, beta1, beta2, epsilon, weight_decay):
+            made = Name("torch.optim.Adam")(parameters)
+            if lr != 1e-3:
+                made = made.with_keyword("lr", lr)
+            if (beta1, beta2) != (0.9, 0.999):
+                made = made.with_keyword("betas", (beta1, beta2))
+            if epsilon != 1e-8:
+                made = made.with_keyword("eps", epsilon)
+        case SGD(lr, momentum, nesterov, weight_decay):
+            made = Name("torch.optim.SGD")(parameters).with_keyword("lr", lr)
+            if momentum:
+                made = made.with_keyword("momentum", momentum)
+            if nesterov and momentum:
+                made = made.with_keyword("nesterov", True)
+        case _:
+            raise TypeError(f"PyTorch has no optimizer for {value}")
+    return made.with_keyword("weight_decay", weight_decay) if weight_decay else made

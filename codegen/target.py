@@ -1,0 +1,55 @@
+"""What every target offers to the rest of nnspec, without importing its framework."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from codegen.weight_map import WeightMap
+from nnspec.graph import Graph, Program
+
+Layouts = tuple[str | None, ...]
+"""For each value "NCHW" or "NHWC" where it is an image, None where layout has no meaning."""
+
+
+@dataclass(frozen=True)
+class EmittedModel:
+    """How a model of the program stands in the emitted files.
+
+    class_name: in the generated module; the graph's name for ONNX.
+    weight_map: canonical paths to native names and layouts.
+    """
+
+    class_name: str
+    weight_map: WeightMap
+    input_layouts: Layouts
+    output_layouts: Layouts
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """What a target made of a program.
+
+    files: name to text or bytes; names are `<stem>_<target>.py` or `<stem>.onnx`, never paths.
+    models: for every model of the program and every network of its training programs.
+    batch_layouts: by training program, one for each column of its batch.
+    """
+
+    files: dict[str, str | bytes]
+    models: dict[Graph, EmittedModel] = field(default_factory=dict)
+    batch_layouts: dict[str, Layouts] = field(default_factory=dict)
+
+
+class Target(Protocol):
+    """A package under `codegen/`: `emit` is all that the compiler needs.
+
+    name: "pytorch". extra: what to install, as in `pip install "nnspec[pytorch]"`; None where the
+    core suffices. modules: what must be importable to run it. suffix: of native weight files.
+    """
+
+    name: str
+    extra: str | None
+    modules: tuple[str, ...]
+    suffix: str
+
+    def emit(self, program: Program, *, stem: str, provenance: str) -> Emitted: ...

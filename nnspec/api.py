@@ -1,0 +1,186 @@
+"""The Python interface; it mirrors the commands.
+
+spec = nnspec.load("digits_cnn.nn")
+model = spec.model("DigitsCNN", classes=100)
+spec.build("onnx", weights="trained.safetensors")
+spec.verify()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnspec.compiler import compile_source
+from nnspec.diagnostics import Diagnostic, Reporter, SpecError, did_you_mean
+from nnspec.graph import Graph, Program
+from nnspec.read import read_source
+from nnspec.source import Source
+from nnspec.training.program import Training
+
+if TYPE_CHECKING:
+    from codegen.target import Emitted
+    from nnspec.summary import Summary
+    from nnspec.verify.report import Report
+
+
+def load(path_or_text: str | Path, *, roots: Sequence[str | Path] = (), **parameters: Any) -> Spec:
+    """Compile a spec from a file, or from its text; raises `SpecError` when it is wrong.
+
+    A string is a path when it ends in `.nn`, else text. `roots` are further folders for imports,
+    `parameters` those of the file's models and programs.
+    """
+    if isinstance(path_or_text, str) and not path_or_text.endswith(".nn"):
+        source = Source("<text>", path_or_text)
+    else:
+        source = read_source(Path(path_or_text))
+    return _compile(source, tuple(Path(r) for r in roots), parameters)
+
+
+def _compile(source: Source, roots: tuple[Path, ...], parameters: dict[str, Any]) -> Spec:
+    reporter = Reporter()
+    program = compile_source(source, reporter, roots=roots, parameters=parameters)
+    reporter.raise_errors()
+    return Spec(source, program, tuple(reporter.diagnostics), roots)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A compiled file. `lints` are its warnings."""
+
+    source: Source
+    program: Program
+    lints: tuple[Diagnostic, ...] = ()
+    roots: tuple[Path, ...] = ()
+
+    @property
+    def stem(self) -> str:
+        """What generated files are called after."""
+        return "spec" if self.source.path.startswith("<") else Path(self.source.path).stem
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths of the spec count from."""
+        return Path() if self.source.path.startswith("<") else Path(self.source.path).parent
+
+    @cached_property
+    def models(self) -> tuple[Model, ...]:
+        """Every model that the file declares."""
+        return tuple(Model(graph, self) for graph in self.program.models)
+
+    def model(self, name: str | None = None, **parameters: Any) -> Model:
+        """A model by name (or the only one), with parameters in place of its defaults."""
+        spec = _compile(self.source, self.roots, parameters) if parameters else self
+        names = [m.name for m in spec.models]
+        if name is None and len(names) == 1:
+            return spec.models[0]
+        if name in names:
+            return spec.models[names.index(name)]
+        raise SpecError(_which("model", name, names, spec.source.path))
+
+    def only(self, name: str) -> Spec:
+        """The same file as if it held this model alone, and no training program."""
+        model = self.model(name)
+        return replace(self, program=replace(self.program, models=(model.graph,), trainings=()))
+
+    def training(self, name: str | None = None) -> Training:
+        """A training program by name (or the only one)."""
+        names = [t.name for t in self.program.trainings]
+        if name is None and len(names) == 1:
+            return self.program.trainings[0]
+        if name in names:
+            return self.program.trainings[names.index(name)]
+        raise SpecError(_which("training program", name, names, self.source.path))
+
+    def build(self, target: str, *, weights: WeightsLike = None, **options: Any) -> Emitted:
+        """What a target makes of the file: `.files` is name to text or bytes.
+
+        weights: canonical, a path or arrays; for targets whose files hold them.
+        options: the target's own (`opset`, `layout`, `style`).
+        """
+        from nnspec.building import emit
+        from nnspec.requirements import targets_named
+
+        [found] = targets_named([target])
+        return emit(self, found, weights, options)
+
+    def verify(self, targets: Sequence[str] | None = None, *, seed: int = 0) -> Report:
+        """Compare the targets (all that are installed) on the same weights and inputs."""
+        from nnspec.requirements import installed, is_runnable, require, targets_named
+        from nnspec.verify.run import verify
+
+        skipped: dict[str, str] = {}
+        if targets:
+            chosen = [t for t in targets_named(targets) if is_runnable(t)]
+            for target in chosen:
+                require(target, "verify")
+        else:
+            chosen, skipped = installed()
+        return verify(self.program, chosen, skipped=skipped, seed=seed)
+
+    def summary(self) -> tuple[Summary, ...]:
+        """Layers, shapes, weights and costs of each model."""
+        return tuple(model.summary() for model in self.models)
+
+    def _repr_html_(self) -> str:
+        return "".join(f"<h4>{escape(m.name)}</h4>{m._repr_svg_()}" for m in self.models)
+
+    def __repr__(self) -> str:
+        names = ", ".join(m.name for m in self.models)
+        return f"<nnspec.Spec {self.source.path}: {names or 'no model'}>"
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model of a file; shows itself as a picture in a notebook."""
+
+    graph: Graph
+    spec: Spec
+
+    @property
+    def name(self) -> str:
+        return self.graph.name
+
+    def build(self, target: str, **options: Any) -> Emitted:
+        """What a target makes of this model alone."""
+        return self._alone().build(target, **options)
+
+    def verify(self, targets: Sequence[str] | None = None, *, seed: int = 0) -> Report:
+        """Compare the targets on this model alone."""
+        return self._alone().verify(targets, seed=seed)
+
+    def summary(self) -> Summary:
+        """Layers, output shapes, weights, FLOPs and memory."""
+        from nnspec.summary import summarize
+
+        return summarize(self.graph)
+
+    def draw(self, format: str = "svg") -> str:
+        """The picture as text: "svg", "dot" or "mermaid"."""
+        from nnspec.drawing import DRAWINGS
+
+        return DRAWINGS[format](self.graph)
+
+    def _alone(self) -> Spec:
+        program = replace(self.spec.program, models=(self.graph,), trainings=())
+        return replace(self.spec, program=program)
+
+    def _repr_svg_(self) -> str:
+        return self.draw("svg")
+
+    def __repr__(self) -> str:
+        return f"<nnspec.Model {self.name}>"
+
+
+def _which(kind: str, name: str | None, names: list[str], path: str) -> Diagnostic:
+    """The diagnostic for a model or program that is not named, or not there."""
+    known = (f"it has: {', '.join(names)}",) if names else ()
+    if name is None:
+        message = f"`{path}` has {len(names) or 'no'} {kind}s" + ("; say which" if names else "")
+        return Diagnostic("E0705", message, notes=known)
+    message = f"`{path}` has no {kind} `{name}`"
+    return Diagnostic("E0705", message, notes=known, helps=did_you_mean(name, names))

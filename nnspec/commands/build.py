@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nnspec.commands.options import ImportRoots, Model, Settings, SpecFile
+
+if TYPE_CHECKING:
+    pass
+
+
+class Stage(StrEnum):
+    tree = "tree"
+    graph = "graph"
+    passes = "passes"
+
+
+def register(app: typer.Typer) -> None:
+    app.command("build")(build)
+
+
+def build(
+    file: SpecFile,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--target", "-t", metavar="NAME,...", help="pytorch, keras, gluon, onnx; default: all"
+        ),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="default: here")
+    ] = Path(),
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--weights",
+            metavar="FILE",
+            help="canonical .safetensors: inside the ONNX model, beside the sources",
+        ),
+    ] = None,
+    model: Model = None,
+    settings: Settings = None,
+    roots: ImportRoots = None,
+    opset: Annotated[
+        int | None, typer.Option("--opset", metavar="N", help="ONNX: 17 to 24, default 20")
+    ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option("--layout", metavar="nchw|nhwc", help="ONNX: of image inputs and outputs"),
+    ] = None,
+    style: Annotated[
+        str | None,
+        typer.Option("--style", metavar="block|symbol", help="Gluon: HybridBlock or pure Symbol"),
+    ] = None,
+    emit: Annotated[
+        Stage | None,
+        typer.Option(
+            "--emit", metavar="tree|graph|passes", help="print this stage and stop; writes nothing"
+        ),
+    ] = None,
+) -> None:
+    """Write framework source and ONNX models that compute what the spec says.
+
+    Writes <stem>_pytorch.py, <stem>_keras.py, <stem>_gluon.py, <stem>.onnx; all of them, or, when
+    something is wrong, none. No framework needs to be installed to write its source.
+
+    \b
+    Examples:
+      nnspec build digits_cnn.nn --target all -o build
+      nnspec build digits_cnn.nn --target onnx --weights trained.safetensors --opset 21
+      nnspec build digits_cnn.nn --target pytorch,keras --set classes=100
+      nnspec build digits_cnn.nn --emit graph
+    """
+    import nnspec
+    from nnspec.commands.settings import parse_settings
+    from nnspec.commands.terminal import say, show_diagnostics
+    from nnspec.files import write_files
+
+    parameters = parse_settings(settings)
+    if emit is Stage.tree:
+        _print_tree(file)
+        return
+    spec = nnspec.load(file, roots=roots or (), **parameters)
+    if model is not None:
+        spec = spec.only(model)
+    if emit is not None:
+        _print_stage(spec, emit)
+        return
+    options = {"opset": opset, "layout": layout, "style": style}
+    files, warnings = spec.build_all(
+        target, weights=weights, **{k: v for k, v in options.items() if v is not None}
+    )
+    write_files({output / name: content for name, content in files.items()})
+    show_diagnostics([*spec.lints, *warnings])
+    for name in files:
+        say(f"wrote {output / name}")

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nnspec.commands.options import Settings
+
+
+def register(app: typer.Typer) -> None:
+    app.command("data")(data)
+
+
+def data(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="digits, mnist or npz")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.npz")],
+    size: Annotated[
+        int | None, typer.Option("--size", metavar="N", help="digits: edge of the images")
+    ] = None,
+    path: Annotated[
+        str | None, typer.Option("--path", metavar="DIR", help="mnist: where the IDX files are")
+    ] = None,
+    settings: Settings = None,
+) -> None:
+    """Write a data set as the .npz that generated training programs read.
+
+    One array a column (`image` f32 in [0, 1], `label` i64), the held-out part as
+    `validation_image`, `validation_label`; images are [N, H, W, C].
+
+    \b
+    Examples:
+      nnspec data digits --size 28 -o digits.npz
+      nnspec data mnist --path ~/mnist -o mnist.npz
+      python digits_cnn_pytorch.py --data digits.npz
+    """
+    import numpy as np
+
+    from nnspec.commands.settings import parse_settings
+    from nnspec.commands.terminal import say
+    from nnspec.data.catalogue import source
+    from nnspec.data.dataset import load
+    from nnspec.files import write_file
+
+    arguments = parse_settings(settings)
+    if size is not None:
+        arguments["size"] = size
+    if path is not None:
+        arguments["path"] = path
+    arrays = load(source(name, **arguments), Path.cwd()).arrays()
+    if output.suffix != ".npz":
+        output = output.with_name(output.name + ".npz")
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+    write_file(output, write)
+    say(f"{output}: " + ", ".join(f"{n} {a.dtype}{list(a.shape)}" for n, a in arrays.items()))

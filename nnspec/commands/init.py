@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nnspec.commands.options import ImportRoots, Model, Seed, Settings, SpecFile
+
+
+def register(app: typer.Typer) -> None:
+    app.command("init")(init)
+
+
+def init(
+    file: SpecFile,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.safetensors")],
+    model: Model = None,
+    settings: Settings = None,
+    roots: ImportRoots = None,
+    seed: Seed = 0,
+) -> None:
+    """Write initial weights, canonical, drawn by the spec's initialisers from a seed.
+
+    The same seed gives the same bytes on every platform. Without --model: the weights of the file's
+    training program (each network's under its name, where there are several), else of its one model.
+
+    \b
+    Examples:
+      nnspec init digits_cnn.nn -o initial.safetensors
+      nnspec init digits_cnn.nn --seed 7 -o initial.safetensors
+    """
+    import nnspec
+    from nnspec.commands.settings import parse_settings
+    from nnspec.commands.terminal import say
+    from nnspec.files import write_file
+
+    spec = nnspec.load(file, roots=roots or (), **parse_settings(settings))
+    content, count = spec.initial_weights(model, seed)
+    write_file(output, content)
+    say(f"wrote {output}: {count:,} numbers")

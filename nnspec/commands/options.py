@@ -1,0 +1,38 @@
+"""Arguments and options that several commands share, so that they read the same everywhere."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Format(StrEnum):
+    text = "text"
+    json = "json"
+
+
+SpecFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="a .nn file, or - for standard input")
+]
+SpecFiles = Annotated[list[Path], typer.Argument(metavar="FILE...", help="one or more .nn files")]
+OutputFormat = Annotated[
+    Format, typer.Option("--format", metavar="text|json", help="for people or for programs")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="give a parameter of the model or program (repeatable)"
+    ),
+]
+ImportRoots = Annotated[
+    list[Path] | None,
+    typer.Option("-I", "--import-root", metavar="DIR", help="where imports are looked up too"),
+]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="NAME", help="which model, where the file has several"),
+]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", help="of the random numbers")]

@@ -1,0 +1,40 @@
+"""A progress bar over epochs, with a line of figures for each."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nnspec.training.run import Progress
+
+
+@contextlib.contextmanager
+def epochs_shown(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
+    """Show each epoch's figures; with a bar beneath them where standard error is a terminal."""
+    if quiet:
+        yield lambda progress: None
+    elif not sys.stderr.isatty():
+        yield lambda progress: print(_line(progress), file=sys.stderr, flush=True)
+    else:
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        from nnspec.commands.terminal import console
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        with Bar(*columns, TimeRemainingColumn(), console=console(stderr=True)) as bar:
+            task = bar.add_task("training", total=None)
+
+            def show(progress: Progress) -> None:
+                bar.console.print(_line(progress))
+                bar.update(task, total=progress.epochs, completed=progress.epoch)
+
+            yield show
+
+
+def _line(progress: Progress) -> str:
+    figures = "  ".join(f"{name} {value:.4f}" for name, value in progress.figures.items())
+    return f"epoch {progress.epoch:>3}/{progress.epochs}  {figures}"

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nnspec.commands.options import (
+    Format,
+    ImportRoots,
+    OutputFormat,
+    Seed,
+    Settings,
+    SpecFiles,
+)
+
+
+def register(app: typer.Typer) -> None:
+    app.command("verify")(verify)
+
+
+def verify(
+    files: SpecFiles,
+    target: Annotated[
+        list[str] | None,
+        typer.Option("--target", "-t", metavar="NAME", help="default: all that are installed"),
+    ] = None,
+    settings: Settings = None,
+    roots: ImportRoots = None,
+    seed: Seed = 0,
+    format: OutputFormat = Format.text,
+) -> int:
+    """Prove that the targets agree: same weights, same inputs, every installed target.
+
+    Compares outputs, the loss, every gradient, and the weights after 1 and 10 optimizer steps, with
+    the ONNX reference evaluator and with each other. Each target runs in a process of its own.
+    Exit status 1 when targets disagree, with the first node that differs and its line in the spec.
+
+    \b
+    Examples:
+      nnspec verify digits_cnn.nn
+      nnspec verify specs/*.nn --target pytorch,keras
+      nnspec verify digits_cnn.nn --format json
+    """
+    import nnspec
+    from nnspec.commands.settings import parse_settings
+    from nnspec.commands.terminal import console, print_json
+
+    parameters = parse_settings(settings)
+    reports = []
+    for file in files:
+        report = nnspec.load(file, roots=roots or (), **parameters).verify(target, seed=seed)
+        reports.append(report)
+        if format is Format.text:
+            from nnspec.verify.table import render
+
+            console().print(render(report))
+    if format is Format.json:
+        print_json([report.to_json() for report in reports])
+    return 0 if all(report.agrees for report in reports) else 1

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nnspec.commands.options import ImportRoots, Model, Settings, SpecFile
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    group.command("convert")(convert)
+    app.add_typer(group, name="weights", help="Convert weights between targets.")
+    group.callback()(_weights)
+
+
+def _weights() -> None:
+    """Convert weights between the canonical file and each target's own."""
+
+
+def convert(
+    file: SpecFile,
+    source: Annotated[Path, typer.Argument(metavar="FROM", help="the file to read")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="TO", help="the file to write")],
+    from_target: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TARGET", help="whose file FROM is; default: canonical"),
+    ] = None,
+    to_target: Annotated[
+        str | None,
+        typer.Option("--to", metavar="TARGET", help="whose file TO is; default: canonical"),
+    ] = None,
+    model: Model = None,
+    settings: Settings = None,
+    roots: ImportRoots = None,
+) -> None:
+    """Turn a weight file into another target's, or into the canonical one.
+
+    Canonical files are .safetensors in PyTorch's conventions. Native ones: PyTorch .safetensors or
+    .pt, Keras .weights.h5, Gluon .params, ONNX initialisers. A native file needs its framework.
+
+    \b
+    Examples:
+      nnspec weights convert digits_cnn.nn trained.safetensors --to keras -o trained.weights.h5
+      nnspec weights convert digits_cnn.nn net.params --from gluon -o trained.safetensors
+      nnspec weights convert digits_cnn.nn net.params --from gluon --to keras -o net.weights.h5
+    """
+    import nnspec
+    from nnspec.commands.settings import parse_settings
+    from nnspec.commands.terminal import say
+
+    spec = nnspec.load(file, roots=roots or (), **parse_settings(settings))
+    spec.convert_weights(source, output, from_target=from_target, to_target=to_target, model=model)
+    say(f"wrote {output}")

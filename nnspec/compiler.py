@@ -1,0 +1,51 @@
+"""The pipeline from top to bottom: text -> tree -> graph -> passes -> targets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nnspec.diagnostics import Diagnostic, Reporter
+from nnspec.elaborate import elaborate
+from nnspec.elaborate.modules import read, shown
+from nnspec.graph import Program
+from nnspec.source import Source
+
+
+def compile_source(
+    source: Source,
+    reporter: Reporter,
+    *,
+    roots: Sequence[Path] = (),
+    parameters: Mapping[str, Any] | None = None,
+) -> Program:
+    """The graph of a source; what is wrong is in the reporter, what failed is left out."""
+    path = None if source.path.startswith("<") else Path(source.path)
+    try:
+        return elaborate(source, reporter, path=path, roots=roots, parameters=parameters)
+    except RecursionError:
+        reporter.report(
+            Diagnostic(
+                "E0801",
+                f"`{source.path}` nests deeper than can be worked out",
+                helps=("name inner expressions with assignments of their own",),
+            )
+        )
+        return Program((), (), source.path)
+
+
+def check(path: Path, roots: Sequence[Path] = ()) -> Reporter:
+    """Everything that is wrong with a file."""
+    reporter = Reporter()
+    compile_source(Source(shown(path.absolute()), read(path)), reporter, roots=roots)
+    return reporter
+
+
+def load(path: Path, roots: Sequence[Path] = (), **parameters: Any) -> Program:
+    """The program of a file; raises `SpecError` where something is wrong."""
+    reporter = Reporter()
+    source = Source(shown(path.absolute()), read(path))
+    program = compile_source(source, reporter, roots=roots, parameters=parameters)
+    reporter.raise_errors()
+    return program

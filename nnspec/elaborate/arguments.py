@@ -1,0 +1,97 @@
+"""Binding of arguments to the fields of a declaration or the parameters of a block."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nnspec.diagnostics import Label, did_you_mean
+from nnspec.elaborate.errors import error
+from nnspec.elaborate.values import describe
+from nnspec.source import Span
+
+Positional = Sequence[tuple[Any, Span]]
+Named = Mapping[str, tuple[Any, Span, Span]]
+"""Name to value, span of the whole argument's value, span of the name."""
+
+
+def assign(
+    what: str,
+    names: Sequence[str],
+    positional: Positional,
+    named: Named,
+    span: Span,
+) -> dict[str, tuple[Any, Span]]:
+    """Which parameter gets which value; `what` is called with `names` in order."""
+    if len(positional) > len(names):
+        takes = (
+            f"at most {len(names)} argument{'' if len(names) == 1 else 's'}"
+            if names
+            else "no arguments"
+        )
+        extra = positional[len(names)][1]
+        raise error(
+            "E0304",
+            f"`{what}` takes {takes}, found {len(positional)}",
+            extra,
+            "one too many",
+            helps=(f"its parameters are {', '.join(f'`{n}`' for n in names)}",) if names else (),
+        )
+    found = {name: value for name, value in zip(names, positional, strict=False)}
+    for name, (value, at, name_span) in named.items():
+        if name not in names:
+            helps = did_you_mean(name, names)
+            if not helps and names:
+                helps = (f"its parameters are {', '.join(f'`{n}`' for n in names)}",)
+            raise error(
+                "E0302", f"`{what}` has no parameter `{name}`", name_span, "unknown", helps=helps
+            )
+        if name in found:
+            raise error(
+                "E0304",
+                f"`{what}` gets `{name}` twice",
+                name_span,
+                "here by name",
+                (Label(found[name][1], "here by position"),),
+            )
+        found[name] = value, at
+    return found
+
+
+def construct(cls: type[Any], positional: Positional, named: Named, span: Span) -> Any:
+    """An op, initialiser, optimizer or data set from its arguments."""
+    fields = cls.arguments()
+    found = assign(cls.name, [f.name for f in fields], positional, named, span)
+    return build(cls, fields, found, span)
+
+
+def build(
+    cls: type[Any],
+    fields: Sequence[dataclasses.Field[Any]],
+    found: Mapping[str, tuple[Any, Span]],
+    span: Span,
+) -> Any:
+    """Check values against the fields' kinds and make the object."""
+    values: dict[str, Any] = {}
+    for field in fields:
+        if field.name not in found:
+            if field.default is dataclasses.MISSING:
+                raise error(
+                    "E0303",
+                    f"`{cls.name}` needs `{field.name}`: {field.metadata['doc']}",
+                    span,
+                    f"`{field.name}` is missing",
+                )
+            continue
+        value, at = found[field.name]
+        try:
+            values[field.name] = field.metadata["kind"](value)
+        except ValueError as wrong:
+            raise error(
+                "E0301",
+                f"`{field.name}` of `{cls.name}` expects {wrong}",
+                at,
+                f"found {describe(value)}",
+            ) from None
+    return cls(**values)

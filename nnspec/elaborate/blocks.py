@@ -1,0 +1,220 @@
+"""Blocks and models: a declaration and its arguments become a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nnspec import tree
+from nnspec.diagnostics import Label, SpecError
+from nnspec.elaborate import layers, statements
+from nnspec.elaborate.builder import Builder
+from nnspec.elaborate.errors import error
+from nnspec.elaborate.expressions import evaluate
+from nnspec.elaborate.limits import DEPTH, beyond
+from nnspec.elaborate.lints import lint
+from nnspec.elaborate.modules import Module
+from nnspec.elaborate.names import snake_case
+from nnspec.elaborate.scope import Scope
+from nnspec.elaborate.session import Body, Session
+from nnspec.elaborate.values import POISON, BlockLayer, Layer, Poison, Poisoned
+from nnspec.graph import Graph, Value
+from nnspec.source import Span
+
+
+def model_graph(
+    session: Session, module: Module, declaration: tree.Block, given: Mapping[str, Any]
+) -> Graph | None:
+    """A model by itself, with symbolic sizes; None where it failed (which is reported)."""
+    key = (id(declaration), repr(sorted(given.items())))
+    if key in session.models:
+        return session.models[key]
+    builder = Builder("", session.budget, {})
+    body = _body(session, module, declaration, builder, dict(given), None)
+    statements.run(body, declaration.body)
+    lint(body, declaration.body)
+    graph = None
+    if not _outputs_missing(body, declaration) and not body.failed:
+        graph = builder.graph(
+            name=declaration.name.text,
+            inputs=tuple(body.inputs),
+            outputs=tuple(value for _, value, _ in body.outputs),
+            output_names=tuple(name for name, _, _ in body.outputs),
+            kind="model",
+            arguments=_plain(body, declaration),
+            span=declaration.name.span,
+            doc=declaration.doc,
+        )
+    session.models[key] = graph
+    return graph
+
+
+def call_block(
+    body: Body, layer: BlockLayer, tensors: tuple[Value, ...], span: Span
+) -> tuple[Value, ...]:
+    """Apply an instance of a block: a `Call`, or its steps where it borrows layers from outside."""
+    session, outer, declaration = body.session, body.builder, layer.block.declaration
+    if outer.depth + 1 > DEPTH:
+        chain = " -> ".join(name for name, _ in session.chain[-4:])
+        raise beyond("blocks nest", DEPTH, span, f"{chain} -> {layer.block.name}")
+    layers.place(outer, layer, snake_case(layer.block.name))
+    _check_count(layer, tensors, span)
+    inner = outer.child(layer.path)
+    session.chain.append((layer.block.name, span))
+    try:
+        inside = _body(session, layer.block.module, declaration, inner, layer.arguments, tensors)
+        statements.run(inside, declaration.body)
+        lint(inside, declaration.body)
+        if _outputs_missing(inside, declaration) or inside.failed:
+            body.failed = True
+            raise Poisoned
+    finally:
+        session.chain.pop()
+    return layers.finish_call(
+        outer,
+        inner,
+        layer,
+        tensors,
+        tuple(inside.inputs),
+        tuple(value for _, value, _ in inside.outputs),
+        span,
+        name=layer.block.name,
+        kind="block",
+        arguments=_plain(inside, declaration),
+        output_names=tuple(name for name, _, _ in inside.outputs),
+        doc=declaration.doc,
+    )
+
+
+def _check_count(layer: BlockLayer, tensors: tuple[Value, ...], span: Span) -> None:
+    inputs = [n for s in layer.block.declaration.body if isinstance(s, tree.Input) for n in s.names]
+    if len(inputs) != len(tensors):
+        names = ", ".join(f"`{n.name.text}`" for n in inputs) or "none"
+        raise error(
+            "E0304",
+            f"`{layer.block.name}` takes {len(inputs)} tensor{'' if len(inputs) == 1 else 's'}"
+            f" ({names}), found {len(tensors)}",
+            span,
+            "",
+            (Label(layer.block.declaration.name.span, "declared here"),),
+        )
+
+
+def _body(
+    session: Session,
+    module: Module,
+    declaration: tree.Block,
+    builder: Builder,
+    given: dict[str, Any],
+    tensors: tuple[Value, ...] | None,
+) -> Body:
+    scope = Scope(later=later_names(declaration.body))
+    kind = "model" if declaration.is_model else "block"
+    body = Body(session, module, builder, scope, kind, declaration.name.text, tensors)
+    bind_parameters(body, declaration.name.text, declaration.parameters, given)
+    return body
+
+
+def later_names(body: tuple[tree.Statement, ...]) -> dict[str, Span]:
+    """Where each name of a body is first bound."""
+    found: dict[str, Span] = {}
+    for name in statements.bound_names(body):
+        found.setdefault(name.text, name.span)
+    return found
+
+
+def bind_parameters(
+    body: Body, owner: str, parameters: tuple[tree.Parameter, ...], given: dict[str, Any]
+) -> None:
+    """Parameters from what is given, else from their defaults (which may read earlier ones)."""
+    seen: dict[str, Span] = {}
+    for parameter in parameters:
+        name = parameter.name.text
+        try:
+            if name in seen:
+                raise error(
+                    "E0203",
+                    f"`{owner}` has two parameters `{name}`",
+                    parameter.name.span,
+                    "again here",
+                    (Label(seen[name], "first here"),),
+                )
+            seen[name] = parameter.name.span
+            value = _parameter(body, owner, parameter, given)
+        except SpecError as failure:
+            body.fail(failure)
+            value = POISON
+        except Poisoned:
+            value = POISON
+        body.scope.bind(name, value, parameter.name.span, is_parameter=True)
+
+
+def _parameter(body: Body, owner: str, parameter: tree.Parameter, given: dict[str, Any]) -> Any:
+    name = parameter.name.text
+    if parameter.type is not None and parameter.type.text not in layers.PARAMETER_TYPES:
+        from nnspec.diagnostics import did_you_mean
+
+        known = layers.PARAMETER_TYPES
+        raise error(
+            "E0311",
+            f"there is no parameter type `{parameter.type.text}`",
+            parameter.type.span,
+            "unknown",
+            helps=did_you_mean(parameter.type.text, known) or (f"types are {', '.join(known)}",),
+        )
+    if name in given:
+        value = given[name]
+        if isinstance(value, Value) and not isinstance(value, Poison):
+            return _capture(body.builder, value, name)
+        if isinstance(value, Layer) and value.owner is None:
+            layers.bind(body.builder, value, name)
+        return value
+    if parameter.default is None:
+        raise error("E0303", f"`{owner}` needs `{name}`", parameter.span, "it has no default")
+    value = evaluate(body, parameter.default)
+    if parameter.type is not None:
+        layers.check_parameter(owner, name, parameter.type.text, value, parameter.default.span)
+    return value
+
+
+def _capture(builder: Builder, value: Value, name: str) -> Value:
+    """A tensor given as a parameter becomes one more input of the body."""
+    if value not in builder.captured:
+        builder.captured[value] = Value(value.type, name, value.span)
+    return builder.captured[value]
+
+
+def _outputs_missing(body: Body, declaration: tree.Block) -> bool:
+    if body.outputs or any(isinstance(s, tree.Output) for s in _all(declaration.body)):
+        return any(isinstance(v, Poison) for _, v, _ in body.outputs) or not body.outputs
+    kind = "model" if declaration.is_model else "block"
+    body.fail(
+        error(
+            "E0312",
+            f"{kind} `{declaration.name.text}` has no output",
+            declaration.name.span,
+            "",
+            helps=("end the body with `output NAME`",),
+        )
+    )
+    return True
+
+
+def _all(body: tuple[tree.Statement, ...]) -> list[tree.Statement]:
+    found: list[tree.Statement] = []
+    for statement in body:
+        found.append(statement)
+        match statement:
+            case tree.For(body=inner):
+                found += _all(inner)
+            case tree.If(then=then, otherwise=otherwise):
+                found += [*_all(then), *_all(otherwise)]
+    return found
+
+
+def _plain(body: Body, declaration: tree.Block) -> dict[str, Any]:
+    """Parameters whose values a reader of the generated code can use."""
+    values = {p.name.text: body.scope.bindings[p.name.text].value for p in declaration.parameters}
+    return {
+        n: v for n, v in values.items() if isinstance(v, (int, float, str, list, tuple, type(None)))
+    }

@@ -1,0 +1,18 @@
+"""Short ways to say what is wrong."""
+
+from __future__ import annotations
+
+from nnspec.diagnostics import Diagnostic, Label, SpecError
+from nnspec.source import Span
+
+
+def error(
+    code: str,
+    message: str,
+    span: Span,
+    label: str = "",
+    notes: tuple[Label | str, ...] = (),
+    helps: tuple[str, ...] = (),
+) -> SpecError:
+    """A `SpecError` of one diagnostic."""
+    return SpecError(Diagnostic(code, message, Label(span, label), notes, helps))

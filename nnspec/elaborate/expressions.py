@@ -1,0 +1,503 @@
+"""Expressions: a tree in, a value out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from nnspec import tree
+from nnspec.diagnostics import Label, SpecError, did_you_mean
+from nnspec.elaborate import arguments, layers, operators
+from nnspec.elaborate.catalogue import catalogue
+from nnspec.elaborate.errors import error
+from nnspec.elaborate.modules import Module, reference
+from nnspec.elaborate.session import Body
+from nnspec.elaborate.values import (
+    POISON,
+    BlockLayer,
+    BlockReference,
+    FunctionLayer,
+    Layer,
+    OpLayer,
+    ParallelLayer,
+    Part,
+    Poison,
+    Poisoned,
+    Reference,
+    SequenceLayer,
+    clone,
+    describe,
+    is_layer,
+    is_size,
+)
+from nnspec.graph import Value
+from nnspec.ops import OPS
+from nnspec.source import Span
+from nnspec.training.program import Network
+
+
+def evaluate(body: Body, expr: tree.Expr) -> Any:
+    """The value of an expression; raises `SpecError`, or `Poisoned` where that was done before."""
+    match expr:
+        case tree.Name():
+            return lookup(body, expr.text, expr.span)
+        case tree.Number(value=value) | tree.String(value=value) | tree.Literal(value=value):
+            return value
+        case tree.List(items=items):
+            return [evaluate(body, i) for i in items]
+        case tree.Tuple(items=items):
+            return tuple(evaluate(body, i) for i in items)
+        case tree.Parallel(branches=branches):
+            return ParallelLayer(expr.span, [_branch(body, b) for b in branches])
+        case tree.Call():
+            return _call(body, expr)
+        case tree.Attribute():
+            return _attribute(body, expr)
+        case tree.Index():
+            return _index(body, expr)
+        case tree.Unary(operator="not", operand=operand):
+            return not operators.truth(evaluate(body, operand), operand.span)
+        case tree.Unary(operand=operand):
+            return operators.negate(body.builder, _clean(evaluate(body, operand)), expr.span)
+        case tree.Binary():
+            return _binary(body, expr)
+        case tree.Conditional():
+            chosen = operators.truth(evaluate(body, expr.condition), expr.condition.span)
+            return evaluate(body, expr.then if chosen else expr.otherwise)
+        case tree.Pipe():
+            return _pipe(body, expr)
+
+
+def lookup(body: Body, name: str, span: Span) -> Any:
+    """What a name stands for here: the body's, the file's, the catalogue's."""
+    binding = body.scope.get(name)
+    if binding is not None:
+        return _clean(binding.value)
+    if name in body.sizes:
+        return body.sizes[name]
+    if name in body.scope.later:
+        raise error(
+            "E0202",
+            f"`{name}` is used before it has a value",
+            span,
+            "not known yet",
+            (Label(body.scope.later[name], "it gets its value here"),),
+        )
+    found = declared(body, name, span)
+    if found is not None:
+        return _clean(found)
+    if name in catalogue():
+        return catalogue()[name]
+    known = [*body.scope.names(), *body.sizes, *body.module.names(), *catalogue()]
+    raise error(
+        "E0201", f"there is no `{name}`", span, "unknown name", helps=did_you_mean(name, known)
+    )
+
+
+def declared(body: Body, name: str, span: Span) -> Any:
+    """A block, model or constant of the file or of one that it imports; None where there is none."""
+    if name in body.module.constants:
+        return body.module.constants[name]
+    found = body.module.find(name)
+    if found is None:
+        return None
+    module, declaration = found
+    if isinstance(declaration, tree.Constant):
+        return _constant(body, module, declaration, span)
+    return reference(found)
+
+
+def _constant(body: Body, module: Module, constant: tree.Constant, span: Span) -> Any:
+    name = constant.name.text
+    if name not in module.constants:
+        if name in module.evaluating:
+            raise error(
+                "E0202",
+                f"`{name}` needs its own value",
+                constant.name.span,
+                " -> ".join([*module.evaluating[module.evaluating.index(name) :], name]),
+            )
+        module.evaluating.append(name)
+        try:
+            inner = replace(
+                body, module=module, scope=type(body.scope)(), sizes={}, kind="constant"
+            )
+            module.constants[name] = evaluate(inner, constant.value)
+        except (SpecError, Poisoned) as failure:
+            module.constants[name] = POISON
+            if isinstance(failure, SpecError):
+                body.session.report(failure)
+        finally:
+            module.evaluating.pop()
+    value = module.constants[name]
+    return clone(value)
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, Poison):
+        raise Poisoned
+    return value
+
+
+# --- operators ------------------------------------------------------------------------------------
+
+
+def _binary(body: Body, expr: tree.Binary) -> Any:
+    if expr.operator in ("and", "or"):
+        left = operators.truth(evaluate(body, expr.left), expr.left.span)
+        if left == (expr.operator == "or"):
+            return left
+        return operators.truth(evaluate(body, expr.right), expr.right.span)
+    spine: list[tree.Binary] = []
+    head: tree.Expr = expr
+    while isinstance(head, tree.Binary) and head.operator not in ("and", "or"):
+        spine.append(head)  # a sum of thousands is a list, not a recursion
+        head = head.left
+    value = _clean(evaluate(body, head))
+    for node in reversed(spine):
+        right = _clean(evaluate(body, node.right))
+        value = operators.binary(body.builder, node.operator, value, right, node.span)
+    return value
+
+
+# --- pipes ----------------------------------------------------------------------------------------
+
+
+def _pipe(body: Body, expr: tree.Pipe) -> Any:
+    stages: list[tree.Expr] = []
+    head: tree.Expr = expr
+    while isinstance(head, tree.Pipe):
+        stages.append(head.function)
+        head = head.value
+    value = _clean(_stage(body, head) if _waits(body, head) else evaluate(body, head))
+    composed: list[Any] | None = None
+    if is_layer(value):
+        composed = [layers.instantiate(body, value, head.span)]
+    for stage in reversed(stages):
+        function = _clean(_stage(body, stage))
+        if not is_layer(function):
+            raise _not_a_stage(body, function, stage)
+        if composed is not None:
+            composed.append(layers.instantiate(body, function, stage.span))
+            continue
+        inputs = list(value) if isinstance(value, tuple) else [value]
+        _check_head(inputs, function, head)
+        value = layers.apply(body, function, inputs, stage.span)
+    return SequenceLayer(expr.span, composed) if composed is not None else value
+
+
+def _check_head(inputs: list[Any], function: Any, head: tree.Expr) -> None:
+    for value in inputs:
+        if isinstance(value, Poison):
+            raise Poisoned
+        if not isinstance(value, Value):
+            raise error(
+                "E0308",
+                "a pipe carries tensors or joins layers",
+                head.span,
+                f"found {describe(value)}",
+            )
+
+
+def _not_a_stage(body: Body, found: Any, stage: tree.Expr) -> SpecError:
+    if isinstance(stage, tree.Name):
+        binding = body.scope.bindings.get(stage.text)
+        if binding is not None and stage.text in catalogue():
+            return error(
+                "E0204",
+                f"`{stage.text}` is {describe(found)} here, not the function",
+                stage.span,
+                "cannot be applied",
+                (Label(binding.span, f"`{stage.text}` was bound here"),),
+                ("give that value another name",),
+            )
+    return error(
+        "E0306",
+        f"`->` leads to a layer or function, found {describe(found)}",
+        stage.span,
+        "cannot be applied",
+    )
+
+
+def _waits(body: Body, expr: tree.Expr) -> bool:
+    """Whether a call at a pipe's head is a function without its tensor: `softmax(axis = 1) -> ...`."""
+    return (
+        isinstance(expr, tree.Call) and not expr.arguments and isinstance(expr.function, tree.Name)
+    )
+
+
+def _stage(body: Body, expr: tree.Expr) -> Any:
+    """What stands after `->`: a call of a function leaves its first operand open."""
+    match expr:
+        case tree.Call():
+            callee = evaluate(body, expr.function)
+            if isinstance(callee, Reference) and callee.kind == "builtin" and callee.name in OPS:
+                callee = Reference("op", callee.name, OPS[callee.name])
+            if (
+                isinstance(callee, Reference)
+                and callee.kind == "op"
+                and not callee.target.is_layer()
+            ):
+                positional, named = _arguments(body, expr)
+                return FunctionLayer(expr.span, callee.target, tuple(positional), named)
+            return evaluate(body, expr)
+        case tree.Name():
+            value = lookup(body, expr.text, expr.span)
+            if isinstance(value, Reference) and value.kind == "builtin" and value.name in OPS:
+                return Reference("op", value.name, OPS[value.name])
+            return value
+        case _:
+            return evaluate(body, expr)
+
+
+def _branch(body: Body, expr: tree.Expr) -> Any:
+    value = _clean(_stage(body, expr))
+    if not is_layer(value):
+        raise error(
+            "E0306", "the branches of `( | )` are layers", expr.span, f"found {describe(value)}"
+        )
+    return layers.instantiate(body, value, expr.span)
+
+
+# --- calls ----------------------------------------------------------------------------------------
+
+
+def _arguments(body: Body, expr: tree.Call) -> tuple[arguments.Positional, arguments.Named]:
+    positional: list[tuple[Any, Span]] = []
+    named: dict[str, tuple[Any, Span, Span]] = {}
+    for argument in expr.arguments:
+        value = evaluate(body, argument.value)
+        if argument.name is None:
+            if named:
+                raise error(
+                    "E0304",
+                    "positional arguments stand before named ones",
+                    argument.span,
+                    "move it forward",
+                )
+            positional.append((value, argument.value.span))
+        elif argument.name.text in named:
+            raise error(
+                "E0304",
+                f"`{argument.name.text}` is given twice",
+                argument.name.span,
+                "again here",
+                (Label(named[argument.name.text][2], "first here"),),
+            )
+        else:
+            named[argument.name.text] = value, argument.value.span, argument.name.span
+    for value, *_ in [*positional, *named.values()]:
+        _clean(value)
+    return positional, named
+
+
+def _call(body: Body, expr: tree.Call) -> Any:
+    callee = evaluate(body, expr.function)
+    positional, named = _arguments(body, expr)
+    span = expr.span
+    match callee:
+        case Reference(kind="builtin", name=name, target=builtin):
+            if name in OPS and any(_holds_tensor(v) for v, _ in positional):
+                return layers.function(body, OPS[name], positional, named, span)
+            if named:
+                first = next(iter(named.values()))
+                raise error("E0302", f"`{name}` takes no named arguments", first[2])
+            return builtin([v for v, _ in positional], span)
+        case Reference(kind="op", target=op) if op.is_layer():
+            return layers.construct(body, op, positional, named, span)
+        case Reference(kind="op", target=op):
+            values = [v for v, *_ in [*positional, *named.values()]]
+            if op.operands and not any(_holds_tensor(v) for v in values):
+                return FunctionLayer(span, op, tuple(positional), named)
+            return layers.function(body, op, positional, named, span)
+        case Reference(kind="data", target=data):
+            return arguments.construct(data, positional, named, span).source()
+        case Reference(target=target):
+            return arguments.construct(target, positional, named, span)
+        case BlockReference():
+            return layers.block_layer(body, callee, positional, named, span)
+        case Layer() | Network():
+            if named:
+                first = next(iter(named.values()))
+                raise error("E0302", "a layer is applied to tensors without names", first[2])
+            return layers.apply(body, callee, [v for v, _ in positional], span)
+        case _:
+            if isinstance(expr.function, tree.Name) and expr.function.text in catalogue():
+                raise _not_a_stage(body, callee, expr.function)
+            raise error(
+                "E0306",
+                f"{describe(callee)} cannot be called",
+                expr.function.span,
+                "not a function",
+            )
+
+
+def _holds_tensor(value: Any) -> bool:
+    if isinstance(value, (tuple, list)):
+        return any(_holds_tensor(v) for v in value)
+    return isinstance(value, (Value, Poison))
+
+
+# --- attributes and subscripts --------------------------------------------------------------------
+
+
+def _attribute(body: Body, expr: tree.Attribute) -> Any:
+    value, name = _clean(evaluate(body, expr.value)), expr.name.text
+    match value:
+        case Value():
+            known: dict[str, Any] = {
+                "shape": tuple(value.type.shape),
+                "rank": value.type.rank,
+                "dtype": value.type.dtype,
+            }
+            if name in known:
+                return known[name]
+            raise error(
+                "E0205",
+                f"a tensor has no `{name}`",
+                expr.name.span,
+                "unknown",
+                helps=did_you_mean(name, known) or ("it has `shape`, `rank` and `dtype`",),
+            )
+        case Network():
+            return Part(f"{value.name}.{name}")
+        case Part():
+            return Part(f"{value.path}.{name}")
+        case OpLayer() | BlockLayer():
+            return _weight(body, value, name, expr)
+        case _:
+            raise error("E0205", f"{describe(value)} has no `{name}`", expr.name.span, "unknown")
+
+
+def _weight(body: Body, layer: Layer, name: str, expr: tree.Attribute) -> Value:
+    """`embed.weight`: the tensor itself."""
+    prefix = f"{layer.path}."
+    known = {
+        p.removeprefix(prefix): w for p, w in body.builder.weights.items() if p.startswith(prefix)
+    }
+    if layer.owner is None or not known:
+        raise error(
+            "E0205",
+            f"{describe(layer)} has no weights yet",
+            expr.span,
+            "it was not applied before this",
+            helps=("apply the layer first: its weights take their shape from its input",),
+        )
+    if name not in known:
+        raise error(
+            "E0205",
+            f"{describe(layer)} has no weight `{name}`",
+            expr.name.span,
+            "unknown",
+            helps=did_you_mean(name, known) or (f"it has {', '.join(f'`{k}`' for k in known)}",),
+        )
+    return known[name]
+
+
+def _index(body: Body, expr: tree.Index) -> Any:
+    value = _clean(evaluate(body, expr.value))
+    if isinstance(value, Value):
+        return _slice_tensor(body, value, expr)
+    if not isinstance(value, (list, tuple, str, range)):
+        raise error("E0305", f"{describe(value)} cannot be indexed", expr.span)
+    if len(expr.subscripts) != 1:
+        raise error("E0305", f"{describe(value)} takes one index", expr.span)
+    (subscript,) = expr.subscripts
+    match subscript:
+        case tree.Slice():
+            start, stop, step = (
+                _bound(body, e) for e in (subscript.start, subscript.stop, subscript.step)
+            )
+            if step == 0:
+                raise error("E0309", "a slice cannot step by 0", subscript.span)
+            return value[start:stop:step]
+        case tree.Ellipsis():
+            raise error("E0305", "`...` is for tensors", subscript.span)
+    index = _clean(evaluate(body, subscript))
+    if isinstance(index, bool) or not isinstance(index, int):
+        raise error(
+            "E0305", "an index is a whole number", subscript.span, f"found {describe(index)}"
+        )
+    if not -len(value) <= index < len(value):
+        raise error(
+            "E0309",
+            f"index {index} is out of range",
+            subscript.span,
+            f"{describe(value)} of {len(value)}"
+            if isinstance(value, (list, range))
+            else describe(value),
+        )
+    return value[index]
+
+
+def _bound(body: Body, expr: tree.Expr | None) -> int | None:
+    if expr is None:
+        return None
+    value = _clean(evaluate(body, expr))
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise error(
+            "E0305", "a slice's bound is a whole number", expr.span, f"found {describe(value)}"
+        )
+    return value
+
+
+def _slice_tensor(body: Body, value: Value, expr: tree.Index) -> Value:
+    rank = value.type.rank
+    parts = list(expr.subscripts)
+    dots = [i for i, p in enumerate(parts) if isinstance(p, tree.Ellipsis)]
+    if len(dots) > 1:
+        raise error("E0305", "`...` stands at most once in a subscript", parts[dots[1]].span)
+    if len(parts) - len(dots) > rank:
+        raise error(
+            "E0305",
+            f"{value.type} has {rank} axes",
+            expr.span,
+            f"{len(parts) - len(dots)} subscripts",
+        )
+    whole = tree.Slice(expr.span, None, None, None)
+    at = dots[0] if dots else len(parts)
+    fill = [whole] * (rank - (len(parts) - len(dots)))
+    parts = [*parts[:at], *fill, *parts[at + len(dots) :]]
+    starts: list[int | None] = []
+    ends: list[int | None] = []
+    steps: list[int] = []
+    squeeze: list[int] = []
+    for i, part in enumerate(parts):
+        if isinstance(part, tree.Slice):
+            step = _bound(body, part.step)
+            if step is not None and step < 1:
+                raise error("E0309", "a tensor's slice steps forward, by at least 1", part.span)
+            starts.append(_bound(body, part.start))
+            ends.append(_bound(body, part.stop))
+            steps.append(step or 1)
+        else:
+            assert not isinstance(part, tree.Ellipsis)
+            index = _bound(body, part)
+            assert index is not None
+            starts.append(index)
+            ends.append(None if index == -1 else index + 1)
+            steps.append(1)
+            squeeze.append(i)
+    if not squeeze and all(p is whole for p in parts):
+        return value
+    op = replace(
+        OPS["slice"](),
+        starts=tuple(starts),
+        ends=tuple(ends),
+        steps=tuple(steps),
+        squeeze=tuple(squeeze),
+    )  # type: ignore[call-arg]
+    return body.builder.apply(op, [value], expr.span)[0]
+
+
+def size(body: Body, expr: tree.Expr) -> Any:
+    """A dimension: a positive whole number or a size."""
+    value = _clean(evaluate(body, expr))
+    if not is_size(value) or isinstance(value, int) and not 0 < value < 2**31:
+        raise error(
+            "E0403",
+            "a size is a whole number from 1 to 2147483647, or a name",
+            expr.span,
+            f"found {describe(value)}",
+        )
+    return value

@@ -1,0 +1,53 @@
+"""What is not wrong, but probably not meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nnspec import tree
+from nnspec.diagnostics import Diagnostic, Label
+from nnspec.elaborate.session import Body
+from nnspec.source import Span
+
+
+def lint(body: Body, statements: Sequence[tree.Statement]) -> None:
+    """Bindings that nobody reads."""
+    from nnspec.elaborate.statements import bound_names
+
+    if body.failed:
+        return
+    places: dict[str, Span] = {}
+    for name in bound_names(statements):
+        places.setdefault(name.text, name.span)
+    for name, span in places.items():
+        binding = body.scope.bindings.get(name)
+        unread = name not in body.scope.read and not name.startswith("_")
+        if binding is not None and unread:
+            warn(
+                body,
+                "W0201",
+                f"`{name}` is never used",
+                span,
+                "prefix it with `_` to drop it on purpose",
+            )
+
+
+def warn(body: Body, code: str, message: str, span: Span, help: str) -> None:
+    """Report a lint, once for a place."""
+    diagnostic = Diagnostic(code, message, Label(span), helps=(help,), severity="warning")
+    if (code, span) not in body.session.seen:
+        body.session.seen.add((code, span))
+        body.session.reporter.report(diagnostic)
+
+
+def naming(name: tree.Identifier, upper: bool) -> Diagnostic | None:
+    """`Uppercase` names blocks, models and programs, `lowercase` values."""
+    if name.text[:1].isupper() == upper or name.text.startswith("_"):
+        return None
+    wanted = "an uppercase" if upper else "a lowercase"
+    return Diagnostic(
+        "W0202",
+        f"`{name.text}` usually begins with {wanted} letter",
+        Label(name.span),
+        severity="warning",
+    )

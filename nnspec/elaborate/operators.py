@@ -1,0 +1,187 @@
+"""`+ - * / // % @ **`, comparisons, `and or not`: on numbers, sizes, lists, strings, tensors, layers."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from nnspec.dims import Sym
+from nnspec.elaborate.builder import Builder
+from nnspec.elaborate.errors import error
+from nnspec.elaborate.limits import ITEMS, beyond, check_number
+from nnspec.elaborate.values import (
+    RepeatLayer,
+    clone,
+    describe,
+    is_layer,
+    is_number,
+    is_size,
+)
+from nnspec.graph import Value
+from nnspec.ops import OPS
+from nnspec.source import Span
+
+TENSOR_OPS = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "@": "matmul"}
+
+_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+}
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def binary(builder: Builder, symbol: str, left: Any, right: Any, span: Span) -> Any:
+    """The value of `left symbol right`."""
+    if isinstance(left, Value) or isinstance(right, Value):
+        return _tensors(builder, symbol, left, right, span)
+    if symbol == "*" and is_layer(left):
+        return _repeat(left, right, span)
+    if symbol in ("==", "!="):
+        return (_plain(left) == _plain(right)) == (symbol == "==")
+    if symbol in _COMPARISONS:
+        both_text = isinstance(left, str) and isinstance(right, str)
+        if both_text or is_number(left) and is_number(right):
+            return _COMPARISONS[symbol](left, right)
+        raise _unfit(symbol, left, right, span)
+    if is_number(left) and is_number(right):
+        return _numbers(symbol, left, right, span)
+    if is_size(left) and is_size(right) and symbol in ("+", "-", "*", "//", "%"):
+        return _sizes(symbol, left, right, span)
+    if symbol == "+" and type(left) is type(right) and isinstance(left, (list, str, tuple)):
+        return _bounded(len(left) + len(right), span) and left + right
+    if (
+        symbol == "*"
+        and isinstance(left, (list, str))
+        and is_number(right)
+        and isinstance(right, int)
+    ):
+        return _bounded(len(left) * max(right, 0), span) and left * right
+    raise _unfit(symbol, left, right, span)
+
+
+def negate(builder: Builder, value: Any, span: Span) -> Any:
+    """The value of `-value`."""
+    if isinstance(value, Value):
+        return builder.apply(OPS["negative"](), [value], span)[0]
+    if is_number(value) or isinstance(value, Sym):
+        return -value
+    raise error("E0305", f"`-` does not apply to {describe(value)}", span)
+
+
+def truth(value: Any, span: Span) -> bool:
+    """A condition; only true and false are conditions."""
+    if not isinstance(value, bool):
+        raise error("E0305", "a condition is true or false", span, f"found {describe(value)}")
+    return value
+
+
+def _tensors(builder: Builder, symbol: str, left: Any, right: Any, span: Span) -> Value:
+    name = TENSOR_OPS.get(symbol)
+    if name is None or name not in OPS:
+        known = ", ".join(f"`{s}`" for s in TENSOR_OPS)
+        raise error(
+            "E0305",
+            f"`{symbol}` does not apply to tensors",
+            span,
+            f"{describe(left)} {symbol} {describe(right)}",
+            helps=(f"on tensors there are {known}",),
+        )
+    operands = []
+    for side, other in ((left, right), (right, left)):
+        if is_number(side) and symbol != "@":
+            assert isinstance(other, Value)
+            dtype = other.type.dtype
+            if isinstance(side, float) and not other.type.is_float:
+                raise error(
+                    "E0305",
+                    f"a fraction does not fit {other.type}",
+                    span,
+                    f"found {describe(side)}",
+                    helps=("convert with `cast(x, f32)`",),
+                )
+            side = builder.scalar(side, dtype, span)
+        if not isinstance(side, Value):
+            raise _unfit(symbol, left, right, span)
+        operands.append(side)
+    return builder.apply(OPS[name](), operands, span)[0]
+
+
+def _repeat(layer: Any, count: Any, span: Span) -> RepeatLayer:
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise error(
+            "E0305",
+            "a layer is repeated a whole number of times, at least once",
+            span,
+            f"found {describe(count)}",
+        )
+    if count > ITEMS:
+        raise beyond("a layer repeats", ITEMS, span)
+    return RepeatLayer(span, [clone(layer) for _ in range(count)])
+
+
+def _numbers(symbol: str, left: Any, right: Any, span: Span) -> Any:
+    if symbol in ("/", "//", "%") and right == 0:
+        raise error("E0309", "division by zero", span)
+    try:
+        if symbol == "**":
+            return _power(left, right, span)
+        if symbol not in _ARITHMETIC:
+            raise _unfit(symbol, left, right, span)
+        result = _ARITHMETIC[symbol](left, right)
+    except OverflowError:
+        raise error("E0309", "the result is too large", span) from None
+    check_number(result, span)
+    return result
+
+
+def _power(left: Any, right: Any, span: Span) -> Any:
+    if isinstance(left, int) and isinstance(right, int) and right >= 0:
+        if abs(left) > 1 and right * math.log2(abs(left)) > 64:
+            raise error("E0309", "the result is too large", span)
+        result = left**right
+        check_number(result, span)
+        return result
+    if left == 0 and right < 0:
+        raise error("E0309", "division by zero", span)
+    result = float(left) ** float(right)
+    if isinstance(result, complex):
+        raise error("E0309", "a negative number has no such power", span)
+    return result
+
+
+def _sizes(symbol: str, left: Any, right: Any, span: Span) -> Any:
+    if symbol in ("//", "%") and right == 0:
+        raise error("E0309", "division by zero", span)
+    if symbol in ("//", "%") and not isinstance(left, Sym):
+        raise _unfit(symbol, left, right, span)
+    result = _ARITHMETIC[symbol](left, right)
+    if isinstance(result, Sym) and len(result.terms) > 64:
+        raise beyond("terms of a size", 64, span)
+    return result
+
+
+def _bounded(length: int, span: Span) -> bool:
+    if length > ITEMS:
+        raise beyond("a list grows", ITEMS, span, f"{length} elements")
+    return True
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, range) else value
+
+
+def _unfit(symbol: str, left: Any, right: Any, span: Span) -> Exception:
+    return error(
+        "E0305", f"`{symbol}` does not apply to {describe(left)} and {describe(right)}", span
+    )

@@ -1,0 +1,372 @@
+"""Training programs: the same statements over a batch, and `batch minimize metric` besides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nnspec import tree
+from nnspec.diagnostics import Label, did_you_mean
+from nnspec.elaborate import statements
+from nnspec.elaborate.blocks import bind_parameters, later_names, model_graph
+from nnspec.elaborate.builder import Builder
+from nnspec.elaborate.errors import error
+from nnspec.elaborate.expressions import evaluate
+from nnspec.elaborate.lints import lint
+from nnspec.elaborate.modules import Module
+from nnspec.elaborate.scope import Scope
+from nnspec.elaborate.session import Body, Session
+from nnspec.elaborate.statements import tensor_type
+from nnspec.elaborate.values import (
+    BlockLayer,
+    BlockReference,
+    Layer,
+    Poisoned,
+    Reference,
+    describe,
+)
+from nnspec.graph import Call, Node, Value, weights
+from nnspec.source import Span
+from nnspec.training.optimizers import Optimizer
+from nnspec.training.program import (
+    DataSource,
+    Metric,
+    Minimize,
+    Network,
+    Settings,
+    Training,
+)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a setting may be."""
+
+    expects: str
+    fits: Any
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+SETTINGS: dict[str, Setting] = {
+    "data": Setting("a data set such as `digits()`", lambda v: isinstance(v, DataSource)),
+    "validation": Setting("a data set such as `digits()`", lambda v: isinstance(v, DataSource)),
+    "epochs": Setting("a whole number of at least 1", _whole),
+    "steps": Setting("a whole number of at least 1", _whole),
+    "batch_size": Setting("a whole number of at least 1", _whole),
+    "seed": Setting(
+        "a whole number from 0 to 4294967295",
+        lambda v: isinstance(v, int) and not isinstance(v, bool) and 0 <= v < 2**32,
+    ),
+    "precision": Setting('"f32"', lambda v: v == "f32"),
+}
+
+LATER = {
+    "accumulate": "gradient accumulation",
+    "early_stop": "early stopping",
+    "checkpoint": "checkpoints",
+    "init": "starting from a file: give the program `--weights` instead",
+}
+"""Settings of the language that no target carries out yet."""
+
+
+@dataclass
+class Program:
+    """What only a training program has; `statements` hands such statements to `execute`."""
+
+    networks: dict[str, Network] = field(default_factory=dict)
+    batch: list[Value] = field(default_factory=list)
+    metrics: list[Metric] = field(default_factory=list)
+    settings: dict[str, tuple[Any, Span]] = field(default_factory=dict)
+
+    def bound(self, body: Body, target: tree.Identifier, value: Any) -> Any:
+        """An assignment: of an instance, which becomes a network, of a setting, or of a value."""
+        name = target.text
+        if isinstance(value, BlockReference):
+            value = BlockLayer(target.span, value, {})
+        if isinstance(value, BlockLayer) and value.owner is None:
+            return self._network(body, target, value)
+        if isinstance(value, Layer):
+            raise error(
+                "E0506",
+                "weights belong to a model",
+                target.span,
+                f"`{name}` would be {describe(value)}",
+                helps=("put the layer into the model and bind an instance of that",),
+            )
+        if name in SETTINGS and not isinstance(value, Value):
+            self._setting(body, name, value, target.span)
+        elif name in LATER and not isinstance(value, Value):
+            raise error("E0504", f"`{name}` is not available yet", target.span, LATER[name])
+        return value
+
+    def _network(self, body: Body, target: tree.Identifier, layer: BlockLayer) -> Network:
+        name, declaration = target.text, layer.block.declaration
+        if not declaration.is_model:
+            raise error(
+                "E0506",
+                f"`{layer.block.name}` is a block: only a model is trained",
+                target.span,
+                "",
+                (Label(declaration.name.span, "declared here"),),
+                ("declare it with `model` and typed inputs",),
+            )
+        if name in self.networks:
+            raise error(
+                "E0203",
+                f"there are two networks `{name}`",
+                target.span,
+                "again here",
+                (Label(self.networks[name].span or target.span, "first here"),),
+            )
+        body.session.chain.append((layer.block.name, layer.span))
+        try:
+            graph = model_graph(body.session, layer.block.module, declaration, layer.arguments)
+        finally:
+            body.session.chain.pop()
+        if graph is None:
+            raise Poisoned
+        network = self.networks[name] = Network(name, graph, target.span)
+        body.scope.read.add(name)
+        return network
+
+    def _setting(self, body: Body, name: str, value: Any, span: Span) -> None:
+        if name in self.settings:
+            raise error(
+                "E0203",
+                f"`{name}` is set twice",
+                span,
+                "again here",
+                (Label(self.settings[name][1], "first here"),),
+            )
+        if isinstance(value, Reference) and value.kind == "data":
+            from nnspec.elaborate import arguments
+
+            value = arguments.construct(value.target, (), {}, span).source()
+        setting = SETTINGS[name]
+        if name == "precision" and value in ("bf16", "f16"):
+            raise error(
+                "E0504", f'`precision = "{value}"` is not available yet', span, "only f32 is"
+            )
+        if not setting.fits(value):
+            raise error(
+                "E0502", f"`{name}` expects {setting.expects}", span, f"found {describe(value)}"
+            )
+        self.settings[name] = value, span
+        body.scope.read.add(name)
+
+    def execute(self, body: Body, statement: tree.Statement) -> None:
+        """`batch`, `minimize`, `metric`."""
+        match statement:
+            case tree.Batch():
+                for name in statement.names:
+                    self._column(body, name)
+            case tree.Minimize():
+                body.builder.steps.append(self._minimize(body, statement))
+            case tree.Metric():
+                for item in statement.values:
+                    self._metric(body, item)
+
+    def _column(self, body: Body, written: tree.TypedName) -> None:
+        name = written.name.text
+        if written.type is None:
+            raise error(
+                "E0402",
+                f"column `{name}` of a batch needs a type",
+                written.name.span,
+                "no type",
+                helps=(f"write, for example, `{name}: f32[N, 28, 28, 1]`",),
+            )
+        if any(v.name == name for v in self.batch):
+            first = next(v.span for v in self.batch if v.name == name)
+            raise error(
+                "E0203",
+                f"the batch has two columns `{name}`",
+                written.name.span,
+                "again here",
+                (Label(first, "first here"),) if first else (),
+            )
+        value = Value(tensor_type(body, written.type, True), name, written.name.span)
+        self.batch.append(value)
+        body.scope.bind(name, value, written.name.span, is_parameter=True)
+
+    def _minimize(self, body: Body, statement: tree.Minimize) -> Minimize:
+        loss = evaluate(body, statement.loss)
+        if not isinstance(loss, Value):
+            raise error(
+                "E0308", "`minimize` takes a tensor", statement.loss.span, f"found {describe(loss)}"
+            )
+        if loss.type.rank or not loss.type.is_float:
+            raise error(
+                "E0503",
+                "what is minimized is one number",
+                statement.loss.span,
+                f"found {loss.type}",
+                helps=("take the `mean` of it",),
+            )
+        optimizer = evaluate(body, statement.optimizer)
+        if isinstance(optimizer, Reference) and optimizer.kind == "optimizer":
+            optimizer = optimizer.target()
+        if not isinstance(optimizer, Optimizer):
+            raise error(
+                "E0301",
+                "`using` takes an optimizer",
+                statement.optimizer.span,
+                f"found {describe(optimizer)}",
+                helps=("write, for example, `Adam(lr = 1e-3)`",),
+            )
+        over = tuple(self._target(body, t) for t in statement.over) or self._reached(body, loss)
+        if not over:
+            raise error(
+                "E0503",
+                "the loss reaches no network's weights",
+                statement.loss.span,
+                "nothing to update",
+            )
+        return Minimize(loss, over, optimizer, statement.span, body.builder.take_doc())
+
+    def _target(self, body: Body, path: tuple[tree.Identifier, ...]) -> tuple[str, ...]:
+        first, *rest = path
+        if first.text not in self.networks:
+            raise error(
+                "E0503",
+                f"`{first.text}` is no network of this program",
+                first.span,
+                "unknown",
+                helps=did_you_mean(first.text, self.networks)
+                or (f"networks are {', '.join(f'`{n}`' for n in self.networks)}",),
+            )
+        if rest:
+            prefix = ".".join(p.text for p in rest)
+            known = [w.path for w in weights(self.networks[first.text].model)]
+            if not any(k == prefix or k.startswith(prefix + ".") for k in known):
+                parts = {k.split(".")[0] for k in known}
+                raise error(
+                    "E0503",
+                    f"`{first.text}` has no part `{prefix}`",
+                    rest[0].span,
+                    "unknown",
+                    helps=did_you_mean(rest[0].text, parts),
+                )
+        return tuple(p.text for p in path)
+
+    def _reached(self, body: Body, loss: Value) -> tuple[tuple[str, ...], ...]:
+        """Networks whose weights the loss depends on, not looking through `stop_gradient`."""
+        makers = {
+            out: s for s in body.builder.steps if isinstance(s, (Node, Call)) for out in s.outputs
+        }
+        wanted, seen, found = [loss], {loss}, set()
+        while wanted:
+            step = makers.get(wanted.pop())
+            if step is None or isinstance(step, Node) and step.op.name == "stop_gradient":
+                continue
+            if isinstance(step, Call):
+                found.add(step.layer)
+            wanted += [v for v in step.inputs if v not in seen]
+            seen.update(step.inputs)
+        return tuple((n,) for n in self.networks if n in found and weights(self.networks[n].model))
+
+    def _metric(self, body: Body, item: tree.NamedExpr) -> None:
+        value = evaluate(body, item.value)
+        if not isinstance(value, Value) or value.type.rank:
+            raise error(
+                "E0503", "a metric is one number", item.value.span, f"found {describe(value)}"
+            )
+        name = item.name.text if item.name else _function_name(item.value)
+        if any(m.name == name for m in self.metrics):
+            raise error(
+                "E0203",
+                f"there are two metrics `{name}`",
+                item.span,
+                "again here",
+                helps=("name one: `metric NAME = ...`",),
+            )
+        if item.name is not None:
+            body.scope.bind(name, value, item.name.span)
+            body.scope.read.add(name)
+        self.metrics.append(Metric(name, value, item.span))
+
+
+def _function_name(expr: tree.Expr) -> str:
+    match expr:
+        case tree.Call(function=tree.Name(text=text)) | tree.Name(text=text):
+            return text
+        case tree.Pipe(function=function):
+            return _function_name(function)
+        case _:
+            return "metric"
+
+
+def training(
+    session: Session, module: Module, declaration: tree.Train, given: Mapping[str, Any]
+) -> Training | None:
+    """A training program; None where it failed (which is reported)."""
+    builder = Builder("", session.budget, {})
+    program = Program()
+    scope = Scope(later=later_names(declaration.body))
+    body = Body(session, module, builder, scope, "train", declaration.name.text, extra=program)
+    bind_parameters(body, declaration.name.text, declaration.parameters, dict(given))
+    statements.run(body, declaration.body)
+    _check(body, program, declaration)
+    if body.failed:
+        return None
+    lint(body, declaration.body)
+    plain = {name: value for name, (value, _) in program.settings.items() if name != "precision"}
+    if "steps" in plain:
+        plain["epochs"] = None
+    return Training(
+        declaration.name.text,
+        tuple(program.networks.values()),
+        tuple(program.batch),
+        tuple(builder.steps),
+        tuple(program.metrics),
+        Settings(**plain),
+        {p.name.text: scope.bindings[p.name.text].value for p in declaration.parameters},
+        declaration.name.span,
+        declaration.doc,
+    )
+
+
+def _check(body: Body, program: Program, declaration: tree.Train) -> None:
+    settings = {*SETTINGS, *LATER}
+    for name, binding in body.scope.bindings.items():
+        if name in body.scope.read or name in settings or binding.is_parameter:
+            continue
+        close = did_you_mean(name, settings)
+        if close and isinstance(binding.value, (int, float, str, bool, DataSource, type(None))):
+            body.fail(
+                error(
+                    "E0501", f"there is no setting `{name}`", binding.span, "unknown", helps=close
+                )
+            )
+    if "epochs" in program.settings and "steps" in program.settings:
+        body.fail(
+            error(
+                "E0502",
+                "a program runs for `epochs` or for `steps`, not both",
+                program.settings["steps"][1],
+                "here `steps`",
+                (Label(program.settings["epochs"][1], "here `epochs`"),),
+            )
+        )
+    if not any(isinstance(s, Minimize) for s in body.builder.steps) and not body.failed:
+        body.fail(
+            error(
+                "E0503",
+                f"program `{declaration.name.text}` minimizes nothing",
+                declaration.name.span,
+                helps=("add `minimize LOSS using Adam()`",),
+            )
+        )
+    if not program.batch and not body.failed:
+        body.fail(
+            error(
+                "E0505",
+                f"program `{declaration.name.text}` reads no batch",
+                declaration.name.span,
+                helps=("add `batch image: f32[N, 28, 28, 1], label: i64[N]`",),
+            )
+        )

@@ -1,0 +1,214 @@
+"""What an expression can be while a spec is worked out.
+
+Compile-time values are Python's own (`int float bool str None list tuple range`), sizes (`Sym`) and
+tensors (`graph.Value`). The rest are layers, and names that stand for something of the catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nnspec import tree
+from nnspec.dims import Sym
+from nnspec.graph import TensorType, Value, Weight
+from nnspec.initializers import Initializer
+from nnspec.ops import Op
+from nnspec.source import Span
+from nnspec.training.optimizers import Optimizer
+from nnspec.training.program import DataSource, Network
+
+
+class Poison:
+    """What a statement that failed leaves behind; using it fails in silence."""
+
+
+POISON = Poison()
+
+
+class Poisoned(Exception):
+    """Something was built on what failed before; it has been reported."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A name of the catalogue, not yet constructed or applied.
+
+    kind: "op", "initializer", "optimizer", "data", "builtin".
+    """
+
+    kind: str
+    name: str
+    target: Any
+
+
+@dataclass(frozen=True, eq=False)
+class BlockReference:
+    """A block or model, and the module in whose names its body is read."""
+
+    declaration: tree.Block
+    module: Any
+
+    @property
+    def name(self) -> str:
+        return self.declaration.name.text
+
+
+@dataclass(eq=False)
+class Layer:
+    """Something that can be applied. It gets a place in a graph when bound or first applied.
+
+    owner: path of the graph it belongs to (None: not placed yet); local: its name there.
+    """
+
+    span: Span
+    owner: str | None = field(default=None, kw_only=True)
+    local: str = field(default="", kw_only=True)
+    bound: str | None = field(default=None, kw_only=True)
+
+    @property
+    def path(self) -> str:
+        return f"{self.owner}.{self.local}" if self.owner else self.local
+
+    def clone(self) -> Layer:
+        """The same construction with weights of its own."""
+        raise NotImplementedError
+
+
+@dataclass(eq=False)
+class OpLayer(Layer):
+    """A layer of the catalogue; `weights` from its first application on."""
+
+    op: Op
+    activation: Any = None
+    weights: tuple[Weight, ...] | None = None
+    built_for: TensorType | None = None
+
+    def clone(self) -> Layer:
+        return OpLayer(self.span, self.op, clone(self.activation))
+
+
+@dataclass(eq=False)
+class BlockLayer(Layer):
+    """An instance of a block or model."""
+
+    block: BlockReference
+    arguments: dict[str, Any]
+
+    def clone(self) -> Layer:
+        return BlockLayer(self.span, self.block, {k: clone(v) for k, v in self.arguments.items()})
+
+
+@dataclass(eq=False)
+class FunctionLayer(Layer):
+    """A function waiting for its first operand: `softmax`, `reshape([N, 4])`, `add(y)`."""
+
+    op: type[Op]
+    positional: tuple[tuple[Any, Span], ...] = ()
+    named: Mapping[str, tuple[Any, Span, Span]] = field(default_factory=dict)
+
+    def clone(self) -> Layer:
+        return FunctionLayer(self.span, self.op, self.positional, self.named)
+
+
+@dataclass(eq=False)
+class SequenceLayer(Layer):
+    """`f -> g`: stages applied one after the other."""
+
+    stages: list[Any]
+
+    def clone(self) -> Layer:
+        return SequenceLayer(self.span, [clone(s) for s in self.stages])
+
+
+@dataclass(eq=False)
+class ParallelLayer(Layer):
+    """`(f | g)`: branches applied to the same input."""
+
+    branches: list[Any]
+
+    def clone(self) -> Layer:
+        return ParallelLayer(self.span, [clone(b) for b in self.branches])
+
+
+@dataclass(eq=False)
+class RepeatLayer(Layer):
+    """`f * n`: clones applied one after the other, named `local.0`, `local.1`, ..."""
+
+    items: list[Any]
+
+    def clone(self) -> Layer:
+        return RepeatLayer(self.span, [clone(i) for i in self.items])
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What `net.head` names: everything whose weights begin with a path."""
+
+    path: str
+
+
+def clone(value: Any) -> Any:
+    """Layers anew, everything else as it is."""
+    return value.clone() if isinstance(value, Layer) else value
+
+
+def is_layer(value: Any) -> bool:
+    """Whether it can stand in a pipe after `->`."""
+    match value:
+        case Reference(kind="op") | BlockReference() | Layer() | Network():
+            return True
+        case _:
+            return False
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def is_size(value: Any) -> bool:
+    return isinstance(value, Sym) or isinstance(value, int) and not isinstance(value, bool)
+
+
+def describe(value: Any) -> str:
+    """A value in the words of a message."""
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return f"the number {value}"
+        case str():
+            return f'the string "{value if len(value) < 40 else value[:37] + "..."}"'
+        case Sym():
+            return f"the size {value}"
+        case list() | range():
+            return "a list" if len(value) else "an empty list"
+        case tuple():
+            return f"a tuple of {len(value)}"
+        case Value():
+            return f"a tensor {value.type}"
+        case Reference(kind="op", name=name) if name[0].isupper():
+            return f"the layer `{name}`"
+        case Reference(name=name):
+            return f"the function `{name}`" if value.kind in ("op", "builtin") else f"`{name}`"
+        case BlockReference():
+            return f"the {'model' if value.declaration.is_model else 'block'} `{value.name}`"
+        case Network():
+            return f"the network `{value.name}`"
+        case OpLayer():
+            return f"a {value.op.name} layer"
+        case BlockLayer():
+            return f"a `{value.block.name}`"
+        case Layer():
+            return "a layer"
+        case Initializer():
+            return f"the initialiser {value.name}"
+        case Optimizer():
+            return f"the optimizer {value.name}"
+        case DataSource():
+            return f"the data set {value.name}"
+        case _:
+            return "something else"

@@ -1,0 +1,21 @@
+"""Between the language's layout and a target's, for images at a model's boundary."""
+
+from __future__ import annotations
+
+from codegen.weight_map import Array
+
+
+def to_layout(array: Array, layout: str | None) -> Array:
+    """An array in the language's layout (features last) as the target takes it."""
+    return array if layout in (None, "NHWC") else _move(array, -1, 1)
+
+
+def from_layout(array: Array, layout: str | None) -> Array:
+    """A target's array in the language's layout."""
+    return array if layout in (None, "NHWC") else _move(array, 1, -1)
+
+
+def _move(array: Array, source: int, destination: int) -> Array:
+    import numpy as np
+
+    return np.ascontiguousarray(np.moveaxis(array, source, destination))

@@ -1,0 +1,286 @@
+"""Run every installed target on the same weights and inputs, and compare."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from codegen import worker
+from codegen.onnx import reference
+from codegen.target import Emitted, Target
+from codegen.weight_map import Array, to_canonical, to_native
+from nnspec.graph import Graph, Program, walk
+from nnspec.passes.freeze_random import freeze_graph, freeze_training, random_nodes
+from nnspec.source import Span
+from nnspec.training.program import Minimize, Training
+from nnspec.verify import cases
+from nnspec.verify.layouts import from_layout, to_layout
+from nnspec.verify.probe import describe, probe
+from nnspec.verify.report import BOUNDS, Culprit, Report, Row, difference
+
+ONNX = "onnx"
+STEPS = (1, 10)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model or training program with what it is run on, in the language's layout."""
+
+    name: str
+    inputs: list[Array]
+    weights: dict[str, Array]
+    model: Graph
+
+
+def verify(
+    program: Program,
+    targets: Sequence[Target],
+    *,
+    skipped: Mapping[str, str] | None = None,
+    seed: int = 0,
+    dtype: str = "f32",
+) -> Report:
+    """Compare the targets with the ONNX reference evaluator and with each other.
+
+    targets: Python targets that are installed; the evaluator always runs.
+    skipped: targets left out, with the reason, for the report.
+    """
+    notes: list[str] = []
+    models = [m for m in program.models if not _draws(m, notes)]
+    subjects = [_subject(m, seed) for m in models]
+    trainings = [freeze_training(t) for t in program.trainings]
+    rows: list[Row] = []
+    culprits: list[Culprit] = []
+
+    reference_outputs = {s.name: reference.outputs(s.model, s.weights, s.inputs) for s in subjects}
+    step_weights = {t.name: cases.networks_weights(t, seed) for t in trainings}
+    step_batches = {t.name: list(cases.batches_of(t, max(STEPS), seed + 2)) for t in trainings}
+    reference_losses = {
+        t.name: reference.losses(t, step_weights[t.name], step_batches[t.name][0])
+        for t in trainings
+    }
+
+    trained: dict[str, dict[str, worker.TrainResult]] = {t.name: {} for t in trainings}
+    for target in targets:
+        predictions, results = _run(
+            target, program, subjects, trainings, step_weights, step_batches, dtype
+        )
+        for subject, found in zip(subjects, predictions, strict=True):
+            fresh = list(_outputs(subject, target.name, found, reference_outputs[subject.name]))
+            rows += fresh
+            if not all(row.agrees for row in fresh):
+                culprits += _first_difference(subject, target, program)
+        for training, result in zip(trainings, results, strict=True):
+            trained[training.name][target.name] = result
+    for training in trainings:
+        rows += _losses(training, trained[training.name], reference_losses[training.name])
+        rows += _updates(training, trained[training.name])
+    names = (ONNX, *(t.name for t in targets))
+    return Report(
+        program.path, names, tuple(rows), dict(skipped or {}), tuple(culprits), tuple(notes)
+    )
+
+
+def _draws(model: Graph, notes: list[str]) -> bool:
+    drawn = [n.op.name for n in random_nodes(model)]
+    if drawn:
+        notes.append(f"model {model.name} draws at random ({drawn[0]}): outputs not compared")
+    return bool(drawn)
+
+
+def _subject(model: Graph, seed: int) -> Subject:
+    model = freeze_graph(model)
+    sizes = cases.symbol_sizes(model.inputs)
+    generator = np.random.default_rng(seed)
+    inputs = cases.inputs_of(model.inputs, model.steps, sizes, generator)
+    return Subject(f"model {model.name}", inputs, cases.weights_of(model, seed), model)
+
+
+def _run(
+    target: Target,
+    program: Program,
+    subjects: Sequence[Subject],
+    trainings: Sequence[Training],
+    weights: Mapping[str, Mapping[str, Mapping[str, Array]]],
+    batches: Mapping[str, Sequence[Sequence[Array]]],
+    dtype: str,
+) -> tuple[list[list[Array]], list[worker.TrainResult]]:
+    """Outputs of the subjects and results of the trainings, canonical, from one process."""
+    with tempfile.TemporaryDirectory(prefix="nnspec-") as name:
+        models = _Module(
+            target, replace(program, models=_models(subjects), trainings=()), name, "models"
+        )
+        steps = _Module(
+            target, replace(program, models=(), trainings=tuple(trainings)), name, "steps"
+        )
+        jobs: list[worker.Job] = [models.predict(s) for s in subjects]
+        jobs += [steps.train(t, weights[t.name], batches[t.name], dtype) for t in trainings]
+        results = worker.run(target.name, jobs)
+        predictions = [models.outputs(s, r) for s, r in zip(subjects, results, strict=False)]
+        found = results[len(subjects) :]
+        return predictions, [steps.trained(t, r) for t, r in zip(trainings, found, strict=True)]
+
+
+def _models(subjects: Sequence[Subject]) -> tuple[Graph, ...]:
+    return tuple(s.model for s in subjects)
+
+
+class _Module:
+    """The generated module of a program, and the jobs that run it."""
+
+    def __init__(self, target: Target, program: Program, folder: str, stem: str) -> None:
+        self.emitted: Emitted = target.emit(program, stem=stem, provenance="nnspec verify")
+        self.path = Path(folder) / f"{stem}_{target.name}.py"
+        self.path.write_text(str(self.emitted.files[self.path.name]), encoding="utf-8")
+
+    def predict(self, subject: Subject) -> worker.Predict:
+        entry = self.emitted.models[subject.model]
+        inputs = zip(subject.inputs, entry.input_layouts, strict=True)
+        return worker.Predict(
+            str(self.path),
+            entry.class_name,
+            to_native(subject.weights, entry.weight_map),
+            [to_layout(a, layout) for a, layout in inputs],
+        )
+
+    def outputs(self, subject: Subject, found: Sequence[Array]) -> list[Array]:
+        layouts = self.emitted.models[subject.model].output_layouts
+        return [from_layout(a, layout) for a, layout in zip(found, layouts, strict=True)]
+
+    def train(
+        self,
+        training: Training,
+        weights: Mapping[str, Mapping[str, Array]],
+        batches: Sequence[Sequence[Array]],
+        dtype: str,
+    ) -> worker.Train:
+        entries = {n.name: self.emitted.models[n.model] for n in training.networks}
+        layouts = self.emitted.batch_layouts[training.name]
+        request = worker.TrainRequest(
+            training.name,
+            tuple((name, e.class_name) for name, e in entries.items()),
+            sum(isinstance(s, Minimize) for s in training.steps),
+            STEPS,
+            dtype,
+        )
+        return worker.Train(
+            str(self.path),
+            request,
+            {name: to_native(weights[name], e.weight_map) for name, e in entries.items()},
+            [[to_layout(a, x) for a, x in zip(b, layouts, strict=True)] for b in batches],
+        )
+
+    def trained(self, training: Training, found: dict[str, Any]) -> worker.TrainResult:
+        maps = {n.name: self.emitted.models[n.model].weight_map for n in training.networks}
+
+        def canonical(native: Mapping[str, Mapping[str, Array]]) -> worker.Weights:
+            return {
+                name: to_canonical(arrays, tuple(e for e in maps[name] if e.native in arrays))
+                for name, arrays in native.items()
+            }
+
+        return worker.TrainResult(
+            found["losses"],
+            [canonical(g) for g in found["gradients"]],
+            {step: canonical(w) for step, w in found["weights"].items()},
+        )
+
+
+def _outputs(
+    subject: Subject, target: str, found: Sequence[Array], expected: Sequence[Array]
+) -> Iterator[Row]:
+    names = subject.model.output_names
+    for name, value, a, b in zip(names, subject.model.outputs, found, expected, strict=True):
+        yield _row(subject.name, "outputs", name, target, ONNX, a, b, value.span)
+
+
+def _losses(
+    training: Training, results: Mapping[str, worker.TrainResult], expected: Sequence[float]
+) -> Iterator[Row]:
+    """The first loss against the evaluator; the first step's other losses come after an update."""
+    subject = f"train {training.name}"
+    minimizes = [s for s in training.steps if isinstance(s, Minimize)]
+    for target, result in results.items():
+        for i, minimize in enumerate(minimizes):
+            name = f"loss {i + 1}" if len(minimizes) > 1 else "loss"
+            if i == 0:
+                pair = np.array(result.losses[0][0]), np.array(expected[0])
+                yield _row(subject, "loss", name, target, ONNX, *pair, minimize.span)
+            elif target != next(iter(results)):
+                other = next(iter(results))
+                pair = np.array(result.losses[0][i]), np.array(results[other].losses[0][i])
+                yield _row(subject, "loss", name, target, other, *pair, minimize.span)
+
+
+def _updates(training: Training, results: Mapping[str, worker.TrainResult]) -> Iterator[Row]:
+    """Gradients and updated weights, each target against the first."""
+    if not results:
+        return
+    subject = f"train {training.name}"
+    reference_name, *others = results
+    first = results[reference_name]
+    spans = {
+        (n.name, w.path): node.span
+        for n in training.networks
+        for node in walk(n.model)
+        for w in node.weights
+    }
+    several = len(training.networks) > 1
+
+    def rows(
+        quantity: str, target: str, found: worker.Weights, expected: worker.Weights
+    ) -> Iterator[Row]:
+        for network, arrays in expected.items():
+            for path, b in arrays.items():
+                name = f"{network}.{path}" if several else path
+                a = found[network][path]
+                yield _row(
+                    subject,
+                    quantity,
+                    name,
+                    target,
+                    reference_name,
+                    a,
+                    b,
+                    spans.get((network, path)),
+                )
+
+    for target in others:
+        result = results[target]
+        for found, expected in zip(result.gradients, first.gradients, strict=True):
+            yield from rows("gradients", target, found, expected)
+        for step in STEPS:
+            quantity = f"weights after {step} step{'s' if step > 1 else ''}"
+            yield from rows(quantity, target, result.weights[str(step)], first.weights[str(step)])
+
+
+def _row(
+    subject: str,
+    quantity: str,
+    tensor: str,
+    target: str,
+    other: str,
+    a: Array,
+    b: Array,
+    span: Span | None,
+) -> Row:
+    absolute, relative = difference(np.asarray(a), np.asarray(b))
+    return Row(subject, quantity, tensor, target, other, absolute, relative, BOUNDS[quantity], span)
+
+
+def _first_difference(subject: Subject, target: Target, program: Program) -> Iterator[Culprit]:
+    """Run the model again with every value as an output, in the order of evaluation."""
+    probing, nodes = probe(subject.model)
+    probed = replace(subject, model=probing)
+    expected = reference.outputs(probing, subject.weights, subject.inputs)
+    (found,), _ = _run(target, program, [probed], [], {}, {}, "f32")
+    for node, a, b in zip(nodes, found, expected, strict=True):
+        _, relative = difference(a, b)
+        if relative > BOUNDS["outputs"]:
+            yield Culprit(subject.name, target.name, describe(node), relative, node.span)
+            return

@@ -1,0 +1,36 @@
+"""What the documentation shows is true: examples compile, links lead somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import nnspec
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+EXAMPLE = re.compile(r"^```nn\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
+
+EXAMPLES = [
+    pytest.param(match[1], id=f"{page.name}:{page.read_text()[: match.start()].count(chr(10)) + 1}")
+    for page in PAGES
+    for match in EXAMPLE.finditer(page.read_text())
+]
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_example_compiles_and_is_formatted(text: str) -> None:
+    from nnspec.format import format_source
+    from nnspec.source import Source
+
+    spec = nnspec.load(text)
+    assert spec.models
+    assert not spec.lints
+    assert format_source(Source("<text>", text)) == text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    broken = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
+    assert not broken
