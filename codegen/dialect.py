@@ -20,8 +20,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Union
 
 from codegen.python_source import Expr, Import, Stmt, Verbatim
+from nnspec.diagnostics import Diagnostic, Label, SpecError
 from nnspec.graph import Graph, Node, Weight
 from nnspec.ops.base import Op
+from nnspec.source import Span
 
 if TYPE_CHECKING:
     from codegen.forward import Forward
@@ -116,9 +118,19 @@ class Dialect:
     reserved_attributes: frozenset[str] = frozenset()
 
 
-class UnsupportedOp(Exception):
-    """An op that a target cannot express, found while writing source; `node` has its place in the spec."""
+class Unsupported(SpecError):
+    """Something of a spec that a target cannot express; `what` is in the words of the message."""
+
+    def __init__(self, what: str, span: Span | None, target: str, reason: str) -> None:
+        label = None if span is None else Label(span)
+        super().__init__(
+            Diagnostic("E0704", f"{target} cannot express {what}: {reason}", label)
+        )
+
+
+class UnsupportedOp(Unsupported):
+    """An op that a target cannot express; `node` has its place in the spec."""
 
     def __init__(self, node: Node, target: str, reason: str) -> None:
-        self.node, self.target, self.reason = node, target, reason
-        super().__init__(f"{target} cannot express `{node.op.name}`: {reason}")
+        self.node = node
+        super().__init__(f"`{node.op.name}`", node.span, target, reason)

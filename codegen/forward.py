@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from codegen import nesting
@@ -41,6 +41,7 @@ class Forward:
     weight: expression of a weight that is an operand.
     minimize: writes an update (training programs only); given the step and the expression of its loss.
     returned: whether the roots go into a `return`, and may be nested there; else they keep variables.
+    wanted: names for values that the writer did not name.
 
     A function of a `Dialect` table may call `emit`, `assign`, `fresh`, `name`, `size`, `layer`.
     """
@@ -57,10 +58,12 @@ class Forward:
         minimize: Callable[[Minimize, Expr, Forward], None] | None = None,
         reserved: Sequence[str] = (),
         returned: bool = True,
+        wanted: Mapping[Value, str] | None = None,
     ) -> None:
         self.dialect = dialect
         self.layer_of, self.weight_of, self.minimize = layer, weight, minimize
         self.inputs, self.steps, self.roots = tuple(inputs), tuple(steps), tuple(roots)
+        self.wanted = wanted or {}
         self.statements: list[Stmt] = []
         self.reserved = {*dialect.imports, *dialect.helpers, *dialect.reserved, *reserved}
         self.reserved |= set(dialect.forward_names)
@@ -319,7 +322,8 @@ class Forward:
     def _name(self, value: Value, step: Node | Call) -> str:
         if value in self._forced:
             return self._bind(value, self._forced[value])
-        return self._bind(value, self._choose(value.name or default_name(value, step)))
+        name = value.name or self.wanted.get(value) or default_name(value, step)
+        return self._bind(value, self._choose(name))
 
     def _comment(self, doc: str | None) -> None:
         if doc and doc != self._doc:

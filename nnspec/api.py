@@ -8,7 +8,7 @@ spec.verify()
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
@@ -18,13 +18,16 @@ from typing import TYPE_CHECKING, Any
 from nnspec.compiler import compile_source
 from nnspec.diagnostics import Diagnostic, Reporter, SpecError, did_you_mean
 from nnspec.graph import Graph, Program
+from nnspec.graph import weights as weights_of
 from nnspec.read import read_source
 from nnspec.source import Source
 from nnspec.training.program import Training
 
 if TYPE_CHECKING:
     from codegen.target import Emitted
+    from codegen.weight_map import Array
     from nnspec.summary import Summary
+    from nnspec.training.run import Progress, Trained
     from nnspec.verify.report import Report
 
 
@@ -96,17 +99,19 @@ class Spec:
             return self.program.trainings[names.index(name)]
         raise SpecError(_which("training program", name, names, self.source.path))
 
-    def build(self, target: str, *, weights: WeightsLike = None, **options: Any) -> Emitted:
+    def build(self, target: str, *, weights: str | Path | None = None, **options: Any) -> Emitted:
         """What a target makes of the file: `.files` is name to text or bytes.
 
-        weights: canonical, a path or arrays; for targets whose files hold them.
+        weights: a canonical file, for targets whose files hold weights.
         options: the target's own (`opset`, `layout`, `style`).
         """
         from nnspec.building import emit
         from nnspec.requirements import targets_named
+        from nnspec.stored import load_all
 
         [found] = targets_named([target])
-        return emit(self, found, weights, options)
+        stored = load_all(Path(weights), self.program) if weights is not None else None
+        return emit(self, found, options, stored)
 
     def verify(self, targets: Sequence[str] | None = None, *, seed: int = 0) -> Report:
         """Compare the targets (all that are installed) on the same weights and inputs."""
@@ -121,6 +126,50 @@ class Spec:
         else:
             chosen, skipped = installed()
         return verify(self.program, chosen, skipped=skipped, seed=seed)
+
+    def initial_weights(self, seed: int = 0) -> dict[str, Array]:
+        """Canonical weights as the initialisers draw them, of all networks of the file."""
+        from nnspec.stored import joined, owners
+        from nnspec.weights import initialize
+
+        known = owners(self.program)
+        drawn = {o.name: initialize(weights_of(o.model), seed + i) for i, o in enumerate(known)}
+        return joined(drawn)
+
+    def train(
+        self,
+        target: str,
+        *,
+        program: str | None = None,
+        weights: str | Path | None = None,
+        report: Callable[[Progress], None] = lambda progress: None,
+        **options: int,
+    ) -> Trained:
+        """Run the generated program of a framework; `.weights` are canonical.
+
+        weights: canonical, to start from; options: `epochs`, `batch_size`, `seed`.
+        """
+        from nnspec.requirements import require, runnable_named
+        from nnspec.stored import load_all
+        from nnspec.training.run import train
+
+        training = self.training(program)
+        found = runnable_named(target)
+        require(found, "train")
+        spec = replace(self, program=replace(self.program, trainings=(training,)))
+        initial = None
+        if weights is not None:
+            stored = load_all(Path(weights), spec.program)
+            initial = {n.name: stored[n.model] for n in training.networks}
+        return train(
+            training,
+            found,
+            spec.build(target),
+            root=self.folder,
+            initial=initial,
+            options=options,
+            report=report,
+        )
 
     def summary(self) -> tuple[Summary, ...]:
         """Layers, shapes, weights and costs of each model."""

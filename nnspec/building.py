@@ -3,21 +3,84 @@
 from __future__ import annotations
 
 import inspect
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnspec import __version__
 from nnspec.diagnostics import Diagnostic, SpecError
+from nnspec.requirements import installation, is_runnable, targets_named
 
 if TYPE_CHECKING:
     from codegen.target import Emitted, Target
     from nnspec.api import Spec
-    from nnspec.stored import NetworkWeights
+    from nnspec.stored import ModelWeights
+
+Files = dict[str, str | bytes]
 
 
-def provenance(spec: Spec, target: Target) -> str:
-    """The line at the head of a generated file."""
+def emit(
+    spec: Spec, target: Target, options: Mapping[str, Any], weights: ModelWeights | None = None
+) -> Emitted:
+    """What a target makes of the spec; weights go to the targets whose files hold them."""
+    given = dict(options)
+    if weights is not None and "weights" in inspect.signature(target.emit).parameters:
+        given["weights"] = weights
+    return target.emit(spec.program, stem=spec.stem, provenance=_provenance(spec, target), **given)
+
+
+def build_files(
+    spec: Spec, targets: Sequence[str], options: Mapping[str, Any], weights: Path | None = None
+) -> tuple[Files, list[Diagnostic]]:
+    """Every file of a build by name, native weights included, and what has to be said about it.
+
+    An option goes to those targets that have it; one that no target has is an error (E0706).
+    """
+    from nnspec.stored import load_all
+
+    chosen = targets_named(targets)
+    _check_options(chosen, options)
+    stored = load_all(weights, spec.program) if weights is not None else None
+    files: Files = {}
+    warnings: list[Diagnostic] = []
+    for target in chosen:
+        emitted = emit(spec, target, _options_of(target, options), stored)
+        files.update(emitted.files)
+        if stored is not None and is_runnable(target):
+            if missing := installation(target).missing:
+                warnings.append(_left_out(target, missing))
+            else:
+                files.update(_native_weights(spec, target, emitted, stored))
+    return files, warnings
+
+
+def _native_weights(spec: Spec, target: Target, emitted: Emitted, stored: ModelWeights) -> Files:
+    from codegen import worker
+    from nnspec.native import NativeFile, network_path, write_module
+    from nnspec.stored import owners
+
+    known = owners(spec.program)
+    with tempfile.TemporaryDirectory(prefix="nnspec-") as folder:
+        module = write_module(emitted, Path(folder))
+        base = Path(folder) / f"{spec.stem}_{target.name}{target.suffix}"
+        paths = [network_path(base, o.name, len(known) > 1) for o in known]
+        natives = [NativeFile(o.model, emitted, module, p) for o, p in zip(known, paths)]
+        worker.run(target.name, [n.save(stored[n.model]) for n in natives])
+        return {path.name: path.read_bytes() for path in paths}
+
+
+def _left_out(target: Target, missing: Sequence[str]) -> Diagnostic:
+    return Diagnostic(
+        "W0702",
+        f"no weight file for {target.name}: its format is written by {' and '.join(missing)}, "
+        "not installed here",
+        helps=(f'pip install "nnspec[{target.extra}]"',),
+        severity="warning",
+    )
+
+
+def _provenance(spec: Spec, target: Target) -> str:
     name = Path(spec.source.path).name
     return (
         f"Made by nnspec {__version__} from {name}; "
@@ -25,29 +88,13 @@ def provenance(spec: Spec, target: Target) -> str:
     )
 
 
-def emit(
-    spec: Spec,
-    target: Target,
-    options: Mapping[str, Any],
-    weights: NetworkWeights | None = None,
-) -> Emitted:
-    """What a target makes of the spec; weights go to the targets whose files hold them."""
-    accepted = inspect.signature(target.emit).parameters
-    given = dict(options)
-    if weights is not None and "weights" in accepted:
-        given["weights"] = weights
-    return target.emit(spec.program, stem=spec.stem, provenance=provenance(spec, target), **given)
-
-
-def options_of(target: Target, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Those options that the target has."""
+def _options_of(target: Target, options: Mapping[str, Any]) -> dict[str, Any]:
     accepted = inspect.signature(target.emit).parameters
     return {name: value for name, value in options.items() if name in accepted}
 
 
-def check_options(targets: Sequence[Target], options: Mapping[str, Any]) -> None:
-    """Raise `SpecError` (E0706) for an option that none of the chosen targets has."""
+def _check_options(targets: Sequence[Target], options: Mapping[str, Any]) -> None:
     for name in options:
-        if not any(options_of(target, {name: None}) for target in targets):
+        if not any(_options_of(target, {name: None}) for target in targets):
             chosen = ", ".join(target.name for target in targets)
             raise SpecError(Diagnostic("E0706", f"`--{name}` means nothing to {chosen}"))

@@ -87,11 +87,11 @@ def require(target: Target, purpose: str) -> None:
         )
 
 
-def targets_named(names: Sequence[str], *, only: Sequence[str] | None = None) -> list[Target]:
+def targets_named(names: Sequence[str]) -> list[Target]:
     """The targets of `--target pytorch,keras` or `all`; raises `SpecError` (E0701) for others."""
     from codegen import TARGETS
 
-    known = [n for n in TARGETS if only is None or n in only]
+    known = list(TARGETS)
     wanted: list[str] = []
     for name in (part.strip() for text in names for part in text.split(",")):
         if name == ALL:
@@ -103,12 +103,23 @@ def targets_named(names: Sequence[str], *, only: Sequence[str] | None = None) ->
     return [TARGETS[name] for name in dict.fromkeys(wanted)]
 
 
-def _unknown(name: str, known: Sequence[str]) -> Diagnostic:
+def runnable_named(name: str) -> Target:
+    """The one target of `nnspec train --target pytorch`; raises `SpecError` (E0701)."""
+    from codegen import TARGETS
+
+    runnable = [n for n, target in TARGETS.items() if is_runnable(target)]
+    if name not in runnable:
+        raise SpecError(_unknown(name, runnable, everything=False))
+    return TARGETS[name]
+
+
+def _unknown(name: str, known: Sequence[str], *, everything: bool = True) -> Diagnostic:
+    choices = [*known, ALL] if everything else list(known)
     return Diagnostic(
         "E0701",
         f"there is no target `{name}` for this command",
-        notes=(f"targets: {', '.join(known)}, or `{ALL}`",),
-        helps=did_you_mean(name, [*known, ALL]),
+        notes=(f"targets: {', '.join(choices)}",),
+        helps=did_you_mean(name, choices),
     )
 
 

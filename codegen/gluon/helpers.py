@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from codegen.gluon import initializers, losses, optimizers
+from codegen.gluon import initializers, losses, optimizers, program_helpers
 from codegen.python_source import Verbatim
 
 HELPERS: Mapping[str, Verbatim] = {
@@ -100,4 +100,5 @@ def lstm(x, parameters, units, bidirectional=False):
     **losses.HELPERS,
     **optimizers.HELPERS,
     **initializers.HELPERS,
+    **program_helpers.HELPERS,
 }

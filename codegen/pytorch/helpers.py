@@ -56,11 +56,21 @@ def same_padding(x: Tensor, kernel, stride, dilation=(1, 1), value=0.0) -> Tenso
     return F.pad(x, around, value=value)
 '''
 
+_LOAD_WEIGHTS = '''
+def load_weights(net: nn.Module, path) -> None:
+    """Fill a network with the weights of a .safetensors file."""
+    try:
+        net.load_state_dict(load_file(path))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        sys.exit(f"cannot load weights from {path}: {error}")
+'''
+
 HELPERS = {
     "BatchNorm1d": Verbatim(_BATCH_NORM.format(rank=1), ("torch", "nn", "F", "Tensor")),
     "BatchNorm2d": Verbatim(_BATCH_NORM.format(rank=2), ("torch", "nn", "F", "Tensor")),
     "LSTM": Verbatim(_LSTM, ("nn",)),
     "frozen": Verbatim(_FROZEN, ("nn",)),
     "starting": Verbatim(_STARTING, ("nn",)),
+    "load_weights": Verbatim(_LOAD_WEIGHTS, ("nn", "sys", "load_file", "SafetensorError")),
     "same_padding": Verbatim(_SAME_PADDING, ("F", "Tensor")),
 }

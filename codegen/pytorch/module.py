@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codegen import program
 from codegen.dialect import ClassParts, Dialect
 from codegen.plan import Owner
 from codegen.pytorch.functions import FUNCTIONS, MODULES
@@ -108,12 +109,13 @@ DIALECT = Dialect(
         "np": Import("numpy", alias="np"),
         "torch": Import("torch"),
         "F": Import("torch.nn.functional", alias="F"),
+        "SafetensorError": Import("safetensors", "SafetensorError"),
         "load_file": Import("safetensors.torch", "load_file"),
         "save_file": Import("safetensors.torch", "save_file"),
         "Tensor": Import("torch", "Tensor"),
         "nn": Import("torch", "nn"),
     },
-    helpers=HELPERS,
+    helpers={**HELPERS, **program.HELPERS},
     reserved=frozenset({"init_weights"}),
     reserved_attributes=frozenset(
         "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda "

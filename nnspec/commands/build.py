@@ -75,25 +75,48 @@ def build(
       nnspec build digits_cnn.nn --emit graph
     """
     import nnspec
+    from nnspec.building import build_files
     from nnspec.commands.settings import parse_settings
     from nnspec.commands.terminal import say, show_diagnostics
     from nnspec.files import write_files
 
-    parameters = parse_settings(settings)
     if emit is Stage.tree:
         _print_tree(file)
         return
-    spec = nnspec.load(file, roots=roots or (), **parameters)
+    spec = nnspec.load(file, roots=roots or (), **parse_settings(settings))
     if model is not None:
         spec = spec.only(model)
     if emit is not None:
-        _print_stage(spec, emit)
+        _print_graphs(spec, emit)
         return
     options = {"opset": opset, "layout": layout, "style": style}
-    files, warnings = spec.build_all(
-        target, weights=weights, **{k: v for k, v in options.items() if v is not None}
-    )
+    given = {name: value for name, value in options.items() if value is not None}
+    files, warnings = build_files(spec, target or ["all"], given, weights)
     write_files({output / name: content for name, content in files.items()})
     show_diagnostics([*spec.lints, *warnings])
     for name in files:
         say(f"wrote {output / name}")
+
+
+def _print_tree(file: Path) -> None:
+    from nnspec.diagnostics import Reporter
+    from nnspec.parse import parse
+    from nnspec.read import read_source
+    from nnspec.show import show_tree
+
+    reporter = Reporter()
+    tree = parse(read_source(file), reporter)
+    reporter.raise_errors()
+    print(show_tree(tree), end="")
+
+
+def _print_graphs(spec: Spec, stage: Stage) -> None:
+    from nnspec.passes import PASSES
+    from nnspec.show import show_graph
+
+    for graph in spec.program.models:
+        print(show_graph(graph), end="")
+        if stage is Stage.passes:
+            for change in PASSES:
+                graph = change(graph)
+                print(f"\n# after {change.__name__}\n{show_graph(graph)}", end="")

@@ -46,7 +46,7 @@ def check(
     if format is Format.json:
         from nnspec.render import to_json
 
-        print_json([to_json(diagnostic) for diagnostic in found])
+        print_json(to_json(found))
     else:
         show_diagnostics(found)
         if not errors:

@@ -33,9 +33,11 @@ def init(
     import nnspec
     from nnspec.commands.settings import parse_settings
     from nnspec.commands.terminal import say
-    from nnspec.files import write_file
+    from nnspec.weights import save
 
     spec = nnspec.load(file, roots=roots or (), **parse_settings(settings))
-    content, count = spec.initial_weights(model, seed)
-    write_file(output, content)
-    say(f"wrote {output}: {count:,} numbers")
+    if model is not None:
+        spec = spec.only(model)
+    weights = spec.initial_weights(seed)
+    save(output, weights)
+    say(f"wrote {output}: {sum(a.size for a in weights.values()):,} numbers")

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from nnspec.commands.options import Format, ImportRoots, OutputFormat, Settings, SpecFile
-
-if TYPE_CHECKING:
-    pass
 
 
 def register(app: typer.Typer) -> None:
@@ -53,6 +50,8 @@ def train(
     from nnspec.commands.progress import epochs_shown
     from nnspec.commands.settings import parse_settings
     from nnspec.commands.terminal import print_json, say
+    from nnspec.stored import joined
+    from nnspec.weights import save
 
     spec = nnspec.load(file, roots=roots or (), **parse_settings(settings))
     output = output or Path(f"{spec.stem}.safetensors")
@@ -62,10 +61,10 @@ def train(
             target,
             program=program,
             weights=weights,
-            options={k: v for k, v in options.items() if v is not None},
             report=report,
+            **{name: value for name, value in options.items() if value is not None},
         )
-    spec.save_weights(trained.weights, output)
+    save(output, joined(trained.weights))
     if format is Format.json:
         print_json([{"epoch": p.epoch, **p.figures} for p in trained.history])
     say(f"wrote {output}")

@@ -19,7 +19,7 @@ HELD_OUT = 360
 BRIGHTEST = 16
 
 
-def read(root: Path, size: int = 28) -> tuple[dict[str, Array], dict[str, Array]]:
+def read(root: Path, size: int = 8) -> tuple[dict[str, Array], dict[str, Array]]:
     """`image` f32[N, size, size, 1] in [0, 1] and `label` i64[N]; training part, held-out part."""
     pixels, labels = _stored()
     image = resize(pixels.astype(np.float64) / BRIGHTEST, size).astype(np.float32)[..., np.newaxis]

@@ -120,7 +120,7 @@ def infer(op: Op, inputs: Sequence[Value], span: Span) -> tuple[TensorType, ...]
         return op.infer(*(v.type for v in inputs))
     except ShapeError as wrong:
         notes = tuple(
-            Label(inputs[i].span, f"{_called(inputs[i])}is {inputs[i].type}, made here")  # type: ignore[arg-type]
+            Label(inputs[i].span, f"{_called(inputs[i])}is {inputs[i].type}")  # type: ignore[arg-type]
             for i in dict.fromkeys(wrong.operands)
             if i < len(inputs) and inputs[i].span is not None
         )

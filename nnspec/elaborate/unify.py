@@ -54,7 +54,7 @@ def mismatch(
     notes = [Label(declared, f"`{name}` is declared {want}")] if declared else []
     if have.span is not None:
         called = f"`{have.name}`" if have.name else "what it is given"
-        notes.append(Label(have.span, f"{called} is {have.type}, made here"))
+        notes.append(Label(have.span, f"{called} is {have.type}"))
     return error(
         "E0402",
         f"`{name}` of `{owner}` is {want}, but is given {have.type}",

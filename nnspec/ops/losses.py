@@ -8,7 +8,7 @@ from nnspec.dims import Dim, product, show, symbol
 from nnspec.fields import arg
 from nnspec.graph import TensorType
 from nnspec.kinds import choice
-from nnspec.ops.base import Example, Op, Operand, ShapeError, declare
+from nnspec.ops.base import Example, Layout, Op, Operand, ShapeError, declare
 from nnspec.ops.helpers import need_float, need_integer, same_dtype
 
 N, T = symbol("N"), symbol("T")
@@ -65,6 +65,8 @@ class CrossEntropy(Loss):
 
 class Pairwise(Loss):
     """Predictions and targets of the same shape."""
+
+    layout = Layout.CARRY
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         need_float(*inputs)
