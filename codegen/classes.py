@@ -98,7 +98,16 @@ def build_classes(
     for level in sorted(levels):
         builder.add(levels[level])
     names = {graph: builder.groups[plan].name for graph, plan in plans.items()}
-    return Classes(tuple(builder.definitions), names, plans)
+    order: dict[str, Stmt] = {}
+
+    def write(plan: Plan) -> None:
+        for inner in plan.blocks():
+            write(inner)
+        order.setdefault(builder.groups[plan].name, builder.definitions[builder.groups[plan].name])
+
+    for plan in plans.values():
+        write(plan)
+    return Classes(tuple(order.values()), names, plans)
 
 
 class _Builder:
@@ -106,7 +115,7 @@ class _Builder:
         self.dialect, self.describe = dialect, describe
         self.taken = {*taken, *dialect.imports, *dialect.helpers, *dialect.reserved}
         self.groups: dict[Plan, Group] = {}
-        self.definitions: list[Stmt] = []
+        self.definitions: dict[str, Stmt] = {}
 
     def add(self, plans: Sequence[Plan]) -> None:
         """Plans whose blocks all have their class already."""
@@ -125,7 +134,7 @@ class _Builder:
             group.drafts.append(draft)
             self.groups[plan] = group
         for group in found.values():
-            self.definitions.append(self.dialect.frame(self.merge(group)))
+            self.definitions[group.name] = self.dialect.frame(self.merge(group))
 
     def draft(self, plan: Plan) -> Draft:
         init = tuple(
@@ -217,6 +226,7 @@ class _Builder:
             name=group.name,
             doc="\n\n".join(line for line in lines if line) or None,
             parameters=tuple(group.parameters),
+            types={n: type(c[0].value).__name__ for n, c in group.parameters.items()},
             init=(*own, *init),
             forward=forward,
             inputs=draft.inputs,
@@ -325,7 +335,8 @@ def _rewrite(
             return Tuple(_rewrite(elements, visit, hint))
         case Expr() | Stmt() | Parameter() | Draft():
             changes = {
-                f.name: _rewrite(getattr(tree, f.name), visit) for f in dataclasses.fields(tree)
+                f.name: _rewrite(getattr(tree, f.name), visit)
+                for f in dataclasses.fields(tree)  # type: ignore[arg-type]
             }
             return dataclasses.replace(tree, **changes)  # type: ignore[type-var]
         case _:

@@ -57,7 +57,7 @@ class ClassParts:
     inputs, results: names of the forward pass's parameters; how many values it returns.
     graph: the (first) instance, for what else a frame wants to know; free weights are `graph.free_weights`.
     model: whether this is a whole model rather than a block.
-    mode, stochastic: whether anything inside depends on training or draws random numbers.
+    types: of the constructor's parameters ("int"), for annotations.
     """
 
     name: str
@@ -69,6 +69,7 @@ class ClassParts:
     results: int
     graph: Graph
     model: bool
+    types: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from codegen.python_source import (
     Expr,
     Expression,
     For,
+    Item,
     Literal,
     Name,
     Stmt,
@@ -219,7 +220,7 @@ class Forward:
 
     def _place(self, step: Node | Call, value: Value, result: Expr, held: Sequence[Value]) -> None:
         """Nest the result, or give it a variable."""
-        another_name = isinstance(result, Name) and value.name is None
+        another_name = value.name is None and _is_reference(result)
         if not self._left[value]:
             self._release(held)
             if isinstance(step, Call) or step.weights:
@@ -354,9 +355,20 @@ class Forward:
         return Name(name)
 
 
+def _is_reference(expression: Expr) -> bool:
+    """A variable, or an element of one."""
+    match expression:
+        case Item(value, index):
+            return isinstance(value, Name) and isinstance(index, Literal)
+        case _:
+            return isinstance(expression, Name)
+
+
 def default_name(value: Value, step: Node | Call) -> str:
     """What to call a value that the writer did not name: a network's output as the network does."""
-    if isinstance(step, Call) and step.body.kind == "model":
-        return step.body.output_names[step.outputs.index(value)]
-    loss = isinstance(step, Node) and value.type.rank == 0 and len(step.inputs) > 1
-    return "loss" if loss else "x"
+    if isinstance(step, Call):
+        model = step.body.kind == "model"
+        return step.body.output_names[step.outputs.index(value)] if model else "x"
+    if step.op.name == "random_normal":
+        return "noise"
+    return "term" if value.type.rank == 0 and len(step.inputs) > 1 else "x"

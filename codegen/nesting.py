@@ -90,12 +90,14 @@ def _room(
     small = isinstance(step, Node) and step.op.name in ("stop_gradient", "random_normal", "cast")
     if isinstance(user, Call) or user.layer is not None:
         return SHORT if small else NOWHERE
-    if user.op.layout is Layout.CARRY:
+    if user.op.layout is Layout.CARRY and user.outputs[0].type.rank > 0:
         return LONG
-    if user.op.name in ("concat", "stack") or user.outputs[0].type.rank == 0:
+    if user.op.name in ("concat", "stack"):
         return SHORT
     if isinstance(step, Call) or step.layer is not None:
         return NOWHERE
+    if user.outputs[0].type.rank == 0:
+        return SHORT
     around = [makers.get(v) for v in step.inputs]
     deep = any(
         m is not None and (isinstance(m, Call) or m.layer is not None) and len(users[v]) == 1

@@ -120,7 +120,7 @@ class Spec:
 
         skipped: dict[str, str] = {}
         if targets:
-            chosen = [t for t in targets_named(targets) if is_runnable(t)]
+            chosen = [t for t in targets_named(targets) if is_runnable(t.name)]
             for target in chosen:
                 require(target, "verify")
         else:

@@ -47,7 +47,7 @@ def build_files(
     for target in chosen:
         emitted = emit(spec, target, _options_of(target, options), stored)
         files.update(emitted.files)
-        if stored is not None and is_runnable(target):
+        if stored is not None and is_runnable(target.name):
             if missing := installation(target).missing:
                 warnings.append(_left_out(target, missing))
             else:

@@ -104,7 +104,7 @@ def status(arguments: list[str]) -> int:
     except Exception as error:
         if debug:
             raise
-        return _internal(error)
+        return _failed(error)
     return result if isinstance(result, int) else OK
 
 
@@ -125,21 +125,30 @@ def _status_of(error: object) -> int:
     return USAGE if any(d.code in USAGE_CODES for d in diagnostics) else WRONG
 
 
-def _internal(error: Exception) -> int:
+def _failed(error: Exception) -> int:
+    """What is no `SpecError`: a framework's process, the memory, or nnspec itself."""
+    from codegen.worker import WorkerError
     from nnspec.commands.terminal import show_diagnostics
     from nnspec.diagnostics import Diagnostic
 
-    show_diagnostics(
-        [
-            Diagnostic(
+    match error:
+        case WorkerError():
+            lines = error.output.strip().splitlines()[-8:]
+            message = f"the {error.target} process failed"
+            show_diagnostics([Diagnostic("E0708", message, notes=tuple(lines))])
+            return WRONG
+        case MemoryError():
+            show_diagnostics([Diagnostic("E0708", "there is not enough memory for this")])
+            return WRONG
+        case _:
+            fault = Diagnostic(
                 "E0999",
                 f"nnspec itself failed: {type(error).__name__}: {error}",
                 notes=("this is a fault of nnspec, not of your file",),
                 helps=("report it with the file and the output of `nnspec --debug ...`",),
             )
-        ]
-    )
-    return INTERNAL
+            show_diagnostics([fault])
+            return INTERNAL
 
 
 if __name__ == "__main__":

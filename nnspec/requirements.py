@@ -53,9 +53,9 @@ def _version(module: str) -> str | None:
     return "unknown"
 
 
-def is_runnable(target: Target) -> bool:
+def is_runnable(target: str) -> bool:
     """Whether generated source of the target is run in a worker (an ONNX file is not source)."""
-    return importlib.util.find_spec(f"codegen.{target.name}.runtime") is not None
+    return importlib.util.find_spec(f"codegen.{target}.runtime") is not None
 
 
 def installed() -> tuple[list[Target], dict[str, str]]:
@@ -63,7 +63,7 @@ def installed() -> tuple[list[Target], dict[str, str]]:
     from codegen import TARGETS
 
     ready, skipped = [], {}
-    for target in filter(is_runnable, TARGETS.values()):
+    for target in (TARGETS[name] for name in TARGETS if is_runnable(name)):
         found = installation(target)
         if found.missing:
             skipped[target.name] = f"not installed ({found.install})"
@@ -107,7 +107,7 @@ def runnable_named(name: str) -> Target:
     """The one target of `nnspec train --target pytorch`; raises `SpecError` (E0701)."""
     from codegen import TARGETS
 
-    runnable = [n for n, target in TARGETS.items() if is_runnable(target)]
+    runnable = [n for n in TARGETS if is_runnable(n)]
     if name not in runnable:
         raise SpecError(_unknown(name, runnable, everything=False))
     return TARGETS[name]

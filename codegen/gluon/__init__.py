@@ -1,0 +1,109 @@
+"""Gluon (MXNet 1.9.1): `HybridBlock`s and a plain training loop, or pure symbols (`style="symbol"`)."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from codegen import program as programs
+from codegen.classes import build_classes
+from codegen.dialect import Dialect
+from codegen.emission import LoweredProgram, described, lowered_program, weight_map
+from codegen.gluon.layers import moving_batch_norm
+from codegen.gluon.module import DIALECT
+from codegen.gluon.records import moves_once
+from codegen.gluon.source import file_text
+from codegen.gluon.symbol import RESERVED, build_symbol
+from codegen.gluon.train import TrainingWriter, entry
+from codegen.gluon.weights import native_name
+from codegen.names import distinct
+from codegen.python_source import FunctionDef, Stmt
+from codegen.target import Emitted, EmittedModel
+from codegen.weight_map import WeightMap
+from nnspec.graph import Graph, Program
+from nnspec.ops.normalization import BatchNorm
+
+name = "gluon"
+extra: str | None = "gluon"
+modules = ("mxnet",)
+suffix = ".params"
+
+
+def emit(
+    program: Program,
+    *,
+    stem: str,
+    provenance: str,
+    style: Literal["block", "symbol"] = "block",
+) -> Emitted:
+    """`<stem>_gluon.py`, with a class for each model and a loop for each training program; in the style
+    "symbol" `<stem>_symbol.py`, with a function for each model that gives its graph."""
+    lowered = lowered_program(program)
+    if style == "symbol":
+        return _symbols(lowered, stem, provenance)
+    trainings = program.trainings
+    functions = [
+        function + programs.suffix(t, trainings) for t in trainings for function in programs.FUNCTIONS
+    ]
+    hybridize = all(moves_once(t) for t in trainings)
+    classes = build_classes(
+        lowered.graphs,
+        DIALECT if hybridize else _counting(DIALECT),
+        describe=described(lowered),
+        reserved=functions,
+    )
+    body: list[Stmt] = [*classes.definitions]
+    physical = [t.training for t in lowered.trainings]
+    for training in lowered.trainings:
+        writer = TrainingWriter(
+            training.training, physical, classes, training.batch_layouts, hybridize
+        )
+        body += writer.definitions()
+    if physical:
+        body += [programs.parse_arguments(physical), entry(physical)]
+    models = {
+        logical: EmittedModel(
+            classes.names[model.graph],
+            weight_map(classes.plans[model.graph], model.reorders, native_name),
+            model.input_layouts,
+            model.output_layouts,
+        )
+        for logical, model in lowered.models.items()
+    }
+    layouts = {t.training.name: t.batch_layouts for t in lowered.trainings}
+    text = file_text(provenance, body, DIALECT)
+    return Emitted({f"{stem}_gluon.py": text}, models, layouts)
+
+
+def _counting(dialect: Dialect) -> Dialect:
+    """With batch norms that move their statistics in the forward pass."""
+    return dataclasses.replace(dialect, layers={**dialect.layers, BatchNorm: moving_batch_norm})
+
+
+def _symbols(lowered: LoweredProgram, stem: str, provenance: str) -> Emitted:
+    """A function for each model (one for those that are alike); `get_symbol` where there is only one."""
+    describe = described(lowered)
+    functions: dict[FunctionDef, str] = {}
+    built: dict[Graph, tuple[FunctionDef, WeightMap]] = {}
+    for logical, model in lowered.models.items():
+        doc = "\n\n".join(t for t in (model.graph.doc, describe(model.graph)) if t)
+        wanted = f"get_{programs.snake(model.graph.name)}"
+        definition, weights = build_symbol(model.graph, wanted, doc, model.reorders)
+        built[logical] = definition, weights
+        if definition not in functions:
+            functions[definition] = distinct(wanted, {*RESERVED, *functions.values()})
+    if len(functions) == 1:
+        functions = dict.fromkeys(functions, "get_symbol")
+    body = [dataclasses.replace(d, name=name) for d, name in functions.items()]
+    models = {
+        logical: EmittedModel(
+            functions[built[logical][0]],
+            built[logical][1],
+            model.input_layouts,
+            model.output_layouts,
+        )
+        for logical, model in lowered.models.items()
+    }
+    text = file_text(provenance, body, DIALECT)
+    layouts = {t.training.name: t.batch_layouts for t in lowered.trainings}
+    return Emitted({f"{stem}_symbol.py": text}, models, layouts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from codegen import program
 from codegen.gluon import initializers, losses, optimizers, program_helpers
 from codegen.python_source import Verbatim
 
@@ -60,9 +61,9 @@ def ruler(F, x, axis):
     """Zeros, as many as `x` is long along an axis: a size, where a Symbol has none."""
     return F.zeros_like(F.sum(x, axis=axis, exclude=True))'''
     ),
-    "lstm_parameters": Verbatim(
+    "lstm_vector": Verbatim(
         '''\
-def lstm_parameters(name, input_size, units, bidirectional=False):
+def lstm_vector(name, input_size, units, bidirectional=False):
     """The weights of one layer as the vector that RNN takes; its second bias is zero."""
     weights, biases = [], []
     for side in ("l0", "r0") if bidirectional else ("l0",):
@@ -74,9 +75,9 @@ def lstm_parameters(name, input_size, units, bidirectional=False):
     return mx.sym.concat(*weights, *biases, dim=0)''',
         ("mx",),
     ),
-    "lstm": Verbatim(
+    "lstm_layer": Verbatim(
         '''\
-def lstm(x, parameters, units, bidirectional=False):
+def lstm_layer(x, parameters, units, bidirectional=False):
     """One layer over [N, T, C] from zeros: the sequence, the final state, the final cell."""
     one = mx.sym.slice(x, begin=(None, 0, 0), end=(None, 1, 1))  # [N, 1, 1]
     sides = 2 if bidirectional else 1
@@ -100,5 +101,6 @@ def lstm(x, parameters, units, bidirectional=False):
     **losses.HELPERS,
     **optimizers.HELPERS,
     **initializers.HELPERS,
+    **program.HELPERS,
     **program_helpers.HELPERS,
 }

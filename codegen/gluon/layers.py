@@ -157,10 +157,15 @@ def _pool(name: str) -> Constructor:
     return construct
 
 
-def _batch_norm(node: Node) -> Expr:
+def moving_batch_norm(node: Node) -> Expr:
+    """The program's own class in place of MXNet's (see `records.moves_once`)."""
+    return _batch_norm(node, "BatchNorm")
+
+
+def _batch_norm(node: Node, name: str = "nn.BatchNorm") -> Expr:
     op, x = node.op, node.inputs[0].type
     assert isinstance(op, normalization.BatchNorm)
-    call: Call = Name("nn.BatchNorm")()
+    call: Call = Name(name)()
     if batch_norm_axis(node) != 1:
         call = call.with_keyword("axis", batch_norm_axis(node))
     if op.momentum != 0.9:

@@ -18,11 +18,19 @@ from nnspec.ops.base import Op
 Args = tuple[Expr, ...]
 
 HELPERS: Mapping[str, Verbatim] = {
-    "softmax_cross_entropy": Verbatim(
-        "softmax_cross_entropy = gluon.loss.SoftmaxCrossEntropyLoss()", ("gluon",)
+    "cross_entropy": Verbatim(
+        '''\
+def cross_entropy(logits, labels):
+    """The mean of -log softmax(logits)[label]."""
+    return gluon.loss.SoftmaxCrossEntropyLoss()(logits, labels).mean()''',
+        ("gluon",),
     ),
-    "sigmoid_cross_entropy": Verbatim(
-        "sigmoid_cross_entropy = gluon.loss.SigmoidBinaryCrossEntropyLoss()", ("gluon",)
+    "binary_cross_entropy": Verbatim(
+        '''\
+def binary_cross_entropy(logits, targets):
+    """The mean of -t log s - (1 - t) log(1 - s), with s = sigmoid(logits)."""
+    return gluon.loss.SigmoidBinaryCrossEntropyLoss()(logits, targets).mean()''',
+        ("gluon",),
     ),
     "accuracy": Verbatim(
         '''\
@@ -48,7 +56,7 @@ def table(prefix: str) -> Mapping[type[Op], Application]:
         assert isinstance(node.op, losses.CrossEntropy)
         logits, labels = args
         if node.op.reduction == "mean":
-            return Name("softmax_cross_entropy")(logits, labels).attr("mean")()
+            return Name("cross_entropy")(logits, labels)
         return reduced(-op("pick")(op("log_softmax")(logits), labels), node.op.reduction)
 
     def mse(node: Node, args: Args, forward: Forward) -> Result:
@@ -68,7 +76,7 @@ def table(prefix: str) -> Mapping[type[Op], Application]:
             logits = forward.name(logits, "logits")
             targets = _filled(prefix, logits, targets)
         if node.op.reduction == "mean":
-            return Name("sigmoid_cross_entropy")(logits, targets).attr("mean")()
+            return Name("binary_cross_entropy")(logits, targets)
         logits, targets = forward.name(logits, "logits"), forward.name(targets, "targets")
         soft = forward.assign("soft", op("Activation")(-op("abs")(logits), act_type="softrelu"))
         return reduced(op("relu")(logits) - logits * targets + soft, node.op.reduction)

@@ -39,12 +39,9 @@ from nnspec.ops.elementwise import StopGradient
 
 IMPORTS: Mapping[str, Import] = {
     "argparse": Import("argparse"),
-    "islice": Import("itertools", "islice"),
     "math": Import("math"),
-    "partial": Import("functools", "partial"),
     "sys": Import("sys"),
     "zipfile": Import("zipfile"),
-    "zlib": Import("zlib"),
     "Path": Import("pathlib", "Path"),
     "np": Import("numpy", alias="np"),
     "mx": Import("mxnet", alias="mx"),

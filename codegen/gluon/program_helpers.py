@@ -38,130 +38,52 @@ def together(*dicts):
     """The parameters of several networks or layers."""
     return {name: parameter for each in dicts for name, parameter in each.items()}'''
     ),
-    "parse_options": Verbatim(
+    "as_native": Verbatim(
         '''\
-def parse_options(epochs, batch_size, seed):
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, help="the data set, an .npz file")
-    parser.add_argument("--weights", type=Path, help="weights to begin with, .params")
-    parser.add_argument("--save", type=Path, help="where to save the weights")
-    parser.add_argument("--epochs", type=int, default=epochs)
-    parser.add_argument("--batch-size", type=int, default=batch_size)
-    parser.add_argument("--seed", type=int, default=seed)
-    return parser.parse_args()''',
-        ("argparse", "Path"),
+def as_native(columns, dtypes, images=()):
+    """The columns in their types; images, in files [N, H, W, C], become [N, C, H, W]."""
+    native = []
+    for i, (column, dtype) in enumerate(zip(columns, dtypes)):
+        turned = column.transpose(0, 3, 1, 2) if i in images else column
+        native.append(np.ascontiguousarray(turned, dtype))
+    return native''',
+        ("np",),
     ),
-    "load_columns": Verbatim(
+    "on_arrays": Verbatim(
         '''\
-def load_columns(path, dtypes, images=()):
-    """The columns of a data set, and those of the part held out (none, where there is no such part).
-
-    Files hold images as [N, H, W, C]; the network takes those as [N, C, H, W].
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        sys.exit(f"cannot read the data set {path}: {error}")
-
-    def columns(prefix):
-        missing = [name for name in dtypes if prefix + name not in arrays]
-        if missing:
-            found = ", ".join(arrays)
-            sys.exit(f"{path} has no column {prefix}{missing[0]}; it has {found}")
-        chosen = [arrays[prefix + name].astype(dtype) for name, dtype in dtypes.items()]
-        return [
-            np.ascontiguousarray(column.transpose(0, 3, 1, 2)) if name in images else column
-            for name, column in zip(dtypes, chosen)
-        ]
-
-    held_out = any(name.startswith("validation_") for name in arrays)
-    return columns(""), columns("validation_") if held_out else []''',
-        ("np", "sys", "zipfile", "zlib"),
-    ),
-    "batches": Verbatim(
-        '''\
-def batches(columns, size, rng=None):
-    """The columns cut into batches, shuffled if there is a generator; the last may be smaller."""
-    count = len(columns[0])
-    order = np.arange(count) if rng is None else rng.permutation(count)
-    for start in range(0, count, size):
-        rows = order[start : start + size]
-        yield [nd.array(column[rows], dtype=column.dtype) for column in columns]''',
-        ("np", "nd"),
-    ),
-    "average": Verbatim(
-        '''\
-def average(step, batches):
-    """The mean over all samples of what a step gives for each batch."""
-    totals, count = {}, 0
-    for batch in batches:
-        size = len(batch[0])
-        count += size
-        for name, value in step(*batch).items():
-            totals[name] = totals.get(name, 0.0) + value.asscalar() * size
-    return {name: total / count for name, total in totals.items()}'''
+def on_arrays(step, *fixed):
+    """The step for batches of NumPy arrays."""
+    return lambda *batch: step(*fixed, *(nd.array(c, dtype=c.dtype) for c in batch))''',
+        ("nd",),
     ),
     "fit": Verbatim(
         '''\
-def fit(train_step, evaluation_step, data, held_out, options):
+def fit(train, validate, data, held_out, epochs, batch_size, seed):
     """Train for some epochs, and print what each of them came to."""
-    rng = np.random.default_rng(options.seed)
-    for epoch in range(1, options.epochs + 1):
-        figures = average(train_step, batches(data, options.batch_size, rng))
-        if held_out:
-            found = average(evaluation_step, batches(held_out, options.batch_size))
-            figures.update((f"val_{name}", value) for name, value in found.items())
-        line = " - ".join(f"{name}: {value:.4f}" for name, value in figures.items())
-        print(f"epoch {epoch}/{options.epochs} - {line}", flush=True)''',
-        ("np", "average", "batches"),
-    ),
-    "fit_steps": Verbatim(
-        '''\
-def fit_steps(train_step, evaluation_step, data, held_out, options, steps):
-    """Train for some steps (or epochs, if they are given), and print what each epoch came to."""
-    rng = np.random.default_rng(options.seed)
-    each = -(-len(data[0]) // options.batch_size)
-    epochs = options.epochs or -(-steps // each)
-    left = epochs * each if options.epochs else steps
+    rng = np.random.default_rng(seed)
     for epoch in range(1, epochs + 1):
-        shuffled = islice(batches(data, options.batch_size, rng), left)
-        figures = average(train_step, shuffled)
-        left -= each
+        figures = run_epoch(train, data, rng.permutation(len(data[0])), batch_size)
         if held_out:
-            found = average(evaluation_step, batches(held_out, options.batch_size))
+            order = np.arange(len(held_out[0]))
+            found = run_epoch(validate, held_out, order, batch_size)
             figures.update((f"val_{name}", value) for name, value in found.items())
-        line = " - ".join(f"{name}: {value:.4f}" for name, value in figures.items())
-        print(f"epoch {epoch}/{epochs} - {line}", flush=True)''',
-        ("np", "average", "batches", "islice"),
+        print_epoch(epoch, epochs, figures)''',
+        ("np", "run_epoch", "print_epoch"),
     ),
-    "network_file": Verbatim(
+    "epochs_of": Verbatim(
         '''\
-def network_file(path, network):
-    """`trained-G.params` for `trained.params`; None stays None."""
-    if path is None:
-        return None
-    stem, dot, suffix = path.name.partition(".")
-    return path.with_name(f"{stem}-{network}{dot}{suffix}")'''
+def epochs_of(steps, data, batch_size):
+    """Epochs that come to a number of steps."""
+    return -(-steps // -(-len(data[0]) // batch_size))'''
     ),
     "load_weights": Verbatim(
         '''\
 def load_weights(net, path):
-    """Begin with saved weights, if a file is given."""
-    if path is None:
-        return
+    """Begin with saved weights."""
     try:
         net.load_parameters(str(path))
     except (mx.MXNetError, AssertionError, OSError, ValueError) as error:
         sys.exit(f"cannot load {path}: {str(error).strip().splitlines()[-1]}")''',
         ("mx", "sys"),
-    ),
-    "save_weights": Verbatim(
-        '''\
-def save_weights(net, path):
-    """Save the weights, if a file is given."""
-    if path is not None:
-        net.save_parameters(str(path))'''
     ),
 }

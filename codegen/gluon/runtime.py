@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from codegen.program import snake
 from codegen.worker import TrainRequest, TrainResult, Weights
 from codegen.weight_map import Array
 
@@ -116,19 +117,26 @@ def train(
     """Take the generated program's own training steps, and report what they did."""
     names = [name for name, _ in request.networks]
     nets = [_build(getattr(module, cls), weights[name]) for name, cls in request.networks]
-    made = getattr(module, request.make_optimizers)(*nets)
+    make = "make_optimizers" if request.minimizes > 1 else "make_optimizer"
+    made = _function(module, make, request.program)(*nets)
     trainers = list(made) if isinstance(made, tuple) else [made]
-    train_step = getattr(module, request.train_step)
+    train_step = _function(module, "train_step", request.program)
 
     result = TrainResult([], [])
     for count, batch in enumerate(batches[: max(request.at)], start=1):
         columns = [_array(column) for column in batch]
         with _recorded(trainers if count == 1 else [], names, nets, result.gradients):
             report = train_step(*nets, *trainers, *columns)
-        result.losses.append([float(report[key]) for key in _loss_keys(report, len(trainers))])
+        result.losses.append([float(loss) for loss in list(report.values())[: len(trainers)]])
         if count in request.at:
             result.weights[str(count)] = {n: _arrays(net) for n, net in zip(names, nets)}
     return result
+
+
+def _function(module: ModuleType, name: str, program: str) -> Any:
+    """A function of a training program; where a file has several its name ends with the program's."""
+    own = f"{name}_{snake(program)}"
+    return getattr(module, own if hasattr(module, own) else name)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from codegen.dialect import Dialect
 from codegen.forward import Forward
-from codegen.gluon.functions import functions
+from codegen.gluon.functions import DTYPES, functions
 from codegen.gluon.losses import table as losses
 from codegen.gluon.module import IMPORTS, NEVER
 from codegen.gluon.helpers import HELPERS
@@ -20,6 +20,7 @@ from codegen.python_source import (
     Expr,
     FunctionDef,
     List,
+    Literal,
     Name,
     Parameter,
     Return,
@@ -30,14 +31,6 @@ from nnspec.graph import Graph, Node, Value, Weight
 from nnspec.graph import weights as weights_of
 from nnspec.ops import recurrent
 from nnspec.passes.inline_calls import inline_calls
-
-
-@dataclass(frozen=True)
-class SymbolFunction:
-    """The function that builds a model, and how its weights are called."""
-
-    definition: FunctionDef
-    weight_map: WeightMap
 
 
 @dataclass
@@ -61,7 +54,7 @@ class _Variables:
 
     def add_layer(self, node: Node, shared: bool) -> None:
         key = _key(node)
-        base = identifier(node.layer or node.op.name, RESERVED)
+        base = node.layer or node.op.name
         number, name = 1, base
         while self.taken & set(_natives(node, name).values()):
             number += 1
@@ -76,16 +69,17 @@ class _Variables:
             self._join(node, name, node.op)
         elif shared:
             for role, native in natives.items():
-                self.variables[key][role] = self.weights[roles[role]] = Name(native)
-                self.prologue.append(Assign(Name(native), Name("mx.sym.var")(native)))
+                variable = Name(identifier(native, RESERVED))
+                self.variables[key][role] = self.weights[roles[role]] = variable
+                self.prologue.append(Assign(variable, Name("mx.sym.var")(native)))
 
     def _join(self, node: Node, name: str, op: recurrent.LSTM) -> None:
         width: object = node.inputs[0].type.shape[-1]
         for layer in range(op.layers):
             cell = f"{name}_{layer}" if op.layers > 1 else name
-            variable = Name(distinct(f"{cell}_parameters", self.taken))
+            variable = Name(distinct(identifier(f"{cell}_weights", RESERVED), self.taken))
             self.taken.add(variable.text)
-            call = Name("lstm_parameters")(cell, width, op.units)
+            call = Name("lstm_vector")(cell, width, op.units)
             if op.bidirectional:
                 call = call.with_keyword("bidirectional", True)
             self.prologue.append(Assign(variable, call))
@@ -116,8 +110,8 @@ def _lstm_native(op: recurrent.LSTM, name: str, role: str) -> str:
 
 def build_symbol(
     graph: Graph, name: str, doc: str, reorders: Mapping[str, tuple[Transform, ...]]
-) -> SymbolFunction:
-    """The function for a lowered model."""
+) -> tuple[FunctionDef, WeightMap]:
+    """The function that builds a lowered model, and how its weights are called."""
     flat = inline_calls(graph)
     nodes = [step for step in flat.steps if isinstance(step, Node)]
     inputs = _input_names(flat.inputs)
@@ -153,23 +147,15 @@ def build_symbol(
     ]
     group: Expr = results[0] if len(results) == 1 else Name("mx.sym.Group")(List(tuple(results)))
     body = (*data, *variables.prologue, *forward.body(), Return(group))
-    parameters = tuple(Parameter(n, default=_text(n)) for n in inputs)
+    parameters = tuple(Parameter(n, default=Literal(n)) for n in inputs)
     entries = tuple(
         NativeWeight(w.path, variables.native[w.path], reorders.get(w.path, ()))
         for w in weights_of(graph)
     )
-    return SymbolFunction(FunctionDef(name, parameters, body, doc=doc), entries)
-
-
-def _text(value: str) -> Expr:
-    from codegen.python_source import lift
-
-    return lift(value)
+    return FunctionDef(name, parameters, body, doc=doc), entries
 
 
 def _dtype(value: Value) -> dict[str, str]:
-    from codegen.gluon.functions import DTYPES
-
     return {} if value.type.dtype == "f32" else {"dtype": DTYPES[value.type.dtype]}
 
 

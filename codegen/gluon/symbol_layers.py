@@ -171,7 +171,7 @@ class Layers:
         assert isinstance(op, recurrent.LSTM)
         for layer in range(op.layers):
             parameters = self.variables(node)[f"parameters_{layer}"]
-            y = Name("lstm")(x, parameters, op.units)
+            y = Name("lstm_layer")(x, parameters, op.units)
             if op.bidirectional:
                 y = y.with_keyword("bidirectional", True)
             if layer < op.layers - 1:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from codegen import program
 from codegen.classes import Classes
 from codegen.forward import Forward
 from codegen.gluon.functions import DTYPES
@@ -13,7 +13,6 @@ from codegen.gluon.module import TRAINING
 from codegen.gluon.optimizers import optimizer
 from codegen.gluon.records import kept_graphs
 from codegen.gluon.targets import parameters_of
-from codegen.names import distinct, identifier
 from codegen.python_source import (
     Assign,
     Blank,
@@ -22,8 +21,10 @@ from codegen.python_source import (
     Expr,
     Expression,
     FunctionDef,
+    If,
     Literal,
     Name,
+    Operator,
     Parameter,
     Return,
     Stmt,
@@ -35,163 +36,221 @@ from nnspec.graph import Value
 from nnspec.training.program import Minimize, Training, TrainStep
 
 
-@dataclass(frozen=True)
-class Names:
-    """Names of a program's functions and of their parameters.
+class TrainingWriter:
+    """Writes the functions of one training program.
 
-    train, evaluate, optimizers: functions. networks, trainers, batch: parameters.
+    trainings: all programs of the file. layouts: of the batch's columns. hybridize: whether the networks
+    may be compiled (not where their batch norms count applications in Python).
     """
 
-    train: str
-    evaluate: str
-    optimizers: str
-    main: str
-    networks: tuple[str, ...]
-    trainers: tuple[str, ...]
-    batch: tuple[str, ...]
+    def __init__(
+        self,
+        training: Training,
+        trainings: Sequence[Training],
+        classes: Classes,
+        layouts: Layouts,
+        hybridize: bool,
+    ) -> None:
+        self.training, self.trainings, self.classes = _losses_named(training), trainings, classes
+        self.layouts, self.hybridize = layouts, hybridize
+        self.suffix = program.suffix(training, trainings)
+        self.names: Mapping[object, str] = program.variables(self.training, TRAINING, self.suffix)
+        self.updates = program.minimizes(self.training)
+        self.networks = tuple(self.names[n.name] for n in training.networks)
+        self.optimizers = tuple(self.names[update] for update in self.updates)
+        self.batch = tuple(self.names[column] for column in training.batch)
+        self.make = f"make_optimizer{'s' if len(self.updates) > 1 else ''}{self.suffix}"
+
+    def definitions(self) -> tuple[Stmt, ...]:
+        """Optimizers, the step of training, that of evaluation, the command line."""
+        return (self.make_optimizers(), self.train_step(), self.evaluate(), self.main())
+
+    def make_optimizers(self) -> Stmt:
+        nets = {n.name: self.names[n.name] for n in self.training.networks}
+        plans = {n.name: self.classes.plans[n.model] for n in self.training.networks}
+        body: list[Stmt] = [
+            Assign(
+                Name(self.names[update]),
+                Name("gluon.Trainer")(
+                    parameters_of(update.over, plans, nets), optimizer(update.optimizer)
+                ),
+            )
+            for update in self.updates
+        ]
+        match body:
+            case [Assign(value=value)]:
+                body = [Return(value)]
+            case _:
+                body.append(Return(_names(self.optimizers)))
+        return FunctionDef(self.make, _parameters(self.networks), tuple(body))
+
+    def train_step(self) -> Stmt:
+        """One segment for each update: recorded, then backward and step."""
+        kept = kept_graphs(self.training)
+
+        def hold(step: Minimize, loss: Expr, forward: Forward) -> None:
+            if not isinstance(loss, Name):
+                forward.emit(Assign(Name("loss"), loss))
+
+        forward = self._forward(hold)
+        for segment, update in _segments(self.training):
+            with forward.capture() as recorded:
+                forward.run(segment)
+                if update is not None:
+                    forward.step(update)
+            if update is None:
+                forward.statements.extend(recorded)
+                continue
+            comments = [s for s in recorded if isinstance(s, Comment) and s.text == update.doc]
+            forward.statements.extend(comments)
+            work = tuple(s for s in recorded if s not in comments)
+            forward.emit(With(((Name("autograd.record")(), None),), work))
+            backward = forward.result(update.loss).attr("backward")
+            forward.emit(Expression(backward(**{"retain_graph": True} if update in kept else {})))
+            if update is self.updates[0]:
+                forward.emit(Comment("The loss is a mean already: nothing is left to divide by."))
+            forward.emit(Expression(Name(self.names[update]).attr("step")(1)))
+        body = (*forward.body(), Return(self._report(forward)))
+        parameters = _parameters((*self.networks, *self.optimizers, *self.batch))
+        doc = "Update the weights on one batch; its losses and metrics."
+        return FunctionDef(f"train_step{self.suffix}", parameters, body, doc=doc)
+
+    def evaluate(self) -> Stmt:
+        forward = self._forward(lambda step, loss, forward: None)
+        forward.run([s for s in self.training.steps if not isinstance(s, Minimize)])
+        body = (*forward.body(), Return(self._report(forward)))
+        parameters = _parameters((*self.networks, *self.batch))
+        doc = "Losses and metrics of one batch, without an update."
+        return FunctionDef(f"evaluate{self.suffix}", parameters, body, doc=doc)
+
+    def _forward(self, hold: object) -> Forward:
+        return Forward(
+            TRAINING,
+            list(zip(self.training.batch, self.batch)),
+            self.training.steps,
+            [report.value for report in program.reports(self.training)],
+            layer=lambda name: Name(self.names[name]),
+            minimize=hold,  # type: ignore[arg-type]
+            reserved=[*self.networks, *self.optimizers],
+        )
+
+    def _report(self, forward: Forward) -> Expr:
+        """`{"loss": loss.asscalar(), ...}`."""
+        return Dict(
+            tuple(
+                (Literal(report.name), forward.result(report.value).attr("asscalar")())
+                for report in program.reports(self.training)
+            )
+        )
+
+    def main(self) -> Stmt:
+        """The command line: builds, loads, trains, prints, saves."""
+        body: list[Stmt] = []
+        if len(self.trainings) == 1:
+            body.append(Assign(Name("args"), Name("parse_arguments")()))
+        body.append(Expression(Name("mx.random.seed")(Name("args.seed"))))
+        body += [*self._data(), Blank()]
+        for network, name in zip(self.training.networks, self.networks):
+            body += [
+                Assign(Name(name), Name(self.classes.names[network.model])()),
+                Expression(Name(name).attr("initialize")(Name("mx.init.Xavier")())),
+            ]
+        body.append(If(Name("args.weights"), self._files("weights")))
+        if self.hybridize:
+            body += [Expression(Name(name).attr("hybridize")()) for name in self.networks]
+        made = Name(self.make)(*map(Name, self.networks))
+        body += [Assign(_names(self.optimizers), made), Blank(), self._fit()]
+        body.append(If(Name("args.save"), self._files("save")))
+        arguments = () if len(self.trainings) == 1 else _parameters(("args",))
+        doc = self.training.doc or "Train, and save the weights."
+        return FunctionDef(f"main{self.suffix}", arguments, tuple(body), doc=doc)
+
+    def _data(self) -> list[Stmt]:
+        columns = self.training.batch
+        types = [DTYPES[c.type.dtype] for c in columns]
+        images = [i for i, layout in enumerate(self.layouts) if layout == "NCHW"]
+        where = {"images": images} if images else {}
+        data, held_out = Name("data"), Name("held_out")
+        return [
+            Assign(
+                Tuple((data, held_out)),
+                Name("load_data")(Name("args.data"), program.columns(self.training)),
+            ),
+            *(Assign(c, Name("as_native")(c, types, **where)) for c in (data, held_out)),
+        ]
+
+    def _files(self, option: str) -> tuple[Stmt, ...]:
+        statements: list[Stmt] = []
+        for network, name in zip(self.training.networks, self.networks):
+            path: Expr = Name(f"args.{option}")
+            if len(self.networks) > 1:
+                path = Name("network_path")(path, network.name)
+            if option == "weights":
+                statements.append(Expression(Name("load_weights")(Name(name), path)))
+            else:
+                path = path if isinstance(path, Name) else Name("str")(path)
+                statements.append(Expression(Name(name).attr("save_parameters")(path)))
+        return tuple(statements)
+
+    def _fit(self) -> Stmt:
+        epochs = program.setting(self.training, self.trainings, "epochs")
+        size = program.setting(self.training, self.trainings, "batch_size")
+        if self.training.settings.steps is not None:
+            given = Name("epochs_of")(self.training.settings.steps, Name("data"), size)
+            epochs = Operator("or", Name("args.epochs"), given)
+        nets, steppers = map(Name, self.networks), map(Name, self.optimizers)
+        networks = tuple(nets)
+        return Expression(
+            Name("fit")(
+                Name("on_arrays")(Name(f"train_step{self.suffix}"), *networks, *steppers),
+                Name("on_arrays")(Name(f"evaluate{self.suffix}"), *networks),
+                Name("data"),
+                Name("held_out"),
+                epochs,
+                size,
+                Name("args.seed"),
+            )
+        )
 
 
-def program_names(training: Training, several: bool) -> Names:
-    """`train_step`, or `train_step_dcgan` where a file has several programs."""
-    suffix = f"_{snake(training.name)}" if several else ""
-    reserved = {*TRAINING.imports, *TRAINING.helpers}
-    networks = tuple(identifier(n.name, reserved) for n in training.networks)
-    count = len(minimizes(training))
-    plain = ["optimizer"] if count == 1 else [f"optimizer_{i}" for i in range(1, count + 1)]
-    over = [_single(m) for m in minimizes(training)]
-    if count > 1 and None not in over and len(set(over)) == count:
-        plain = [f"{identifier(str(name), reserved)}_optimizer" for name in over]
-    taken = list(networks)
-    trainers: list[str] = []
-    for name in plain:
-        trainers.append(distinct(name, [*taken, *trainers]))
-    taken += trainers
-    batch: list[str] = []
-    for value in training.batch:
-        name = distinct(identifier(value.name or "x", reserved), taken)
-        taken.append(name)
-        batch.append(name)
-    return Names(
-        f"train_step{suffix}",
-        f"evaluation_step{suffix}",
-        f"make_optimizer{'s' if count > 1 else ''}{suffix}",
-        f"main{suffix}",
-        networks,
-        tuple(trainers),
-        tuple(batch),
-    )
-
-
-def snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-
-
-def minimizes(training: Training) -> list[Minimize]:
-    return [s for s in training.steps if isinstance(s, Minimize)]
-
-
-def _single(minimize: Minimize) -> str | None:
-    return minimize.over[0][0] if len(minimize.over) == 1 else None
-
-
-def reports(training: Training) -> dict[str, Value]:
-    """What a step reports: losses first, then metrics."""
-    losses = [m.loss for m in minimizes(training)]
-    found: dict[str, Value] = {}
-    for i, loss in enumerate(losses, 1):
-        plain = "loss" if len(losses) == 1 else f"loss_{i}"
-        found[distinct(loss.name or plain, found)] = loss
-    for metric in training.metrics:
-        found.setdefault(metric.name, metric.value)
-    return found
-
-
-def definitions(training: Training, classes: Classes, names: Names) -> tuple[Stmt, ...]:
-    """Optimizers, the step of training and that of evaluation."""
-    return (
-        _make_optimizers(training, classes, names),
-        _train_step(training, names),
-        _evaluation_step(training, names),
-    )
-
-
-def _make_optimizers(training: Training, classes: Classes, names: Names) -> Stmt:
-    nets = dict(zip((n.name for n in training.networks), names.networks))
-    plans = {n.name: classes.plans[n.model] for n in training.networks}
-    made: list[Expr] = []
-    for minimize in minimizes(training):
-        parameters = parameters_of(minimize.over, plans, nets)
-        made.append(Name("gluon.Trainer")(parameters, optimizer(minimize.optimizer)))
-    doc = "What updates the weights." if len(made) == 1 else "What updates the weights, in order."
-    if len(made) == 1:
-        body: tuple[Stmt, ...] = (Return(made[0]),)
+def entry(trainings: Sequence[Training]) -> Stmt:
+    """What happens when the file is run."""
+    if len(trainings) == 1:
+        run: tuple[Stmt, ...] = (Expression(Name("main")()),)
     else:
-        kept = tuple(Assign(Name(n), e) for n, e in zip(names.trainers, made))
-        body = (*kept, Return(Tuple(tuple(map(Name, names.trainers)))))
-    return FunctionDef(names.optimizers, tuple(map(Parameter, names.networks)), body, doc=doc)
+        mains = {t.name: Name(f"main{program.suffix(t, trainings)}") for t in trainings}
+        run = (
+            Assign(Name("args"), Name("parse_arguments")()),
+            Expression(
+                Dict(tuple((Literal(n), m) for n, m in mains.items()))[Name("args.program")](
+                    Name("args")
+                )
+            ),
+        )
+    return If(Operator("==", Name("__name__"), Literal("__main__")), run)
 
 
-def _train_step(training: Training, names: Names) -> Stmt:
-    """One segment for each update: recorded, then backward and step."""
-    kept = kept_graphs(training)
-    trainers = iter(names.trainers)
+def _losses_named(training: Training) -> Training:
+    """The program with a name for each loss: the one under which it is reported."""
+    named = {
+        report.value: replace(report.value, name=report.value.name or report.name)
+        for report in program.losses(training)
+    }
 
-    def update(step: Minimize, loss: Expr, forward: Forward) -> None:
-        if not isinstance(loss, Name):
-            forward.emit(Assign(Name("loss"), loss))
+    def rename(values: tuple[Value, ...]) -> tuple[Value, ...]:
+        return tuple(named.get(v, v) for v in values)
 
-    forward = _forward(training, names, update)
-    for segment, minimize in segments(training):
-        with forward.capture() as recorded:
-            forward.run(segment)
-            if minimize is not None:
-                forward.step(minimize)
-        if minimize is None:
-            forward.statements.extend(recorded)
-            continue
-        lead = [s for s in recorded[:1] if isinstance(s, Comment)]
-        forward.statements.extend(lead)
-        forward.emit(With(((Name("autograd.record")(), None),), tuple(recorded[len(lead) :])))
-        loss = forward.result(minimize.loss)
-        backward = loss.attr("backward") if not isinstance(loss, Name) else Name(f"{loss.text}.backward")
-        again = {"retain_graph": True} if minimize in kept else {}
-        forward.emit(Expression(backward(**again)))
-        forward.emit(Expression(Name(f"{next(trainers)}.step")(1)))
-    doc = "One step of training: updates the weights, and gives losses and metrics."
-    body = (*forward.body(), Return(_report(training, forward)))
-    parameters = (*names.networks, *names.trainers, *names.batch)
-    return FunctionDef(names.train, tuple(map(Parameter, parameters)), body, doc=doc)
+    steps: list[TrainStep] = []
+    for step in training.steps:
+        if isinstance(step, Minimize):
+            steps.append(replace(step, loss=named[step.loss]))
+        else:
+            steps.append(replace(step, inputs=rename(step.inputs), outputs=rename(step.outputs)))
+    metrics = tuple(replace(m, value=named.get(m.value, m.value)) for m in training.metrics)
+    return replace(training, steps=tuple(steps), metrics=metrics)
 
 
-def _evaluation_step(training: Training, names: Names) -> Stmt:
-    forward = _forward(training, names, lambda step, loss, forward: None)
-    forward.run([s for s in training.steps if not isinstance(s, Minimize)])
-    body = (*forward.body(), Return(_report(training, forward)))
-    parameters = (*names.networks, *names.batch)
-    doc = "Losses and metrics of a batch, without an update."
-    return FunctionDef(names.evaluate, tuple(map(Parameter, parameters)), body, doc=doc)
-
-
-def _forward(training: Training, names: Names, update: object) -> Forward:
-    nets = dict(zip((n.name for n in training.networks), names.networks))
-    return Forward(
-        TRAINING,
-        list(zip(training.batch, names.batch)),
-        training.steps,
-        list(reports(training).values()),
-        layer=lambda name: Name(nets[name]),
-        minimize=update,  # type: ignore[arg-type]
-        reserved=[*names.networks, *names.trainers],
-        returned=False,
-    )
-
-
-def _report(training: Training, forward: Forward) -> Expr:
-    """`{"loss": loss, "accuracy": ...}`."""
-    return Dict(tuple((Literal(k), forward.result(v)) for k, v in reports(training).items()))
-
-
-def segments(training: Training) -> list[tuple[list[TrainStep], Minimize | None]]:
+def _segments(training: Training) -> list[tuple[list[TrainStep], Minimize | None]]:
     """The steps cut after each update; the last piece has none."""
     found: list[tuple[list[TrainStep], Minimize | None]] = []
     piece: list[TrainStep] = []
@@ -204,69 +263,9 @@ def segments(training: Training) -> list[tuple[list[TrainStep], Minimize | None]
     return [*found, (piece, None)]
 
 
-def main_function(
-    training: Training, classes: Classes, names: Names, layouts: Layouts, hybridize: bool
-) -> FunctionDef:
-    """The command line: builds, loads, trains, prints, saves."""
-    settings = training.settings
-    nets = [(n.name, name) for n, name in zip(training.networks, names.networks)]
-    several = len(nets) > 1
-
-    def file(option: str, network: str) -> Expr:
-        path = Name(f"options.{option}")
-        return Name("network_file")(path, network) if several else path
-
-    body: list[Stmt] = [
-        Assign(
-            Name("options"),
-            Name("parse_options")(
-                epochs=settings.epochs, batch_size=settings.batch_size, seed=settings.seed
-            ),
-        ),
-        Expression(Name("mx.random.seed")(Name("options.seed"))),
-        Blank(),
-    ]
-    for network, name in zip(training.networks, names.networks):
-        body += [
-            Assign(Name(name), Name(classes.names[network.model])()),
-            Expression(Name(f"{name}.initialize")(Name("mx.init.Xavier")())),
-            Expression(Name("load_weights")(Name(name), file("weights", network.name))),
-            *([Expression(Name(f"{name}.hybridize")())] if hybridize else []),
-        ]
-    trainers = tuple(map(Name, names.trainers))
-    body += [
-        Assign(
-            Tuple(trainers) if len(trainers) > 1 else trainers[0],
-            Name(names.optimizers)(*map(Name, names.networks)),
-        ),
-        Blank(),
-        _load(training, names, layouts),
-        Expression(_fit(training, names)),
-    ]
-    for original, name in nets:
-        body.append(Expression(Name("save_weights")(Name(name), file("save", original))))
-    return FunctionDef(names.main, (), tuple(body), doc=training.doc or "Train, and save the weights.")
+def _names(names: Sequence[str]) -> Expr:
+    return Name(names[0]) if len(names) == 1 else Tuple(tuple(map(Name, names)))
 
 
-def _load(training: Training, names: Names, layouts: Layouts) -> Stmt:
-    columns = {v.name or "x": DTYPES[v.type.dtype] for v in training.batch}
-    images = [c for c, layout in zip(columns, layouts) if layout == "NCHW"]
-    call = Name("load_columns")(Name("options.data"), columns)
-    if images:
-        call = call.with_keyword("images", images)
-    return Assign(Tuple((Name("data"), Name("held_out"))), call)
-
-
-def _fit(training: Training, names: Names) -> Expr:
-    arguments = (
-        _partial(names.train, (*names.networks, *names.trainers)),
-        _partial(names.evaluate, names.networks),
-        *map(Name, ("data", "held_out", "options")),
-    )
-    if training.settings.steps is not None:
-        return Name("fit_steps")(*arguments, training.settings.steps)
-    return Name("fit")(*arguments)
-
-
-def _partial(function: str, fixed: Sequence[str]) -> Expr:
-    return Name("partial")(Name(function), *map(Name, fixed))
+def _parameters(names: Sequence[str]) -> tuple[Parameter, ...]:
+    return tuple(map(Parameter, names))

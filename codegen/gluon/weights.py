@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from codegen.plan import Owner, Plan, owners
-from codegen.weight_map import NativeWeight, Transform, WeightMap
+from codegen.plan import Owner
 from nnspec.ops import normalization, recurrent
 from nnspec.ops.base import Op
 
@@ -13,16 +12,6 @@ NATIVE_ROLES: Mapping[tuple[type[Op], str], str] = {
     (normalization.BatchNorm, "weight"): "gamma",
     (normalization.BatchNorm, "bias"): "beta",
 }
-
-
-def weight_map(plan: Plan, reorders: Mapping[str, tuple[Transform, ...]]) -> WeightMap:
-    """Where each weight of a model lives."""
-    found: dict[str, NativeWeight] = {}
-    for owner in owners(plan):
-        path = owner.weight.path
-        native = NativeWeight(path, native_name(owner), reorders.get(path, ()))
-        found.setdefault(path, native)
-    return tuple(found.values())
 
 
 def native_name(owner: Owner) -> str:

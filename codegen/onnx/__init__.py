@@ -1,0 +1,93 @@
+"""ONNX: one portable model with its weights inside, lowered from the graph directly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from codegen.target import Emitted, EmittedModel
+from nnspec.diagnostics import Diagnostic, SpecError
+from nnspec.elaborate.names import snake_case
+from nnspec.graph import Graph, Program
+from nnspec.graph import weights as weights_of
+
+if TYPE_CHECKING:
+    from codegen.weight_map import Array
+
+name = "onnx"
+extra: str | None = None
+modules: tuple[str, ...] = ("onnx",)
+suffix = ".onnx"
+is_python = False
+
+OPSETS = range(17, 25)
+
+
+def emit(
+    program: Program,
+    *,
+    stem: str,
+    provenance: str,
+    opset: int = 20,
+    layout: str = "nchw",
+    weights: Mapping[Graph, Mapping[str, Array]] | None = None,
+) -> Emitted:
+    """One `.onnx` for each model: `<stem>.onnx`, `<stem>_<model>.onnx` where there are several.
+
+    opset: 17 to 24. layout: of images at the boundary, "nchw" or "nhwc". weights: canonical, by model;
+    by default those of `nnspec init` with seed 0.
+    """
+    from codegen.layout import lower
+    from codegen.onnx.module import LARGEST, build
+    from nnspec.weights import initialize
+
+    _check(opset, layout)
+    files: dict[str, str | bytes] = {}
+    models: dict[Graph, EmittedModel] = {}
+    found = all_models(program)
+    for model in found:
+        lowered = lower(model, boundary=layout.upper())
+        arrays = (weights or {}).get(model) or initialize(weights_of(model), 0)
+        layouts = {
+            f"nnspec.layout.{v}": x
+            for v, x in [
+                *zip((v.name for v in model.inputs), lowered.input_layouts, strict=True),
+                *zip(model.output_names, lowered.output_layouts, strict=True),
+            ]
+            if x
+        }
+        metadata = {"nnspec.model": model.name, "nnspec.provenance": provenance} | layouts
+        proto, entries = build(lowered, arrays, opset=opset, metadata=metadata, doc=model.doc)
+        if proto.ByteSize() > LARGEST:
+            raise SpecError(
+                Diagnostic(
+                    "E0708", f"`{model.name}` is larger than the 2 GiB that one ONNX file holds"
+                )
+            )
+        file = f"{stem}.onnx" if len(found) == 1 else f"{stem}_{snake_case(model.name)}.onnx"
+        files[file] = proto.SerializeToString(deterministic=True)
+        models[model] = EmittedModel(
+            model.name, entries, lowered.input_layouts, lowered.output_layouts
+        )
+    return Emitted(files, models)
+
+
+def all_models(program: Program) -> list[Graph]:
+    """The file's models, and those that its training programs import."""
+    networks = (n.model for t in program.trainings for n in t.networks)
+    return list(dict.fromkeys([*program.models, *networks]))
+
+
+def _check(opset: int, layout: str) -> None:
+    if opset not in OPSETS:
+        raise SpecError(
+            Diagnostic(
+                "E0704", f"opset {opset} is not available", helps=("choose one from 17 to 24",)
+            )
+        )
+    if layout.lower() not in ("nchw", "nhwc"):
+        raise SpecError(
+            Diagnostic(
+                "E0704", f"there is no layout `{layout}`", helps=("choose `nchw` or `nhwc`",)
+            )
+        )

@@ -183,8 +183,7 @@ class _Flat:
 
     def part(self, part: str | tuple[Expr, str]) -> str:
         if isinstance(part, str):
-            text = part.replace("{", "{{").replace("}", "}}")
-            return texts.string('"' + text.replace('"', "'") + "''")[2:-3]
+            return texts.inside(part).replace("{", "{{").replace("}", "}}")
         expression, specification = part
         return "{" + self(expression) + (f":{specification}" if specification else "") + "}"
 

@@ -25,6 +25,11 @@ def string(value: str) -> str:
     return quote + "".join(_escaped(c, quote) for c in value) + quote
 
 
+def inside(value: str) -> str:
+    """Text between double quotes."""
+    return "".join(_escaped(c, '"') for c in value)
+
+
 def _escaped(character: str, quote: str) -> str:
     if character == quote or character == "\\":
         return "\\" + character
@@ -53,10 +58,21 @@ def docstring(text: str, indent: int) -> str:
     if lines[-1].endswith('"'):
         lines[-1] = lines[-1][:-1] + r"\"" if not lines[-1].endswith(r"\"") else lines[-1]
     pad = " " * indent
+    lines = [part for line in lines for part in _wrapped(line, 88 - indent)]
     if len(lines) == 1 and len(lines[0]) + 6 + indent <= 88:
         return f'"""{lines[0]}"""'
     body = "\n".join([lines[0], *(pad + line if line else "" for line in lines[1:])])
     return f'"""{body}\n{pad}"""' if len(lines) > 1 else f'"""{body}"""'
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    """A line in pieces that fit, each as far in as the line itself."""
+    if len(line) <= width:
+        return [line]
+    margin = line[: len(line) - len(line.lstrip())]
+    return textwrap.wrap(
+        line, width, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def comment(text: str, width: int) -> list[str]:

@@ -2,23 +2,64 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator
-
-from codegen import program
+from codegen import program as programs
 from codegen.classes import build_classes
-from codegen.layout import lower, lower_training
+from codegen.emission import described, lowered_program, weight_map
 from codegen.module import module_text
-from codegen.plan import owners
 from codegen.pytorch import train
 from codegen.pytorch.initializers import init_weights
 from codegen.pytorch.module import DIALECT, native_name
 from codegen.python_source import Stmt
-from codegen.target import Emitted, EmittedModel, Layouts
-from codegen.weight_map import NativeWeight
-from nnspec.graph import Graph, Node, Program, walk
+from codegen.target import Emitted, EmittedModel
+from nnspec.graph import Program, walk
 
 name = "pytorch"
 extra: str | None = "pytorch"
 modules = ("torch", "safetensors")
 suffix = ".safetensors"
+
+
+def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
+    """`<stem>_pytorch.py`, with a class for each model and a loop for each training program."""
+    lowered = lowered_program(program)
+    trainings = program.trainings
+    functions = [
+        function + programs.suffix(t, trainings) for t in trainings for function in programs.FUNCTIONS
+    ]
+    classes = build_classes(
+        lowered.graphs, DIALECT, describe=described(lowered), reserved=functions
+    )
+    body: list[Stmt] = []
+    nodes = [node for graph in lowered.graphs for node in walk(graph)]
+    if (start := init_weights(nodes)) is not None:
+        body.append(start)
+    body += classes.definitions
+    sources = [
+        train.TrainingSource(
+            t.training,
+            classes.names,
+            classes.plans,
+            t.batch_layouts,
+            programs.suffix(t.training, trainings),
+            DIALECT,
+        )
+        for t in lowered.trainings
+    ]
+    loops = [function for source in sources for function in train.definitions(source)]
+    if sources:
+        loops += train.main(sources)
+    models = {
+        logical: EmittedModel(
+            classes.names[physical.graph],
+            weight_map(classes.plans[physical.graph], physical.reorders, native_name),
+            physical.input_layouts,
+            physical.output_layouts,
+        )
+        for logical, physical in lowered.models.items()
+    }
+    text = module_text(provenance, body, DIALECT, program=loops)
+    layouts = {t.training.name: t.batch_layouts for t in lowered.trainings}
+    return Emitted({f"{stem}_pytorch.py": text}, models, layouts)
+
+
+

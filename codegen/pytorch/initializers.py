@@ -39,11 +39,11 @@ def initialization(
             return "zeros_", {}
         case init.Ones():
             return "ones_", {}
-        case init.Constant(value):
+        case init.Constant(value=value):
             return "constant_", {"val": value}
-        case init.Normal(stddev):
+        case init.Normal(stddev=stddev):
             return "normal_", {"std": stddev}
-        case init.Uniform(low, high):
+        case init.Uniform(low=low, high=high):
             return "uniform_", {"a": low, "b": high}
         case init.GlorotUniform():
             return "xavier_uniform_", {}
@@ -53,7 +53,7 @@ def initialization(
             return "kaiming_uniform_", {**mode, "nonlinearity": "relu"}
         case init.HeNormal():
             return "kaiming_normal_", {**mode, "nonlinearity": "relu"}
-        case init.Orthogonal(gain):
+        case init.Orthogonal(gain=gain):
             return "orthogonal_", {} if gain == 1 else {"gain": gain}
     raise TypeError(f"PyTorch has no initialiser for {initializer}")
 
@@ -64,7 +64,7 @@ def with_initializers(made: Call, node: Node) -> Expr:
     for weight in node.weights:
         usual = _DEFAULTS[weight.role]
         if isinstance(node.op, Embedding):
-            usual = init.Normal(0.02)
+            usual = init.Normal()
         if weight.initializer in (None, usual):
             continue
         # The fan in of a transposed kernel stands where PyTorch looks for the fan out.
@@ -168,7 +168,7 @@ def init_weights(nodes: Sequence[Node]) -> FunctionDef | None:
         chain = (If(test, body, chain),)
     custom = any(
         w.initializer
-        not in (None, init.Normal(0.02) if isinstance(n.op, Embedding) else _DEFAULTS[w.role])
+        not in (None, init.Normal() if isinstance(n.op, Embedding) else _DEFAULTS[w.role])
         for n in nodes
         if type(n.op) in (*_KERNELS, Embedding)
         for w in n.weights

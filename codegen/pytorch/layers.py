@@ -22,9 +22,14 @@ def square(pair: Pair, hint: str) -> Expr:
     return Literal(pair[0], hint) if pair[0] == pair[1] else lift(pair)
 
 
+def shape(node: Node) -> tuple[int, ...]:
+    """Sizes of a layer's first weight."""
+    return tuple(size for size in node.weights[0].type.shape if isinstance(size, int))
+
+
 def dense(node: Node) -> Expr:
     assert isinstance(node.op, Dense)
-    units, width = node.weights[0].type.shape
+    units, width = shape(node)
     made = Name("nn.Linear")(Literal(width, "in_features"), Literal(units, "out_features"))
     made = made if node.op.use_bias else made.with_keyword("bias", False)
     return with_initializers(made, node)
@@ -88,8 +93,7 @@ def own_padding(node: Node) -> Pair | None:
 def conv2d(node: Node) -> Expr:
     op = node.op
     assert isinstance(op, Conv2D)
-    filters, width = node.weights[0].type.shape[:2]
-    assert isinstance(width, int)
+    filters, width = shape(node)[:2]
     made = Name("nn.Conv2d")(
         Literal(width * op.groups, "in_channels"),
         Literal(filters, "out_channels"),
@@ -154,7 +158,7 @@ def _cut(op: ConvTranspose2D) -> tuple[int, int]:
 def conv_transpose2d(node: Node) -> Expr:
     op = node.op
     assert isinstance(op, ConvTranspose2D)
-    width, filters = node.weights[0].type.shape[:2]
+    width, filters = shape(node)[:2]
     made = Name("nn.ConvTranspose2d")(
         Literal(width, "in_channels"), Literal(filters, "out_channels"), square(op.kernel, "kernel")
     )
@@ -246,7 +250,7 @@ def _features_last(node: Node) -> bool:
 def batch_norm(node: Node) -> Expr:
     op = node.op
     assert isinstance(op, BatchNorm)
-    (features,) = node.weights[-1].type.shape
+    (features,) = shape(node)
     kind = "BatchNorm2d" if node.inputs[0].type.rank == 4 else "BatchNorm1d"
     made = Name(kind)(Literal(features, "features"))
     if op.epsilon != 1e-5:
@@ -275,7 +279,7 @@ def batch_norm_module(node: Node) -> Expr | None:
 def lstm(node: Node) -> Expr:
     op = node.op
     assert isinstance(op, LSTM)
-    width = node.weights[0].type.shape[1]
+    width = shape(node)[1]
     made = Name("LSTM")(Literal(width, "in_features"), Literal(op.units, "units"))
     if op.layers != 1:
         made = made.with_keyword("num_layers", op.layers)

@@ -38,7 +38,7 @@ def frame(parts: ClassParts) -> Stmt:
     body: list[Stmt] = [Expression(Name("super")().attr("__init__")()), *parts.init]
     if parts.model and any(isinstance(node.op, INITIALIZED) for node in walk(parts.graph)):
         body.append(Expression(Name("self.apply")(Name("init_weights"))))
-    own = tuple(Parameter(name) for name in parts.parameters)
+    own = tuple(Parameter(name, Name(parts.types[name])) for name in parts.parameters)
     makes_modules = bool(parts.init)
     returns: Expr = TENSOR
     if parts.results > 1:

@@ -9,7 +9,7 @@ from nnspec.training.optimizers import SGD, Adam, Optimizer
 def optimizer(value: Optimizer, parameters: Expr) -> Expr:
     """`torch.optim.Adam(net.parameters())`."""
     match value:
-        case Adam(lr, beta1, beta2, epsilon, weight_decay):
+        case Adam(lr=lr, beta1=beta1, beta2=beta2, epsilon=epsilon, weight_decay=decay):
             made = Name("torch.optim.Adam")(parameters)
             if lr != 1e-3:
                 made = made.with_keyword("lr", lr)
@@ -17,7 +17,7 @@ def optimizer(value: Optimizer, parameters: Expr) -> Expr:
                 made = made.with_keyword("betas", (beta1, beta2))
             if epsilon != 1e-8:
                 made = made.with_keyword("eps", epsilon)
-        case SGD(lr, momentum, nesterov, weight_decay):
+        case SGD(lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=decay):
             made = Name("torch.optim.SGD")(parameters).with_keyword("lr", lr)
             if momentum:
                 made = made.with_keyword("momentum", momentum)
@@ -25,4 +25,4 @@ def optimizer(value: Optimizer, parameters: Expr) -> Expr:
                 made = made.with_keyword("nesterov", True)
         case _:
             raise TypeError(f"PyTorch has no optimizer for {value}")
-    return made.with_keyword("weight_decay", weight_decay) if weight_decay else made
+    return made.with_keyword("weight_decay", decay) if decay else made

@@ -20,6 +20,7 @@ from codegen.python_source import (
     Expr,
     Expression,
     For,
+    Format,
     FunctionDef,
     If,
     List,
@@ -405,7 +406,7 @@ def _loop(
                         For(
                             Tuple((Name("name"), Name("value"))),
                             renamed.attr("items")(),
-                            (Assign(figures[Literal("val_") + Name("name")], Name("value")),),
+                            (Assign(figures[Format(("val_", (Name("name"), "")))], Name("value")),),
                         ),
                     ),
                 ),

@@ -19,7 +19,7 @@ class Stage(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    app.command("build")(build)
+    app.command("build", short_help="write framework source and ONNX models")(build)
 
 
 def build(

@@ -6,7 +6,7 @@ from nnspec.commands.options import Format, ImportRoots, OutputFormat, Settings,
 
 
 def register(app: typer.Typer) -> None:
-    app.command("check")(check)
+    app.command("check", short_help="is a spec right? report everything that is wrong")(check)
 
 
 def check(

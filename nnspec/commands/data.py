@@ -9,7 +9,7 @@ from nnspec.commands.options import Settings
 
 
 def register(app: typer.Typer) -> None:
-    app.command("data")(data)
+    app.command("data", short_help="write a data set for the generated training programs")(data)
 
 
 def data(
@@ -39,7 +39,7 @@ def data(
     from nnspec.commands.settings import parse_settings
     from nnspec.commands.terminal import say
     from nnspec.data.catalogue import source
-    from nnspec.data.dataset import load
+    from nnspec.data.dataset import checked, load
     from nnspec.files import write_file
 
     arguments = parse_settings(settings)
@@ -47,7 +47,7 @@ def data(
         arguments["size"] = size
     if path is not None:
         arguments["path"] = path
-    arrays = load(source(name, **arguments), Path.cwd()).arrays()
+    arrays = load(source(name, **checked(name, arguments)), Path.cwd()).arrays()
     if output.suffix != ".npz":
         output = output.with_name(output.name + ".npz")
 

@@ -7,7 +7,7 @@ import typer
 
 
 def register(app: typer.Typer) -> None:
-    app.command("fmt")(fmt)
+    app.command("fmt", short_help="put files into the canonical form")(fmt)
 
 
 def fmt(

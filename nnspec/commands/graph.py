@@ -16,7 +16,7 @@ class Picture(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    app.command("graph")(graph)
+    app.command("graph", short_help="draw a model (SVG, dot, mermaid)")(graph)
 
 
 def graph(

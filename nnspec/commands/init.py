@@ -9,7 +9,7 @@ from nnspec.commands.options import ImportRoots, Model, Seed, Settings, SpecFile
 
 
 def register(app: typer.Typer) -> None:
-    app.command("init")(init)
+    app.command("init", short_help="write initial weights")(init)
 
 
 def init(

@@ -16,7 +16,7 @@ class Device(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    app.command("run")(run)
+    app.command("run", short_help="run a model in onnxruntime")(run)
 
 
 def run(

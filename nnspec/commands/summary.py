@@ -6,7 +6,7 @@ from nnspec.commands.options import Format, ImportRoots, Model, OutputFormat, Se
 
 
 def register(app: typer.Typer) -> None:
-    app.command("summary")(summary)
+    app.command("summary", short_help="layers, shapes, weights, FLOPs, memory")(summary)
 
 
 def summary(

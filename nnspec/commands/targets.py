@@ -6,7 +6,7 @@ from nnspec.commands.options import Format, OutputFormat
 
 
 def register(app: typer.Typer) -> None:
-    app.command("targets")(targets)
+    app.command("targets", short_help="what is installed, in which versions")(targets)
 
 
 def targets(format: OutputFormat = Format.text) -> None:

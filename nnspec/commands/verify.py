@@ -15,7 +15,7 @@ from nnspec.commands.options import (
 
 
 def register(app: typer.Typer) -> None:
-    app.command("verify")(verify)
+    app.command("verify", short_help="prove that the targets compute the same numbers")(verify)
 
 
 def verify(

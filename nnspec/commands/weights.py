@@ -14,8 +14,8 @@ def register(app: typer.Typer) -> None:
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
-    group.command("convert")(convert)
-    app.add_typer(group, name="weights", help="Convert weights between targets.")
+    group.command("convert", short_help="from one file format to another")(weights_convert)
+    app.add_typer(group, name="weights", short_help="convert weights between targets")
     group.callback()(_weights)
 
 
@@ -23,7 +23,7 @@ def _weights() -> None:
     """Convert weights between the canonical file and each target's own."""
 
 
-def convert(
+def weights_convert(
     file: SpecFile,
     source: Annotated[Path, typer.Argument(metavar="FROM", help="the file to read")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="TO", help="the file to write")],
@@ -41,8 +41,8 @@ def convert(
 ) -> None:
     """Turn a weight file into another target's, or into the canonical one.
 
-    Canonical files are .safetensors in PyTorch's conventions. Native ones: PyTorch .safetensors or
-    .pt, Keras .weights.h5, Gluon .params, ONNX initialisers. A native file needs its framework.
+    Canonical files are .safetensors in PyTorch's conventions. Native ones are PyTorch's .safetensors,
+    Keras's .weights.h5 and Gluon's .params; reading or writing them needs the framework.
 
     \b
     Examples:
@@ -53,7 +53,15 @@ def convert(
     import nnspec
     from nnspec.commands.settings import parse_settings
     from nnspec.commands.terminal import say
+    from nnspec.convert import CANONICAL, convert
 
     spec = nnspec.load(file, roots=roots or (), **parse_settings(settings))
-    spec.convert_weights(source, output, from_target=from_target, to_target=to_target, model=model)
+    convert(
+        spec,
+        source,
+        output,
+        from_target=from_target or CANONICAL,
+        to_target=to_target or CANONICAL,
+        owner=model,
+    )
     say(f"wrote {output}")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnspec.data import digits, idx, npz
+from nnspec.data.catalogue import DATASETS
 from nnspec.diagnostics import Diagnostic, SpecError, did_you_mean
 
 if TYPE_CHECKING:
@@ -45,6 +46,27 @@ READERS: Mapping[str, Reader] = {
     "npz": npz.read,
 }
 """Each takes `root`, against which relative paths count, and the arguments of the catalogue."""
+
+
+def checked(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments from the command line, as the catalogue declares them; raises `SpecError` (E0706)."""
+    if name not in DATASETS:
+        return dict(arguments)
+    fields = {f.name: f for f in DATASETS[name].arguments()}
+    values = {}
+    for key, value in arguments.items():
+        if key not in fields:
+            helps = did_you_mean(key, fields)
+            raise SpecError(Diagnostic("E0706", f"`{name}` has no argument `{key}`", helps=helps))
+        try:
+            values[key] = fields[key].metadata["kind"](value)
+        except ValueError as error:
+            message = f"`{key}` of `{name}` expects {error}, found {value!r}"
+            raise SpecError(Diagnostic("E0706", message)) from None
+    for key, field in fields.items():
+        if field.default is MISSING and key not in values:
+            raise SpecError(Diagnostic("E0706", f"`{name}` needs `{key}`: {field.metadata['doc']}"))
+    return values
 
 
 def load(source: DataSource, root: Path) -> Dataset:

@@ -12,15 +12,22 @@ from typing import Any
 
 import numpy as np
 
+from nnspec.diagnostics import Diagnostic, SpecError
+
 Array = np.ndarray[Any, Any]
 
 FILE = Path(__file__).with_name("digits.npz")
 HELD_OUT = 360
 BRIGHTEST = 16
+LARGEST = 512
 
 
 def read(root: Path, size: int = 8) -> tuple[dict[str, Array], dict[str, Array]]:
     """`image` f32[N, size, size, 1] in [0, 1] and `label` i64[N]; training part, held-out part."""
+    if size > LARGEST:
+        raise SpecError(
+            Diagnostic("E0801", f"digits of size {size} are beyond the limit of {LARGEST}")
+        )
     pixels, labels = _stored()
     image = resize(pixels.astype(np.float64) / BRIGHTEST, size).astype(np.float32)[..., np.newaxis]
     label = labels.astype(np.int64)

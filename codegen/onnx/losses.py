@@ -1,0 +1,62 @@
+"""Losses and metrics as ONNX operators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from onnx import TensorProto
+
+from codegen.onnx.lowering import Lowering, Rule
+from nnspec.graph import Node
+from nnspec.ops import Op
+from nnspec.ops.losses import Accuracy, BinaryCrossEntropy, CrossEntropy, Mse
+
+
+def reduced(to: Lowering, x: str, rank: int, reduction: str) -> str:
+    if reduction == "none":
+        return x
+    kind, since = ("ReduceMean", 18) if reduction == "mean" else ("ReduceSum", 13)
+    return to.axes(kind, x, range(rank), since, keepdims=0)
+
+
+def cross_entropy(to: Lowering, node: Node, inputs: list[str]) -> list[str]:
+    """The log of the softmax at each label."""
+    op: Any = node.op
+    logits, labels = inputs
+    last = node.inputs[0].type.rank - 1  # the reference evaluator wants it counted from 0
+    scores = to.op("LogSoftmax", [logits], axis=last)
+    at = to.axes("Unsqueeze", to.op("Cast", [labels], to=TensorProto.INT64), [last], 13)
+    chosen = to.axes("Squeeze", to.op("GatherElements", [scores, at], axis=last), [last], 13)
+    return [reduced(to, to.op("Neg", [chosen]), node.inputs[1].type.rank, op.reduction)]
+
+
+def mse(to: Lowering, node: Node, inputs: list[str]) -> list[str]:
+    op: Any = node.op
+    gap = to.op("Sub", inputs)
+    return [reduced(to, to.op("Mul", [gap, gap]), node.inputs[0].type.rank, op.reduction)]
+
+
+def binary_cross_entropy(to: Lowering, node: Node, inputs: list[str]) -> list[str]:
+    """`max(x, 0) - x * t + log(1 + exp(-|x|))`, which does not overflow."""
+    op: Any = node.op
+    logits, targets = inputs
+    linear = to.op("Sub", [to.op("Relu", [logits]), to.op("Mul", [logits, targets])])
+    small = to.op("Softplus", [to.op("Neg", [to.op("Abs", [logits])])])
+    loss = to.op("Add", [linear, small])
+    return [reduced(to, loss, node.inputs[0].type.rank, op.reduction)]
+
+
+def accuracy(to: Lowering, node: Node, inputs: list[str]) -> list[str]:
+    logits, labels = inputs
+    best = to.op("ArgMax", [logits], axis=-1, keepdims=0)
+    right = to.op("Equal", [best, to.op("Cast", [labels], to=TensorProto.INT64)])
+    share = to.op("Cast", [right], to=TensorProto.FLOAT)
+    return [reduced(to, share, node.inputs[1].type.rank, "mean")]
+
+
+LOSSES: dict[type[Op], Rule] = {
+    CrossEntropy: cross_entropy,
+    Mse: mse,
+    BinaryCrossEntropy: binary_cross_entropy,
+    Accuracy: accuracy,
+}
