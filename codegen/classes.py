@@ -113,7 +113,8 @@ def build_classes(
 class _Builder:
     def __init__(self, dialect: Dialect, describe: Describe, taken: set[str]) -> None:
         self.dialect, self.describe = dialect, describe
-        self.taken = {*taken, *dialect.imports, *dialect.helpers, *dialect.reserved}
+        self.reserved = {*taken, *dialect.imports, *dialect.helpers, *dialect.reserved}
+        self.taken: set[str] = set()
         self.groups: dict[Plan, Group] = {}
         self.definitions: dict[str, Stmt] = {}
 
@@ -126,7 +127,7 @@ class _Builder:
             shape = draft if model else _rewrite(draft, lambda value, hint: Literal(_kind(value)))
             key = (plan.graph.name, plan.graph.kind, shape)
             if key not in found:
-                name = distinct_class(identifier(plan.graph.name, self.taken), self.taken)
+                name = distinct_class(identifier(plan.graph.name, self.reserved), self.taken)
                 self.taken.add(name)
                 found[key] = Group(name, [], [])
             group = found[key]
@@ -145,7 +146,7 @@ class _Builder:
         draft = Draft(init, *self.forward(plan, plan.graph, plan.steps))
         for other in plan.others:
             again = plan_graph(other, self.dialect)
-            if self.forward(plan, other, again.steps) != (
+            if self.forward(plan, again.graph, again.steps) != (
                 draft.forward,
                 draft.inputs,
                 draft.results,
@@ -247,8 +248,8 @@ class _Builder:
             if not same:
                 wanted = self.argument(group, column) or hint or "size"
                 free = attribute(wanted, self.dialect.reserved_attributes)
-                taken = {*group.parameters, *slots, *self.taken, *self.dialect.forward_names}
-                same = [distinct(identifier(free), taken)]
+                used = {*group.parameters, *slots, *self.taken, *self.reserved}
+                same = [distinct(identifier(free), used.union(self.dialect.forward_names))]
                 group.parameters[same[0]] = column
             named[place] = same[0]
         return named

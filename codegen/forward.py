@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -250,8 +251,7 @@ class Forward:
             variable = self._choose(wanted)
         outside = [v for v in dict.fromkeys(read) if v is not before and not isinstance(v, Weight)]
         container = segments[0].layer.rpartition(".")[0]
-        last = container.rpartition(".")[2]
-        item = self._choose_other(last.removesuffix("s") or last, (variable,), outside)
+        item = self._choose_other(_item(container), (variable,), outside)
         bodies = [self._pass(s, variable, item, outside) for s in segments]
         if any(body != bodies[0] for body in bodies[1:]):
             self._left, self._hoisted, self._holder, self._bound = saved
@@ -362,6 +362,12 @@ def _is_reference(expression: Expr) -> bool:
             return isinstance(value, Name) and isinstance(index, Literal)
         case _:
             return isinstance(expression, Name)
+
+
+def _item(container: str) -> str:
+    """What to call one of `blocks`, `layer` or `residual_2`."""
+    name = re.sub(r"(?:\.\d+)+$", "", container).rpartition(".")[2]
+    return re.sub(r"_\d+$", "", name).removesuffix("s") or name
 
 
 def default_name(value: Value, step: Node | Call) -> str:

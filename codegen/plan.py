@@ -86,6 +86,8 @@ def _blocks(slot: Slot) -> Iterator[Plan]:
 
 def plan_graph(graph: Graph, dialect: Dialect) -> Plan:
     """Slots and names of a graph and of everything in it."""
+    if graph.kind in ("sequence", "parallel"):
+        graph = unnamed(graph)
     steps, constructors = absorb(graph, dialect)
     plan = Plan(graph, steps)
     found: dict[str, Slot] = {}
@@ -150,6 +152,24 @@ def _chain(graph: Graph, dialect: Dialect) -> ChainSlot | None:
         slots.append(slot)
         value = step.outputs[0]
     return ChainSlot(tuple(slots)) if graph.outputs == (value,) and slots else None
+
+
+def unnamed(graph: Graph) -> Graph:
+    """A composition without names of values: those are of the place where it was first applied."""
+    known: dict[Value, Value] = {}
+
+    def plain(values: tuple[Value, ...]) -> tuple[Value, ...]:
+        for value in values:
+            if not isinstance(value, Weight):
+                known.setdefault(value, dataclasses.replace(value, name=None))
+        return tuple(known.get(value, value) for value in values)
+
+    inputs = plain(graph.inputs)
+    steps = tuple(
+        dataclasses.replace(s, inputs=plain(s.inputs), outputs=plain(s.outputs))
+        for s in graph.steps
+    )
+    return dataclasses.replace(graph, inputs=inputs, steps=steps, outputs=plain(graph.outputs))
 
 
 def absorb(graph: Graph, dialect: Dialect) -> tuple[tuple[Step, ...], dict[Node, Expr]]:

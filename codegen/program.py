@@ -31,6 +31,12 @@ from nnspec.training.program import Minimize, Training
 
 FUNCTIONS = ("make_optimizer", "make_optimizers", "train_step", "evaluate", "main", "parse_arguments")
 
+LOCALS = frozenset(
+    "args columns device epoch epochs figures generator held_out held_out_figures name order size t "
+    "validation value".split()
+)
+"""Variables of `main`, which no network or optimizer may be called."""
+
 
 @dataclass(frozen=True)
 class Report:
@@ -79,7 +85,7 @@ def variables(training: Training, dialect: Dialect, suffixes: str = "") -> Mappi
     """Names of a step's parameters: networks by name, batch columns by value, optimizers by their
     `Minimize`."""
     reserved = {*dialect.imports, *dialect.helpers, *dialect.reserved}
-    reserved |= {name + suffixes for name in FUNCTIONS} | set(FUNCTIONS)
+    reserved |= {name + suffixes for name in FUNCTIONS} | set(FUNCTIONS) | LOCALS
     taken: list[str] = []
 
     def name(wanted: str) -> str:

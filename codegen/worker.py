@@ -220,4 +220,5 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    # Under its importable name, so that its classes are the ones that runtimes use.
+    importlib.import_module("codegen.worker").main(sys.argv[1:])

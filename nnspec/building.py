@@ -43,16 +43,16 @@ def build_files(
     _check_options(chosen, options)
     stored = load_all(weights, spec.program) if weights is not None else None
     files: Files = {}
-    warnings: list[Diagnostic] = []
+    left_out: list[Target] = []
     for target in chosen:
         emitted = emit(spec, target, _options_of(target, options), stored)
         files.update(emitted.files)
         if stored is not None and is_runnable(target.name):
-            if missing := installation(target).missing:
-                warnings.append(_left_out(target, missing))
+            if installation(target).missing:
+                left_out.append(target)
             else:
                 files.update(_native_weights(spec, target, emitted, stored))
-    return files, warnings
+    return files, [_without_weights(left_out)] if left_out else []
 
 
 def _native_weights(spec: Spec, target: Target, emitted: Emitted, stored: ModelWeights) -> Files:
@@ -70,12 +70,13 @@ def _native_weights(spec: Spec, target: Target, emitted: Emitted, stored: ModelW
         return {path.name: path.read_bytes() for path in paths}
 
 
-def _left_out(target: Target, missing: Sequence[str]) -> Diagnostic:
+def _without_weights(targets: Sequence[Target]) -> Diagnostic:
+    extras = ",".join(target.extra for target in targets if target.extra)
     return Diagnostic(
         "W0702",
-        f"no weight file for {target.name}: its format is written by {' and '.join(missing)}, "
-        "not installed here",
-        helps=(f'pip install "nnspec[{target.extra}]"',),
+        f"no weight files for {', '.join(t.name for t in targets)}: not installed here, and only "
+        "they write their formats",
+        helps=(f'pip install "nnspec[{extras}]"',),
         severity="warning",
     )
 

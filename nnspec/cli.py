@@ -116,8 +116,8 @@ def _usage(error: typer.TyperException) -> int:
     return USAGE
 
 
-USAGE_CODES = frozenset({"E0701", "E0705", "E0706"})
-"""Diagnostics about the command line itself: an unknown target, model or parameter."""
+USAGE_CODES = frozenset({"E0701", "E0705", "E0706", "E0707"})
+"""Diagnostics about the command line itself: an unknown target, model, parameter or code."""
 
 
 def _status_of(error: object) -> int:

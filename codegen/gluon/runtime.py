@@ -32,7 +32,7 @@ this is numpy {numpy}: pip install "nnspec[gluon]" brings what it needs."""
 
 def _import_mxnet() -> Any:
     # MXNet 1.9.1 uses the name np.bool, which numpy 1.24 took out.
-    if not hasattr(np, "bool"):
+    if "bool" not in vars(np):
         np.bool = bool  # type: ignore[attr-defined]
     os.environ.setdefault("MXNET_SUBGRAPH_VERBOSE", "0")
     try:

@@ -14,7 +14,7 @@ from codegen.python_source.tree import names
 
 REASON = Comment("MXNet 1.9.1 uses the name np.bool, which numpy 1.24 took out.")
 SHIM = """\
-if not hasattr(np, "bool"):
+if "bool" not in vars(np):
     np.bool = bool
 """
 

@@ -111,12 +111,13 @@ def _print_tree(file: Path) -> None:
 
 
 def _print_graphs(spec: Spec, stage: Stage) -> None:
-    from nnspec.passes import PASSES
     from nnspec.show import show_graph
 
     for graph in spec.program.models:
         print(show_graph(graph), end="")
         if stage is Stage.passes:
+            from nnspec.passes import PASSES
+
             for change in PASSES:
                 graph = change(graph)
                 print(f"\n# after {change.__name__}\n{show_graph(graph)}", end="")
