@@ -22,16 +22,18 @@ from typing import Any
 import numpy as np
 
 from codegen.weight_map import Array
+from nnspec.diagnostics import Diagnostic, SpecError
 
 Weights = dict[str, dict[str, Array]]
 
 
-class WorkerError(Exception):
+class WorkerError(SpecError):
     """A worker that did not come to its end; `output` is the last of what it printed."""
 
     def __init__(self, target: str, output: str) -> None:
         self.target, self.output = target, output
-        super().__init__(f"the {target} process failed: {output.strip().splitlines()[-1:]}")
+        lines = tuple(output.strip().splitlines()[-8:])
+        super().__init__(Diagnostic("E0708", f"the {target} process failed", notes=lines))
 
 
 @dataclass(frozen=True)

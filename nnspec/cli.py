@@ -126,29 +126,21 @@ def _status_of(error: object) -> int:
 
 
 def _failed(error: Exception) -> int:
-    """What is no `SpecError`: a framework's process, the memory, or nnspec itself."""
-    from codegen.worker import WorkerError
+    """What is no `SpecError`: there is no memory left, or nnspec itself is wrong."""
     from nnspec.commands.terminal import show_diagnostics
     from nnspec.diagnostics import Diagnostic
 
-    match error:
-        case WorkerError():
-            lines = error.output.strip().splitlines()[-8:]
-            message = f"the {error.target} process failed"
-            show_diagnostics([Diagnostic("E0708", message, notes=tuple(lines))])
-            return WRONG
-        case MemoryError():
-            show_diagnostics([Diagnostic("E0708", "there is not enough memory for this")])
-            return WRONG
-        case _:
-            fault = Diagnostic(
-                "E0999",
-                f"nnspec itself failed: {type(error).__name__}: {error}",
-                notes=("this is a fault of nnspec, not of your file",),
-                helps=("report it with the file and the output of `nnspec --debug ...`",),
-            )
-            show_diagnostics([fault])
-            return INTERNAL
+    if isinstance(error, MemoryError):
+        show_diagnostics([Diagnostic("E0708", "there is not enough memory for this")])
+        return WRONG
+    fault = Diagnostic(
+        "E0999",
+        f"nnspec itself failed: {type(error).__name__}: {error}",
+        notes=("this is a fault of nnspec, not of your file",),
+        helps=("report it with the file and the output of `nnspec --debug ...`",),
+    )
+    show_diagnostics([fault])
+    return INTERNAL
 
 
 if __name__ == "__main__":

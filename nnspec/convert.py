@@ -70,9 +70,7 @@ def _read(spec: Spec, owner: Owner, path: Path, target: str) -> dict[str, Array]
     return weights.fit(found, weights_of(owner.model), str(path))
 
 
-def _write(
-    spec: Spec, owner: Owner, found: dict[str, Array], output: Path, target: str
-) -> None:
+def _write(spec: Spec, owner: Owner, found: dict[str, Array], output: Path, target: str) -> None:
     with tempfile.TemporaryDirectory(prefix="nnspec-") as folder:
         write_file(output, _Native(spec, owner, target, Path(folder)).save(found))
 

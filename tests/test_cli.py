@@ -225,9 +225,7 @@ def test_init_is_the_same_each_time(small: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", ["svg", "dot", "mermaid"])
-def test_graph_shows_blocks_and_shapes(
-    format: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_graph_shows_blocks_and_shapes(format: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.status(["graph", GAN, "--model", "Generator", "--format", format]) == 0
     text = capsys.readouterr().out
     assert "Grow" in text

@@ -41,10 +41,9 @@ class LSTM(gluon.rnn.LSTM):
         '''\
 def final_state(F, y, units):
     """What each direction of a bidirectional layer ends with: its last and its first place."""
-    forward = F.slice_axis(F.SequenceLast(y, axis=1), axis=1, begin=0, end=units)
-    first = F.slice_axis(y, axis=1, begin=0, end=1)
-    backward = F.slice_axis(first, axis=2, begin=units, end=None)
-    return F.concat(forward, F.flatten(backward))'''
+    forward = F.slice(y, begin=(None, -1, 0), end=(None, None, units))
+    backward = F.slice(y, begin=(None, 0, units), end=(None, 1, None))
+    return F.concat(F.flatten(forward), F.flatten(backward))'''
     ),
     "with_states": Verbatim(
         '''\

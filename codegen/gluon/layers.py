@@ -277,7 +277,10 @@ def _apply_lstm(node: Node, args: Args, forward: Forward) -> Result:
         case "sequence":
             return layer(x)
         case "last" if not op.bidirectional:
-            return Name("F.SequenceLast")(layer(x), axis=1)
+            # Not F.SequenceLast: its gradient writes beyond its array.
+            return Name("F.flatten")(
+                Name("F.slice_axis")(layer(x), axis=1, begin=-1, end=None)
+            )
         case "last":
             return Name("final_state")(Name("F"), layer(x), op.units)
     for i in range(op.layers - 1):

@@ -116,7 +116,12 @@ def train(
 ) -> TrainResult:
     """Take the generated program's own training steps, and report what they did."""
     names = [name for name, _ in request.networks]
-    nets = [_build(getattr(module, cls), weights[name]) for name, cls in request.networks]
+    nets = [
+        _build(
+            getattr(module, cls), {n: _in(a, request.dtype) for n, a in weights[name].items()}
+        )
+        for name, cls in request.networks
+    ]
     make = "make_optimizers" if request.minimizes > 1 else "make_optimizer"
     made = _function(module, make, request.program)(*nets)
     trainers = list(made) if isinstance(made, tuple) else [made]
@@ -124,7 +129,7 @@ def train(
 
     result = TrainResult([], [])
     for count, batch in enumerate(batches[: max(request.at)], start=1):
-        columns = [_array(column) for column in batch]
+        columns = [_array(_in(column, request.dtype)) for column in batch]
         with _recorded(trainers if count == 1 else [], names, nets, result.gradients):
             report = train_step(*nets, *trainers, *columns)
         result.losses.append([float(loss) for loss in list(report.values())[: len(trainers)]])
@@ -224,6 +229,12 @@ def _arrays(net: Any) -> dict[str, Array]:
 
 def _array(array: Array) -> Any:
     return mx.nd.array(array, dtype=array.dtype)
+
+
+def _in(array: Array, dtype: str) -> Array:
+    """Floats in the precision asked for; integers as they are."""
+    wanted = {"f32": np.float32, "f64": np.float64}[dtype]
+    return array.astype(wanted) if array.dtype.kind == "f" else array
 
 
 def _flat(outputs: Any) -> list[Any]:

@@ -61,7 +61,7 @@ def emit(
         if proto.ByteSize() > LARGEST:
             raise SpecError(
                 Diagnostic(
-                    "E0708", f"`{model.name}` is larger than the 2 GiB that one ONNX file holds"
+                    "E0709", f"`{model.name}` is larger than the 2 GiB that one ONNX file holds"
                 )
             )
         file = f"{stem}.onnx" if len(found) == 1 else f"{stem}_{snake_case(model.name)}.onnx"
@@ -82,12 +82,12 @@ def _check(opset: int, layout: str) -> None:
     if opset not in OPSETS:
         raise SpecError(
             Diagnostic(
-                "E0704", f"opset {opset} is not available", helps=("choose one from 17 to 24",)
+                "E0706", f"opset {opset} is not available", helps=("choose one from 17 to 24",)
             )
         )
     if layout.lower() not in ("nchw", "nhwc"):
         raise SpecError(
             Diagnostic(
-                "E0704", f"there is no layout `{layout}`", helps=("choose `nchw` or `nhwc`",)
+                "E0706", f"there is no layout `{layout}`", helps=("choose `nchw` or `nhwc`",)
             )
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from itertools import takewhile
 
@@ -138,7 +139,7 @@ class _Flat:
 
     def bare(self, expression: Expr) -> str:
         """A tuple without parentheses where they may be left out."""
-        if isinstance(expression, Tuple) and expression.elements:
+        if isinstance(expression, Tuple) and len(expression.elements) > 1:
             return self.elements(expression.elements)
         return self(expression)
 
@@ -226,11 +227,14 @@ def expression_text(expression: Expr, indent: int, column: int, tail: int) -> st
     text = flat(expression)
     if column + len(text) + tail <= WIDTH:
         return text
-    return _broken(expression, indent) or text
+    return _broken(expression, indent, column) or text
 
 
-def _broken(expression: Expr, indent: int) -> str | None:
-    """The expression with its outermost brackets broken; None where there are none."""
+def _broken(expression: Expr, indent: int, column: int) -> str | None:
+    """The expression with its outermost brackets broken; None where there are none.
+
+    It begins at `column` of a line that is indented by `indent`.
+    """
     inner = indent + STEP
     match expression:
         case Call(function, arguments, keywords) if arguments or keywords:
@@ -256,11 +260,16 @@ def _broken(expression: Expr, indent: int) -> str | None:
             if inner + len(one) > WIDTH:
                 one = f"{_argument(element, inner, '')}\n{' ' * inner}{clause}"
             return f"[\n{' ' * inner}{one}\n{' ' * indent}]"
+        case Item(value, index) if isinstance(value, (Call, Item, Attribute, List, Tuple)):
+            if column + len(flat(value)) + 1 <= WIDTH:
+                return f"{flat(value)}[\n{' ' * inner}{flat.bare(index)}\n{' ' * indent}]"
+            broken = _broken(value, indent, column)
+            return None if broken is None else f"{broken}[{flat.bare(index)}]"
         case Item(value, index):
             text = flat.bare(index)
             return f"{flat.primary(value)}[\n{' ' * inner}{text}\n{' ' * indent}]"
         case Attribute(value, name):
-            broken = _broken(value, indent)
+            broken = _broken(value, indent, column)
             return None if broken is None else f"{broken}.{name}"
         case _:
             return None
@@ -273,7 +282,7 @@ def _argument(expression: Expr, indent: int, prefix: str) -> str:
         return prefix + text
     if isinstance(expression, (Operator, Conditional)):
         return prefix + f"\n{' ' * indent}".join(_pieces(expression, indent))
-    return prefix + (_broken(expression, indent) or text)
+    return prefix + (_broken(expression, indent, indent + len(prefix)) or text)
 
 
 def _bracketed(brackets: str, line: str, elements: list[str], indent: int) -> str:
@@ -310,8 +319,37 @@ def _pieces(expression: Expr, indent: int) -> list[str]:
 def _operand(expression: Expr, level: int, indent: int, prefix: str) -> str:
     text = prefix + flat.within(expression, level)
     if indent + len(text) > WIDTH and _level(expression) >= level:
-        return prefix + (_broken(expression, indent) or flat(expression))
+        broken = _broken(expression, indent, indent + len(prefix))
+        return prefix + (broken or flat(expression))
     return text
+
+
+def _omits_parentheses(expression: Expr) -> bool:
+    """Whether a too long operation is broken inside its operands: one operator, brackets at the end."""
+    match expression:
+        case Operator(symbol, left, right) if symbol != "**":
+            ends = isinstance(right, (Call, List, Tuple, Dict)) and flat(right)[-2:] not in (
+                "()",
+                "[]",
+                "{}",
+            )
+            return ends and not isinstance(left, (Operator, Conditional, Unary))
+        case _:
+            return False
+
+
+def _inside(expression: Operator, indent: int, column: int) -> str | None:
+    """Such an operation: its last brackets broken if what stands before them fits, else its first."""
+    before = f"{flat(expression.left)} {expression.symbol} "
+    opening = len(re.split(r"(?<=[(\[{])", flat(expression.right), maxsplit=1)[0])
+    if column + len(before) + opening <= WIDTH:
+        broken = _broken(expression.right, indent, column + len(before))
+        return None if broken is None else before + broken
+    broken = _broken(expression.left, indent, column)
+    end = f" {expression.symbol} {flat(expression.right)}"
+    if broken is None or len(broken.rpartition("\n")[2]) + len(end) > WIDTH:
+        return None
+    return broken + end
 
 
 def _right_side(expression: Expr, indent: int, prefix: str, tail: str = "") -> str:
@@ -319,13 +357,18 @@ def _right_side(expression: Expr, indent: int, prefix: str, tail: str = "") -> s
     text = flat.bare(expression)
     if indent + len(prefix) + len(text) + len(tail) <= WIDTH:
         return prefix + text + tail
+    column = indent + len(prefix)
+    if isinstance(expression, Operator) and _omits_parentheses(expression):
+        inside = _inside(expression, indent, column)
+        if inside is not None:
+            return prefix + inside + tail
     if isinstance(expression, (Operator, Conditional, Unary)):
         inner = indent + STEP
         text = flat(expression)
         if inner + len(text) > WIDTH and not isinstance(expression, Unary):
             text = f"\n{' ' * inner}".join(_pieces(expression, inner))
         return f"{prefix}(\n{' ' * inner}{text}\n{' ' * indent}){tail}"
-    broken = _broken(expression, indent)
+    broken = _broken(expression, indent, column)
     if broken is not None:
         return prefix + broken + tail
     if indent + STEP + len(text) <= WIDTH:

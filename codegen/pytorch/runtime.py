@@ -135,10 +135,11 @@ def _network(module: ModuleType, class_name: str, weights: Mapping[str, Array]) 
     if any(t.dtype == torch.float64 for t in state.values()):
         net = net.double()
     found = net.load_state_dict(state, strict=False)
-    # What the language does not have: the count of BatchNorm's batches, the second bias of an LSTM.
-    extra = [n for n in found.missing_keys if "num_batches_tracked" not in n and "bias_hh" not in n]
-    if found.unexpected_keys or extra:
-        raise KeyError(f"weights do not fit {class_name}: {[*found.unexpected_keys, *extra]}")
+    # The language has no count of BatchNorm's batches and no parameter that stays as it is.
+    fixed = {name for name, p in net.named_parameters() if not p.requires_grad}
+    missing = [n for n in found.missing_keys if n not in fixed and "num_batches_tracked" not in n]
+    if found.unexpected_keys or missing:
+        raise KeyError(f"weights do not fit {class_name}: {[*found.unexpected_keys, *missing]}")
     return net
 
 

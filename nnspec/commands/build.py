@@ -11,11 +11,24 @@ from nnspec.commands.options import ImportRoots, Model, Settings, SpecFile
 if TYPE_CHECKING:
     pass
 
+if TYPE_CHECKING:
+    from nnspec.api import Spec
+
 
 class Stage(StrEnum):
     tree = "tree"
     graph = "graph"
     passes = "passes"
+
+
+class Layout(StrEnum):
+    nchw = "nchw"
+    nhwc = "nhwc"
+
+
+class Style(StrEnum):
+    block = "block"
+    symbol = "symbol"
 
 
 def register(app: typer.Typer) -> None:
@@ -48,11 +61,11 @@ def build(
         int | None, typer.Option("--opset", metavar="N", help="ONNX: 17 to 24, default 20")
     ] = None,
     layout: Annotated[
-        str | None,
+        Layout | None,
         typer.Option("--layout", metavar="nchw|nhwc", help="ONNX: of image inputs and outputs"),
     ] = None,
     style: Annotated[
-        str | None,
+        Style | None,
         typer.Option("--style", metavar="block|symbol", help="Gluon: HybridBlock or pure Symbol"),
     ] = None,
     emit: Annotated[

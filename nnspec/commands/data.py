@@ -53,7 +53,7 @@ def data(
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+            np.savez_compressed(file, **arrays)
 
     write_file(output, write)
     say(f"{output}: " + ", ".join(f"{n} {a.dtype}{list(a.shape)}" for n, a in arrays.items()))

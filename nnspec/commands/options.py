@@ -33,6 +33,8 @@ ImportRoots = Annotated[
 ]
 Model = Annotated[
     str | None,
-    typer.Option("--model", metavar="NAME", help="which model (or network), where the file has several"),
+    typer.Option(
+        "--model", metavar="NAME", help="which model (or network), where the file has several"
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="of the random numbers")]

@@ -9,7 +9,9 @@ from nnspec.commands.options import Format, ImportRoots, OutputFormat, Settings,
 
 
 def register(app: typer.Typer) -> None:
-    app.command("train", short_help="train with a framework, end with weights for every target")(train)
+    app.command("train", short_help="train with a framework, end with weights for every target")(
+        train
+    )
 
 
 def train(

@@ -43,12 +43,19 @@ def verify(
     """
     import nnspec
     from nnspec.commands.settings import parse_settings
-    from nnspec.commands.terminal import console, print_json
+    from nnspec.commands.terminal import console, print_json, show_diagnostics
 
     parameters = parse_settings(settings)
-    reports = []
+    reports, failed = [], False
     for file in files:
-        report = nnspec.load(file, roots=roots or (), **parameters).verify(target, seed=seed)
+        try:
+            report = nnspec.load(file, roots=roots or (), **parameters).verify(target, seed=seed)
+        except nnspec.SpecError as error:
+            if len(files) == 1:
+                raise
+            show_diagnostics(error.diagnostics)
+            failed = True
+            continue
         reports.append(report)
         if format is Format.text:
             from nnspec.verify.table import render
@@ -56,4 +63,4 @@ def verify(
             console().print(render(report))
     if format is Format.json:
         print_json([report.to_json() for report in reports])
-    return 0 if all(report.agrees for report in reports) else 1
+    return 1 if failed or not all(report.agrees for report in reports) else 0

@@ -54,7 +54,8 @@ def _resample(images: Array, size: int, axis: int) -> Array:
     left = np.floor(centre).astype(int)
     right = np.minimum(left + 1, length - 1)
     share = (centre - left).reshape([-1 if i == axis else 1 for i in range(images.ndim)])
-    return images.take(left, axis) * (1 - share) + images.take(right, axis) * share
+    blended: Array = images.take(left, axis) * (1 - share) + images.take(right, axis) * share
+    return blended
 
 
 @cache

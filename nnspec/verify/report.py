@@ -132,7 +132,7 @@ def difference(found: Array, reference: Array) -> tuple[float, float]:
     if not found.size:
         return 0.0, 0.0
     a, b = found.astype("float64"), reference.astype("float64")
-    gap = np.abs(a - b)
+    gap = np.asarray(np.abs(a - b))
     gap[(a == b) | (np.isnan(a) & np.isnan(b))] = 0.0
     absolute = float(np.max(np.where(np.isnan(gap), np.inf, gap)))
     scale = float(np.max(np.abs(b), initial=0.0, where=np.isfinite(b)))
