@@ -43,8 +43,10 @@ check: env  ## the same without the frameworks: under a minute
 golden: env  ## write the expected outputs of tests/cases/golden anew (then read the diff)
 	NNSPEC_UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/test_golden.py
 
-bench: env  ## measure; see benchmarks/README.md
-	$(BIN)/python -m benchmarks
+bench: env  ## measure: start-up, scaling, training steps, ONNX export
+	for name in startup scaling train_step onnx_export; do \
+		$(BIN)/python benchmarks/$$name.py || exit 1; \
+	done
 
 clean:  ## remove what was built, the environments too
 	rm -rf $(VENV) $(DEMO) build dist

@@ -9,6 +9,14 @@ from typing import Any
 
 from codegen.dialect import ClassParts, Dialect, UnsupportedOp
 from codegen.forward import Forward
+from codegen.merging import (
+    Draft,
+    literal_columns,
+    literal_count,
+    skeleton,
+    with_parameters,
+    without_notes,
+)
 from codegen.names import attribute, distinct, identifier
 from codegen.plan import (
     BlockSlot,
@@ -24,26 +32,15 @@ from codegen.plan import (
     weight_reader,
 )
 from codegen.python_source import Assign, Call, Expr, Literal, Name, Return, Stmt, Tuple
-from codegen.python_source.tree import Parameter
 from nnspec.graph import Graph, Node
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A class as one instance would have it, before what instances have in common is found."""
-
-    init: tuple[Stmt, ...]
-    forward: tuple[Stmt, ...]
-    inputs: tuple[str, ...]
-    results: int
 
 
 @dataclass
 class Group:
-    """Instances that share a class. `parameters`: name and value for each member, in order."""
+    """Instances that share a class, numbered; the draft of each; the values of each parameter, in order."""
 
     name: str
-    members: list[Plan]
+    members: dict[Plan, int]
     drafts: list[Draft]
     parameters: dict[str, list[Literal]] = field(default_factory=dict)
 
@@ -124,14 +121,14 @@ class _Builder:
         for plan in plans:
             draft = self.draft(plan)
             model = plan.graph.kind == "model"
-            shape = draft if model else _rewrite(draft, lambda value, hint: Literal(_kind(value)))
+            shape = draft if model else skeleton(draft)
             key = (plan.graph.name, plan.graph.kind, shape)
             if key not in found:
                 name = distinct_class(identifier(plan.graph.name, self.reserved), self.taken)
                 self.taken.add(name)
-                found[key] = Group(name, [], [])
+                found[key] = Group(name, {}, [])
             group = found[key]
-            group.members.append(plan)
+            group.members[plan] = len(group.members)
             group.drafts.append(draft)
             self.groups[plan] = group
         for group in found.values():
@@ -202,7 +199,7 @@ class _Builder:
     def instance(self, plan: Plan) -> Expr:
         """`Residual(filters=64, stride=2)`."""
         group = self.groups[plan]
-        index = group.members.index(plan)
+        index = group.members[plan]
         values = {name: column[index] for name, column in group.parameters.items()}
         if len(values) == 1:
             ((name, value),) = values.items()
@@ -210,17 +207,17 @@ class _Builder:
         return Call(Name(group.name), (), tuple(values.items()))
 
     def merge(self, group: Group) -> ClassParts:
-        first, draft = group.members[0], group.drafts[0]
-        columns = _columns(group)
+        first, draft = next(iter(group.members)), group.drafts[0]
+        columns = literal_columns(group.drafts)
         slots = set().union(*(plan.slots for plan in group.members))
         named = self.parameters(group, columns, slots)
-        init = _replace(draft.init, columns, named, "", 0)
-        offset = _count(draft.init)
-        forward = _replace(draft.forward, columns, named, "self.", offset)
+        init = with_parameters(draft.init, named)
+        offset = literal_count(draft.init)
+        forward = with_parameters(draft.forward, named, "self.", offset)
         kept = [n for i, n in sorted(named.items()) if i >= offset]
         own = tuple(Assign(Name(f"self.{n}"), Name(n)) for n in dict.fromkeys(kept))
         if len(group.members) > 1:
-            forward = _without_notes(forward)
+            forward = without_notes(forward)
         model = first.graph.kind == "model"
         lines = [first.graph.doc or "", self.describe(first.graph) if model else ""]
         return ClassParts(
@@ -257,7 +254,7 @@ class _Builder:
     def argument(self, group: Group, column: list[Literal]) -> str | None:
         """The block's own parameter that has these values."""
         wanted = [v.value for v in column]
-        for name in group.members[0].graph.arguments:
+        for name in next(iter(group.members)).graph.arguments:
             given = [plan.graph.arguments.get(name) for plan in group.members]
             if given == wanted and list(map(type, given)) == list(map(type, wanted)):
                 return name
@@ -270,79 +267,3 @@ def distinct_class(name: str, taken: set[str]) -> str:
     while candidate in taken:
         candidate, number = f"{name}{number}", number + 1
     return candidate
-
-
-def _kind(value: Literal) -> str:
-    return f"<{type(value.value).__name__}>"
-
-
-def _columns(group: Group) -> list[tuple[list[Literal], str | None]]:
-    """For each place of a literal, its value in each member, and what the place is called."""
-    rows: list[list[tuple[Literal, str | None]]] = []
-    for draft in group.drafts:
-        row: list[tuple[Literal, str | None]] = []
-
-        def note(value: Literal, hint: str | None, row: Any = row) -> Literal:
-            row.append((value, hint))
-            return value
-
-        _rewrite(draft.init, note)
-        _rewrite(draft.forward, note)
-        rows.append(row)
-    return [([value for value, _ in places], places[0][1]) for places in zip(*rows, strict=True)]
-
-
-def _count(tree: Any) -> int:
-    places: list[Literal] = []
-
-    def note(value: Literal, hint: str | None) -> Literal:
-        places.append(value)
-        return value
-
-    _rewrite(tree, note)
-    return len(places)
-
-
-def _replace(
-    tree: Any, columns: Any, named: dict[int, str], prefix: str, offset: int
-) -> tuple[Stmt, ...]:
-    place = offset - 1
-
-    def visit(value: Literal, hint: str | None) -> Expr:
-        nonlocal place
-        place += 1
-        return Name(prefix + named[place]) if place in named else value
-
-    result: tuple[Stmt, ...] = _rewrite(tree, visit)
-    return result
-
-
-def _rewrite(
-    tree: Any, visit: Callable[[Literal, str | None], Expr], hint: str | None = None
-) -> Any:
-    """The tree with every literal replaced by what `visit` makes of it."""
-    match tree:
-        case Literal():
-            return visit(tree, tree.hint or hint)
-        case Call(function, arguments, keywords):
-            return Call(
-                _rewrite(function, visit),
-                tuple(_rewrite(a, visit) for a in arguments),
-                tuple((k, _rewrite(v, visit, k)) for k, v in keywords),
-            )
-        case tuple():
-            return tuple(_rewrite(part, visit, hint) for part in tree)
-        case Tuple(elements):
-            return Tuple(_rewrite(elements, visit, hint))
-        case Expr() | Stmt() | Parameter() | Draft():
-            changes = {
-                f.name: _rewrite(getattr(tree, f.name), visit)
-                for f in dataclasses.fields(tree)  # type: ignore[arg-type]
-            }
-            return dataclasses.replace(tree, **changes)  # type: ignore[type-var]
-        case _:
-            return tree
-
-
-def _without_notes(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
-    return tuple(dataclasses.replace(s, note=None) if isinstance(s, Assign) else s for s in body)

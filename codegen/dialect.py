@@ -124,9 +124,7 @@ class Unsupported(SpecError):
 
     def __init__(self, what: str, span: Span | None, target: str, reason: str) -> None:
         label = None if span is None else Label(span)
-        super().__init__(
-            Diagnostic("E0704", f"{target} cannot express {what}: {reason}", label)
-        )
+        super().__init__(Diagnostic("E0704", f"{target} cannot express {what}: {reason}", label))
 
 
 class UnsupportedOp(Unsupported):

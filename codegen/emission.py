@@ -22,7 +22,9 @@ class LoweredProgram:
 
     @property
     def graphs(self) -> tuple[Graph, ...]:
-        return tuple(dict.fromkeys(lowered.graph for lowered in self.models.values()))
+        # Two programs may train instances of one graph, each of which is lowered for itself.
+        networks = [n for training in self.trainings for n in training.networks.values()]
+        return tuple(dict.fromkeys(lowered.graph for lowered in (*self.models.values(), *networks)))
 
 
 def lowered_program(program: Program) -> LoweredProgram:

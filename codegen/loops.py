@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -40,7 +41,8 @@ def run_at(forward: Forward, steps: Sequence[TrainStep], index: int) -> tuple[Se
     everywhere = [n for n in known if n and n.startswith(container + ".")]
     if count < 2 or sorted(everywhere) != sorted(layers):
         return ()
-    if any(names.count(layer) != 1 for layer in layers):
+    times = Counter(names)
+    if any(times[layer] != 1 for layer in layers):
         return ()
     length = names.index(layers[1]) - index
     pieces = [tuple(steps[index + k * length : index + (k + 1) * length]) for k in range(count)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import keyword
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 _TAKEN = frozenset(
     {
@@ -32,18 +32,17 @@ def identifier(text: str, reserved: Iterable[str] = ()) -> str:
     return name
 
 
-def attribute(text: str, reserved: Iterable[str] = ()) -> str:
+def attribute(text: str, reserved: Container[str] = ()) -> str:
     """A name that follows a dot; builtins are no danger there."""
     name = text.lstrip("_") or "layer"
-    while keyword.iskeyword(name) or name in frozenset(reserved):
+    while keyword.iskeyword(name) or name in reserved:
         name += "_"
     return name
 
 
-def distinct(name: str, taken: Iterable[str]) -> str:
+def distinct(name: str, taken: Container[str]) -> str:
     """The name, or the first of `name_2`, `name_3`, ... that is not taken."""
-    used = frozenset(taken)
     number, candidate = 2, name
-    while candidate in used:
+    while candidate in taken:
         candidate, number = f"{name}_{number}", number + 1
     return candidate

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from codegen.python_source import Expr
-from codegen.python_source.printer import measure
+from codegen.python_source.flat import measure
 from nnspec.graph import Call, Node, Value
 from nnspec.ops.base import Layout
 from nnspec.training.program import Minimize, TrainStep

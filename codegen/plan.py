@@ -101,10 +101,11 @@ def plan_graph(graph: Graph, dialect: Dialect) -> Plan:
                 found[step.layer] = made
         elif isinstance(step, Call) and isinstance(slot, BlockSlot):
             slot.plan.others.append(step.body)
-        elif isinstance(step, Node) and isinstance(slot, LayerSlot):
-            if step not in constructors and dialect.layers[type(step.op)](step) != slot.constructor:
-                reason = f"`{step.layer}` is shared between tensors of different sizes"
-                raise UnsupportedOp(step, dialect.name, reason)
+        elif isinstance(step, Node) and isinstance(slot, LayerSlot) and step not in constructors:
+            if dialect.layers[type(step.op)](step) == slot.constructor:
+                continue
+            reason = f"`{step.layer}` is shared between tensors of different sizes"
+            raise UnsupportedOp(step, dialect.name, reason)
     _name(plan, found, dialect)
     for weight in graph.free_weights:
         plan.slots[_free(weight.role, plan, dialect)] = WeightSlot(weight)
@@ -205,12 +206,11 @@ def _free(wanted: str, plan: Plan, dialect: Dialect) -> str:
 
 def _name(plan: Plan, found: dict[str, Slot], dialect: Dialect) -> None:
     """Give every layer its attribute; names with numbers share a container."""
-    for name in found:
-        first = name.partition(".")[0]
-        if (first,) in [tuple(n.split(".")[:1]) for n in plan.names]:
-            continue
+    groups: dict[str, dict[str, Slot]] = {}
+    for name, slot in found.items():
+        groups.setdefault(name.partition(".")[0], {})[name] = slot
+    for first, members in groups.items():
         own = _free(first, plan, dialect)
-        members = {n: s for n, s in found.items() if n.partition(".")[0] == first}
         plan.slots[own] = _gather(members, own, plan, depth=1)
     for name in found:
         container = name
@@ -228,10 +228,12 @@ def _gather(
         ((name, slot),) = members.items()
         plan.names[name] = here
         return slot
-    keys = sorted({n.split(".")[depth] for n in members}, key=lambda k: (len(k), k))
+    inside: dict[str, dict[str, Slot]] = {}
+    for name, slot in members.items():
+        inside.setdefault(name.split(".")[depth], {})[name] = slot
     slots = []
-    for index, key in enumerate(keys):
-        inner = {n: s for n, s in members.items() if n.split(".")[depth] == key}
+    for index, key in enumerate(sorted(inside, key=lambda k: (len(k), k))):
+        inner = inside[key]
         slots.append(_gather(inner, own, plan, depth + 1, (*at, str(index))))
     return ListSlot(tuple(slots))
 

@@ -29,11 +29,33 @@ from codegen.python_source import (
 from nnspec.graph import Value
 from nnspec.training.program import Minimize, Training
 
-FUNCTIONS = ("make_optimizer", "make_optimizers", "train_step", "evaluate", "main", "parse_arguments")
+FUNCTIONS = (
+    "make_optimizer",
+    "make_optimizers",
+    "train_step",
+    "evaluate",
+    "main",
+    "parse_arguments",
+)
 
 LOCALS = frozenset(
-    "args columns device epoch epochs figures generator held_out held_out_figures name order size t "
-    "validation value".split()
+    [
+        "args",
+        "columns",
+        "device",
+        "epoch",
+        "epochs",
+        "figures",
+        "generator",
+        "held_out",
+        "held_out_figures",
+        "name",
+        "order",
+        "size",
+        "t",
+        "validation",
+        "value",
+    ]
 )
 """Variables of `main`, which no network or optimizer may be called."""
 
@@ -112,9 +134,7 @@ def parse_arguments(trainings: Sequence[Training]) -> FunctionDef:
     ]
     if len(trainings) > 1:
         names: Expr = lift([t.name for t in trainings])
-        body.append(
-            Expression(add("--program", choices=names, default=trainings[0].name))
-        )
+        body.append(Expression(add("--program", choices=names, default=trainings[0].name)))
     body += [
         Expression(add("--data", required=True, help=f".npz file with the columns {columns}")),
         Expression(add("--weights", help="file of weights to start from")),
@@ -126,9 +146,7 @@ def parse_arguments(trainings: Sequence[Training]) -> FunctionDef:
         else:
             usual = {"default": settings.epochs}
         body.append(Expression(add("--epochs", type=Name("int"), **usual)))
-        body.append(
-            Expression(add("--batch-size", type=Name("int"), default=settings.batch_size))
-        )
+        body.append(Expression(add("--batch-size", type=Name("int"), default=settings.batch_size)))
     else:
         body.append(Expression(add("--epochs", type=Name("int"))))
         body.append(Expression(add("--batch-size", type=Name("int"))))
@@ -192,11 +210,11 @@ def run_epoch(step, columns: list, order: np.ndarray, size: int) -> dict[str, fl
 )
 
 PRINT_EPOCH = Verbatim(
-    '''
+    """
 def print_epoch(epoch: int, epochs: int, figures: dict[str, float]) -> None:
     shown = [f"{name}: {value:.4f}" for name, value in figures.items()]
     print(f"epoch {epoch}/{epochs}", *shown, sep=" - ", flush=True)
-''',
+""",
 )
 
 HELPERS: Mapping[str, Verbatim] = {

@@ -9,7 +9,8 @@ from codegen.weight_map import WeightMap
 from nnspec.graph import Graph, Program
 
 Layouts = tuple[str | None, ...]
-"""For each value "NCHW" or "NHWC" where it is an image, None where layout has no meaning."""
+"""For each value "NCHW" or "NHWC" where it is an image, "1" where a scalar is an array of one element (in
+MXNet), None where layout has no meaning."""
 
 
 @dataclass(frozen=True)

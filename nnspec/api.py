@@ -125,6 +125,14 @@ class Spec:
                 require(target, "verify")
         else:
             chosen, skipped = installed()
+        if not chosen:
+            raise SpecError(
+                Diagnostic(
+                    "E0702",
+                    "there is nothing to compare: no framework is installed here",
+                    helps=('pip install "nnspec[all]", or one of `nnspec targets`',),
+                )
+            )
         return verify(self.program, chosen, skipped=skipped, seed=seed)
 
     def initial_weights(self, seed: int = 0) -> dict[str, Array]:

@@ -55,7 +55,9 @@ def emitted_text(emitted: Emitted) -> str:
     return str(text)
 
 
-def run_case(target: Target, runtime: Any, case: Case, folder: Any, dtype: str = "f32") -> list[Array]:
+def run_case(
+    target: Target, runtime: Any, case: Case, folder: Any, dtype: str = "f32"
+) -> list[Array]:
     """The outputs of a target, in the language's layout."""
     emitted = target.emit(Program((case.model,)), stem="case", provenance="conformance")
     path = folder / "case.py"

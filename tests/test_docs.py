@@ -1,5 +1,6 @@
 """What the documentation shows is true: examples compile, links lead somewhere."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -34,3 +35,15 @@ def test_example_compiles_and_is_formatted(text: str) -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     broken = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
     assert not broken
+
+
+def test_readme_shows_what_is_generated() -> None:
+    location = ROOT / "tools" / "readme.py"
+    spec = importlib.util.spec_from_file_location("readme", location)
+    assert spec is not None
+    assert spec.loader is not None
+    readme = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(readme)
+    page = readme.README.read_text()
+    assert page == readme.updated(page), "run `python tools/readme.py`"
+    assert (ROOT / "specs" / "digits_cnn.nn").read_text() in page

@@ -39,7 +39,8 @@ from codegen.python_source import (
     With,
     lift,
 )
-from codegen.python_source.printer import flat, module_source
+from codegen.python_source.flat import flat
+from codegen.python_source.printer import module_source
 
 EVIL = [
     '"""',
@@ -166,9 +167,13 @@ class Trees:
             case 0 | 1 | 2 | 3:
                 return self.call(depth)
             case 4:
-                return List(tuple(self.expression(depth - 1) for _ in range(self.random.randint(1, 4))))
+                return List(
+                    tuple(self.expression(depth - 1) for _ in range(self.random.randint(1, 4)))
+                )
             case 5:
-                return Tuple(tuple(self.expression(depth - 1) for _ in range(self.random.randint(1, 3))))
+                return Tuple(
+                    tuple(self.expression(depth - 1) for _ in range(self.random.randint(1, 3)))
+                )
             case 6:
                 return self.call(depth).attr("shape")[self.random.randint(0, 3)]
             case 7:
@@ -207,7 +212,9 @@ def test_layout_is_that_of_ruff(tmp_path: Path) -> None:
             for i in range(trees.random.randint(0, 6))
         )
         body = tuple(trees.statement() for _ in range(5))
-        made = FunctionDef(f"f_{number}", parameters, body, returns=Name("Tensor"), doc="What it does.")
+        made = FunctionDef(
+            f"f_{number}", parameters, body, returns=Name("Tensor"), doc="What it does."
+        )
         functions.append(made if number % 2 else ClassDef(f"C_{number}", (), (made,)))
     source = module_source(Module("Random statements.", tuple(functions)))
     ast.parse(source)

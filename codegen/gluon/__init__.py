@@ -18,15 +18,18 @@ from codegen.gluon.train import TrainingWriter, entry
 from codegen.gluon.weights import native_name
 from codegen.names import distinct
 from codegen.python_source import FunctionDef, Stmt
-from codegen.target import Emitted, EmittedModel
+from codegen.target import Emitted, EmittedModel, Layouts
 from codegen.weight_map import WeightMap
-from nnspec.graph import Graph, Program
+from nnspec.graph import Graph, Program, Value
 from nnspec.ops.normalization import BatchNorm
 
 name = "gluon"
 extra: str | None = "gluon"
 modules = ("mxnet",)
 suffix = ".params"
+
+BEGIN = "A network begins as the spec says with `net.initialize(mx.init.Xavier())`."
+BIND = "To bind a symbol: `mx.mod.Module(symbol, data_names=[...], label_names=None)`."
 
 
 def emit(
@@ -43,7 +46,9 @@ def emit(
         return _symbols(lowered, stem, provenance)
     trainings = program.trainings
     functions = [
-        function + programs.suffix(t, trainings) for t in trainings for function in programs.FUNCTIONS
+        function + programs.suffix(t, trainings)
+        for t in trainings
+        for function in programs.FUNCTIONS
     ]
     hybridize = all(moves_once(t) for t in trainings)
     classes = build_classes(
@@ -65,14 +70,21 @@ def emit(
         logical: EmittedModel(
             classes.names[model.graph],
             weight_map(classes.plans[model.graph], model.reorders, native_name),
-            model.input_layouts,
-            model.output_layouts,
+            layouts_of(model.graph.inputs, model.input_layouts),
+            layouts_of(model.graph.outputs, model.output_layouts),
         )
         for logical, model in lowered.models.items()
     }
     layouts = {t.training.name: t.batch_layouts for t in lowered.trainings}
-    text = file_text(provenance, body, DIALECT)
+    text = file_text(f"{provenance}\n\n{BEGIN}", body, DIALECT)
     return Emitted({f"{stem}_gluon.py": text}, models, layouts)
+
+
+def layouts_of(values: tuple[Value, ...], layouts: Layouts) -> Layouts:
+    """MXNet has no arrays without axes: a scalar is an array of one element."""
+    return tuple(
+        "1" if v.type.rank == 0 else layout for v, layout in zip(values, layouts, strict=True)
+    )
 
 
 def _counting(dialect: Dialect) -> Dialect:
@@ -99,11 +111,11 @@ def _symbols(lowered: LoweredProgram, stem: str, provenance: str) -> Emitted:
         logical: EmittedModel(
             functions[built[logical][0]],
             built[logical][1],
-            model.input_layouts,
-            model.output_layouts,
+            layouts_of(model.graph.inputs, model.input_layouts),
+            layouts_of(model.graph.outputs, model.output_layouts),
         )
         for logical, model in lowered.models.items()
     }
-    text = file_text(provenance, body, DIALECT)
+    text = file_text(f"{provenance}\n\n{BIND}", body, DIALECT)
     layouts = {t.training.name: t.batch_layouts for t in lowered.trainings}
     return Emitted({f"{stem}_symbol.py": text}, models, layouts)

@@ -5,7 +5,7 @@ A `Symbol` has no shape and no operator that depends on one, so nothing here rea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from codegen.dialect import Application, Result, UnsupportedOp
 from codegen.forward import Forward
@@ -248,6 +248,3 @@ class Functions:
 def _is_ruler(size: Expr) -> bool:
     """Whether a size is one that stands in a tensor as such, rather than arithmetic on sizes."""
     return not isinstance(size, (Operator, Unary, Item, Attribute, Literal))
-
-
-Table = Callable[[str], Mapping[type[Op], Application]]

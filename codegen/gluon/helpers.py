@@ -54,6 +54,18 @@ def with_states(F, lstm, x, units, directions=1):
     y, (state, cell) = lstm(x, [zeros, zeros])
     return y, F.flatten(F.swapaxes(state, 0, 1)), F.flatten(F.swapaxes(cell, 0, 1))'''
     ),
+    "spread": Verbatim(
+        '''\
+def spread(F, x, strides):
+    """An image [N, C, H, W] with zeros between its cells."""
+    for axis, stride in zip((2, 3), strides):
+        if stride > 1:
+            zeros = [F.zeros_like(x)] * (stride - 1)
+            x = F.stack(x, *zeros, axis=axis + 1)
+            x = F.reshape(x, shape=(0, 0, -3, 0) if axis == 2 else (0, 0, 0, -3))
+            x = F.slice_axis(x, axis=axis, begin=0, end=1 - stride)
+    return x'''
+    ),
     "ruler": Verbatim(
         '''\
 def ruler(F, x, axis):

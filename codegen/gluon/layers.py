@@ -61,6 +61,16 @@ def transposed_crop(op: convolution.ConvTranspose2D) -> tuple[list[int], list[in
     return crop, add, cut
 
 
+def spread_strides(op: convolution.ConvTranspose2D) -> bool:
+    """Whether strides are made by zeros between the cells of the input.
+
+    MXNet's own transposed convolution with both stride and dilation is wrong without oneDNN, so in f64.
+    """
+    return any(s > 1 for s in op.stride) and any(
+        d > 1 and k > 1 for d, k in zip(op.dilation, op.kernel)
+    )
+
+
 def specs(node: Node) -> dict[str, WeightSpec]:
     return {s.role: s for s in node.op.weights(*(v.type for v in node.inputs))}
 
@@ -122,7 +132,7 @@ def _conv_transpose(node: Node) -> Expr:
     assert isinstance(op, convolution.ConvTranspose2D)
     call = Name("nn.Conv2DTranspose")(Literal(op.filters, "channels"), compact(op.kernel))
     crop, add, _ = transposed_crop(op)
-    if op.stride != (1, 1):
+    if op.stride != (1, 1) and not spread_strides(op):
         call = call.with_keyword("strides", compact(op.stride))
     if any(crop):
         call = call.with_keyword("padding", compact(tuple(crop)))
@@ -233,7 +243,20 @@ def _apply_conv(node: Node, args: Args, forward: Forward) -> Result:
 def _apply_conv_transpose(node: Node, args: Args, forward: Forward) -> Result:
     assert isinstance(node.op, convolution.ConvTranspose2D)
     need_channels_first(node)
-    return cut_end("F", forward.layer(node)(*args), node.op)
+    x = spread("F", args[0], node)
+    return cut_end("F", forward.layer(node)(x), node.op)
+
+
+def spread(prefix: str, x: Expr, node: Node) -> Expr:
+    """The input of a transposed convolution, with zeros between its cells where those make the stride."""
+    assert isinstance(node.op, convolution.ConvTranspose2D)
+    if not spread_strides(node.op):
+        return x
+    if any(transposed_crop(node.op)[1]):
+        raise UnsupportedOp(
+            node, "Gluon", "a dilated transposed convolution whose stride exceeds its reach"
+        )
+    return Name("spread")(Name(prefix), x, node.op.stride)
 
 
 def cut_end(prefix: str, y: Expr, op: convolution.ConvTranspose2D) -> Expr:
@@ -278,9 +301,7 @@ def _apply_lstm(node: Node, args: Args, forward: Forward) -> Result:
             return layer(x)
         case "last" if not op.bidirectional:
             # Not F.SequenceLast: its gradient writes beyond its array.
-            return Name("F.flatten")(
-                Name("F.slice_axis")(layer(x), axis=1, begin=-1, end=None)
-            )
+            return Name("F.flatten")(Name("F.slice_axis")(layer(x), axis=1, begin=-1, end=None))
         case "last":
             return Name("final_state")(Name("F"), layer(x), op.units)
     for i in range(op.layers - 1):

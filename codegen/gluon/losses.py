@@ -63,6 +63,7 @@ def table(prefix: str) -> Mapping[type[Op], Application]:
         assert isinstance(node.op, losses.Mse)
         predictions, targets = args
         same = node.inputs[0].type.shape == node.inputs[1].type.shape
+        difference: Expr
         if same or isinstance(targets, Literal):
             difference = predictions - targets
         else:

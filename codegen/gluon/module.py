@@ -12,8 +12,8 @@ from codegen.gluon.functions import functions
 from codegen.gluon.helpers import HELPERS
 from codegen.gluon.initializers import initializer
 from codegen.gluon.layers import APPLIED, LAYERS
-from codegen.gluon.weights import NATIVE_ROLES
 from codegen.gluon.losses import table as losses
+from codegen.gluon.weights import NATIVE_ROLES
 from codegen.names import attribute, distinct
 from codegen.python_source import (
     Assign,
@@ -52,8 +52,9 @@ IMPORTS: Mapping[str, Import] = {
 }
 
 NEVER: Mapping[type[Op], str] = {}
-"""Ops that Gluon can never express. What only some uses of an op cannot do (a reshape that needs sizes which
-a Symbol does not have, bfloat16, image layers in N, H, W, C) raises `UnsupportedOp` where it is met."""
+"""Ops that Gluon can never express, with the reason; none yet. What only some uses of an op cannot do
+raises `UnsupportedOp` where it is met: a reshape to sizes that a Symbol does not have, "same" with a stride
+on an unknown size, a random draw of a size worked out from others, bfloat16."""
 
 ATTRIBUTES = frozenset(
     {
@@ -158,10 +159,11 @@ def _with_arguments(tree: Any, arguments: Mapping[Held, str]) -> Any:
         case tuple():
             return tuple(_with_arguments(part, arguments) for part in tree)
         case Expr() | Stmt():
+            node: Any = tree
             changed = {
-                f.name: _with_arguments(getattr(tree, f.name), arguments) for f in fields(tree)
+                f.name: _with_arguments(getattr(node, f.name), arguments) for f in fields(node)
             }
-            return replace(tree, **changed)
+            return replace(node, **changed)
     return tree
 
 

@@ -12,18 +12,23 @@ HELPERS: Mapping[str, Verbatim] = {
     "Adam": Verbatim(
         '''\
 class Adam(mx.optimizer.Adam):
-    """Adam with epsilon added after the bias correction, as in the paper and in PyTorch.
+    """Adam as in the paper and in PyTorch: epsilon is added after the bias correction.
 
-    MXNet adds it before, to the uncorrected root; scaled by sqrt(1 - beta2^t) it does the same.
+    MXNet adds it before, which differs where gradients are small.
     """
 
     def update(self, index, weight, grad, state):
-        step = self._index_update_count.get(index, self.begin_num_update) + 1
-        epsilon = self.epsilon
-        self.epsilon = epsilon * math.sqrt(1 - self.beta2**step)
-        super().update(index, weight, grad, state)
-        self.epsilon = epsilon''',
-        ("mx", "math"),
+        self._update_count(index)
+        step = self._index_update_count[index]
+        grad = self.rescale_grad * grad
+        if self.wd:
+            grad += self._get_wd(index) * weight
+        mean, square = state
+        mean += (1 - self.beta1) * (grad - mean)
+        square += (1 - self.beta2) * (nd.square(grad) - square)
+        root = nd.sqrt(square / (1 - self.beta2**step)) + self.epsilon
+        weight -= self._get_lr(index) / (1 - self.beta1**step) * mean / root''',
+        ("mx", "nd"),
     ),
     "NAG": Verbatim(
         '''\
@@ -37,8 +42,9 @@ class NAG(mx.optimizer.NAG):
         super().__init__(**kwargs)
         self.weight_decay = weight_decay
 
-    def update(self, index, weight, grad, state):
-        super().update(index, weight, grad + self.weight_decay * weight, state)''',
+    def update_multi_precision(self, index, weight, grad, state):
+        decayed = grad + self.weight_decay * weight
+        super().update_multi_precision(index, weight, decayed, state)''',
         ("mx",),
     ),
 }
@@ -57,10 +63,10 @@ def optimizer(value: Optimizer) -> Expr:
                     wd=(value.weight_decay, 0.0),
                 )
             )
-        case SGD(nesterov=True) if value.weight_decay:
+        case SGD(nesterov=True) if value.weight_decay and value.momentum:
             return Name("NAG")(value.weight_decay, learning_rate=value.lr, momentum=value.momentum)
         case SGD():
-            kind = "NAG" if value.nesterov else "SGD"
+            kind = "NAG" if value.nesterov and value.momentum else "SGD"
             return Name(f"mx.optimizer.{kind}")(
                 learning_rate=value.lr,
                 **_given(momentum=(value.momentum, 0.0), wd=(value.weight_decay, 0.0)),

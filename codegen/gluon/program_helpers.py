@@ -16,16 +16,16 @@ class BatchNorm(nn.BatchNorm):
     last application first. Does nothing for a hybridized network.
     """
 
-    def __init__(self, momentum=0.9, **kwargs):
-        super().__init__(momentum=1.0, **kwargs)
-        self.kept = momentum
+    def __init__(self, axis=1, momentum=0.9, **kwargs):
+        super().__init__(axis=axis, momentum=1.0, **kwargs)
+        self.features, self.kept = axis, momentum
 
     def hybrid_forward(self, F, x, gamma, beta, running_mean, running_var):
         if F is nd and autograd.is_training():
             with autograd.pause():
-                mean = x.mean(axis=self._axis, exclude=True, keepdims=True)
+                mean = x.mean(axis=self.features, exclude=True, keepdims=True)
                 squares = nd.square(nd.broadcast_sub(x, mean))
-                variance = squares.mean(axis=self._axis, exclude=True)
+                variance = squares.mean(axis=self.features, exclude=True)
                 for running, batch in ((running_mean, mean), (running_var, variance)):
                     batch = batch.reshape(running.shape)
                     running[:] = self.kept * running + (1 - self.kept) * batch

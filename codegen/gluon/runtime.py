@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from codegen.program import snake
-from codegen.worker import TrainRequest, TrainResult, Weights
 from codegen.weight_map import Array
+from codegen.worker import TrainRequest, TrainResult, Weights
 
 MISSING_LIBRARY = """MXNet is installed but could not be loaded: {error}
 It needs the system libraries libgomp1 and libquadmath0 (Debian and Ubuntu:
@@ -117,9 +117,7 @@ def train(
     """Take the generated program's own training steps, and report what they did."""
     names = [name for name, _ in request.networks]
     nets = [
-        _build(
-            getattr(module, cls), {n: _in(a, request.dtype) for n, a in weights[name].items()}
-        )
+        _build(getattr(module, cls), {n: _in(a, request.dtype) for n, a in weights[name].items()})
         for name, cls in request.networks
     ]
     make = "make_optimizers" if request.minimizes > 1 else "make_optimizer"

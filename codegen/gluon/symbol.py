@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from codegen.dialect import Dialect
 from codegen.forward import Forward
 from codegen.gluon.functions import DTYPES, functions
+from codegen.gluon.helpers import HELPERS
 from codegen.gluon.losses import table as losses
 from codegen.gluon.module import IMPORTS, NEVER
-from codegen.gluon.helpers import HELPERS
 from codegen.gluon.symbol_layers import SYMBOL_ROLES, Layers
 from codegen.gluon.weights import lstm_role
 from codegen.names import distinct, identifier
@@ -169,7 +170,7 @@ def _input_names(inputs: tuple[Value, ...]) -> list[str]:
 def symbol_dialect(layers: Layers) -> Dialect:
     """The dialect whose functions apply layers too, for they are operators like any other."""
 
-    def absent(*arguments: object) -> Expr:
+    def absent(*arguments: object) -> NoReturn:
         raise AssertionError("a symbol graph has neither classes nor containers")
 
     return Dialect(

@@ -19,6 +19,8 @@ from codegen.gluon.layers import (
     inner_pool_pads,
     need_channels_first,
     pool_pads,
+    spread,
+    spread_strides,
     transposed_crop,
 )
 from codegen.gluon.padding import padded, symmetric
@@ -102,8 +104,9 @@ class Layers:
         assert isinstance(op, convolution.ConvTranspose2D)
         need_channels_first(node)
         crop, add, _ = transposed_crop(op)
-        call = Name("mx.sym.Deconvolution")(*args, num_filter=op.filters, kernel=op.kernel)
-        if op.stride != (1, 1):
+        x = spread(PREFIX, args[0], node)
+        call = Name("mx.sym.Deconvolution")(x, num_filter=op.filters, kernel=op.kernel)
+        if op.stride != (1, 1) and not spread_strides(op):
             call = call.with_keyword("stride", op.stride)
         if any(crop):
             call = call.with_keyword("pad", tuple(crop))

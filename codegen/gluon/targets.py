@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from codegen.plan import BlockSlot, ChainSlot, LayerSlot, ListSlot, Plan, Slot, WeightSlot, reference
+from codegen.plan import (
+    BlockSlot,
+    ChainSlot,
+    LayerSlot,
+    ListSlot,
+    Plan,
+    Slot,
+    WeightSlot,
+    reference,
+)
 from codegen.python_source import Dict, Expr, Name
 
 
@@ -55,5 +64,3 @@ def _slot(plan: Plan, parts: tuple[str, ...]) -> Slot:
             case LayerSlot() | BlockSlot() | WeightSlot():
                 break
     return slot
-
-

@@ -11,7 +11,7 @@ from codegen.forward import Forward
 from codegen.gluon.functions import DTYPES
 from codegen.gluon.module import TRAINING
 from codegen.gluon.optimizers import optimizer
-from codegen.gluon.records import kept_graphs
+from codegen.gluon.records import kept_graphs, refuse_stale_weights, some_unreached
 from codegen.gluon.targets import parameters_of
 from codegen.python_source import (
     Assign,
@@ -86,6 +86,7 @@ class TrainingWriter:
 
     def train_step(self) -> Stmt:
         """One segment for each update: recorded, then backward and step."""
+        refuse_stale_weights(self.training)
         kept = kept_graphs(self.training)
 
         def hold(step: Minimize, loss: Expr, forward: Forward) -> None:
@@ -109,7 +110,9 @@ class TrainingWriter:
             forward.emit(Expression(backward(**{"retain_graph": True} if update in kept else {})))
             if update is self.updates[0]:
                 forward.emit(Comment("The loss is a mean already: nothing is left to divide by."))
-            forward.emit(Expression(Name(self.names[update]).attr("step")(1)))
+            # Weights without a gradient stay as they are.
+            partly = {"ignore_stale_grad": True} if some_unreached(self.training, update) else {}
+            forward.emit(Expression(Name(self.names[update]).attr("step")(1, **partly)))
         body = (*forward.body(), Return(self._report(forward)))
         parameters = _parameters((*self.networks, *self.optimizers, *self.batch))
         doc = "Update the weights on one batch; its losses and metrics."

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from codegen.weight_map import Array
 
 name = "onnx"
-extra: str | None = None
-modules: tuple[str, ...] = ("onnx",)
+extra: str | None = "cpu"
+modules: tuple[str, ...] = ("onnxruntime",)
 suffix = ".onnx"
 is_python = False
 

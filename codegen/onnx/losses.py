@@ -20,14 +20,15 @@ def reduced(to: Lowering, x: str, rank: int, reduction: str) -> str:
 
 
 def cross_entropy(to: Lowering, node: Node, inputs: list[str]) -> list[str]:
-    """The log of the softmax at each label."""
+    """The operator wants the classes on the second axis, and labels of 64 bits."""
     op: Any = node.op
     logits, labels = inputs
-    last = node.inputs[0].type.rank - 1  # the reference evaluator wants it counted from 0
-    scores = to.op("LogSoftmax", [logits], axis=last)
-    at = to.axes("Unsqueeze", to.op("Cast", [labels], to=TensorProto.INT64), [last], 13)
-    chosen = to.axes("Squeeze", to.op("GatherElements", [scores, at], axis=last), [last], 13)
-    return [reduced(to, to.op("Neg", [chosen]), node.inputs[1].type.rank, op.reduction)]
+    rank = node.inputs[0].type.rank
+    if rank > 2:
+        logits = to.op("Transpose", [logits], perm=[0, rank - 1, *range(1, rank - 1)])
+    if node.inputs[1].type.dtype != "i64":
+        labels = to.op("Cast", [labels], to=TensorProto.INT64)
+    return [to.op("SoftmaxCrossEntropyLoss", [logits, labels], reduction=op.reduction)]
 
 
 def mse(to: Lowering, node: Node, inputs: list[str]) -> list[str]:

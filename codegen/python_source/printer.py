@@ -2,378 +2,31 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import takewhile
 
 from codegen.python_source import texts
+from codegen.python_source.flat import flat
 from codegen.python_source.tree import (
     Assign,
-    Attribute,
     Augment,
     Blank,
-    Call,
     ClassDef,
     Comment,
-    Comprehension,
-    Conditional,
-    Dict,
-    Expr,
     Expression,
     For,
-    Format,
     FunctionDef,
     If,
     Import,
-    Item,
-    List,
-    Literal,
     Module,
     Name,
-    Operator,
     Parameter,
     Return,
-    Slice,
     Stmt,
-    Tuple,
-    Unary,
     Verbatim,
     With,
 )
-
-WIDTH = 88
-STEP = 4
-
-_LEVELS = (
-    ("or",),
-    ("and",),
-    ("not",),
-    ("in", "not in", "is", "is not", "==", "!=", "<", "<=", ">", ">="),
-    ("|",),
-    ("^",),
-    ("&",),
-    ("<<", ">>"),
-    ("+", "-"),
-    ("*", "/", "//", "%", "@"),
-    ("unary",),
-    ("**",),
-)
-_LEVEL = {symbol: i for i, level in enumerate(_LEVELS, 1) for symbol in level}
-_ATOM = len(_LEVELS) + 1
-
-
-def _level(expression: Expr) -> int:
-    match expression:
-        case Conditional():
-            return 0
-        case Operator(symbol):
-            return _LEVEL[symbol]
-        case Unary("not"):
-            return _LEVEL["not"]
-        case Unary():
-            return _LEVEL["unary"]
-        case Literal(int() | float() as value) if not isinstance(value, bool) and value < 0:
-            return _LEVEL["unary"]
-        case _:
-            return _ATOM
-
-
-def literal(value: Literal) -> str:
-    match value.value:
-        case str(text):
-            return texts.string(text)
-        case float(figure):
-            return texts.number(figure)
-        case other:
-            return repr(other)
-
-
-class _Flat:
-    """Expressions on one line."""
-
-    def __init__(self, literal: Callable[[Literal], str]) -> None:
-        self.literal = literal
-
-    def __call__(self, expression: Expr) -> str:
-        match expression:
-            case Name(text):
-                return text
-            case Literal():
-                return self.literal(expression)
-            case Call(function, arguments, keywords):
-                return f"{self.primary(function)}({', '.join(self.arguments(arguments, keywords))})"
-            case Attribute(value, name):
-                return f"{self.primary(value)}.{name}"
-            case Item(value, index):
-                return f"{self.primary(value)}[{self.index(index)}]"
-            case Slice():
-                return self.slice(expression)
-            case Operator():
-                return self.operator(expression)
-            case Unary(symbol, operand):
-                space = " " if symbol == "not" else ""
-                level = _LEVEL["not" if symbol == "not" else "unary"]
-                return symbol + space + self.within(operand, level)
-            case Tuple(elements):
-                return f"({self.elements(elements)})"
-            case List(elements):
-                return f"[{', '.join(map(self, elements))}]"
-            case Dict(items):
-                return "{" + ", ".join(f"{self(k)}: {self(v)}" for k, v in items) + "}"
-            case Comprehension(element, target, iterable):
-                return f"[{self(element)} for {self.bare(target)} in {self.within(iterable, 1)}]"
-            case Conditional(test, then, otherwise):
-                return f"{self.within(then, 1)} if {self.within(test, 1)} else {self(otherwise)}"
-            case Format(parts):
-                return 'f"' + "".join(map(self.part, parts)) + '"'
-            case _:
-                return "..."
-
-    def arguments(
-        self, arguments: Sequence[Expr], keywords: Sequence[tuple[str, Expr]]
-    ) -> list[str]:
-        return [*map(self, arguments), *(f"{k}={self(v)}" for k, v in keywords)]
-
-    def elements(self, elements: Sequence[Expr]) -> str:
-        return ", ".join(map(self, elements)) + ("," if len(elements) == 1 else "")
-
-    def bare(self, expression: Expr) -> str:
-        """A tuple without parentheses where they may be left out."""
-        if isinstance(expression, Tuple) and len(expression.elements) > 1:
-            return self.elements(expression.elements)
-        return self(expression)
-
-    def primary(self, expression: Expr) -> str:
-        text = self.within(expression, _ATOM)
-        number = isinstance(expression, Literal) and isinstance(expression.value, (int, float))
-        return f"({text})" if number and not text.startswith("(") else text
-
-    def within(self, expression: Expr, level: int) -> str:
-        text = self(expression)
-        return f"({text})" if _level(expression) < level else text
-
-    def index(self, index: Expr) -> str:
-        return self.bare(index)
-
-    def slice(self, expression: Slice) -> str:
-        parts = [expression.start, expression.stop]
-        if expression.step is not None:
-            parts.append(expression.step)
-        simple = all(p is None or _simple_bound(p) for p in parts)
-        if simple:
-            return ":".join("" if p is None else self(p) for p in parts)
-        text = ""
-        for i, part in enumerate(parts):
-            if i:
-                before = " " if parts[i - 1] is not None else ""
-                text += before + ":" + (" " if part is not None else "")
-            text += "" if part is None else self(part)
-        return text
-
-    def operator(self, expression: Operator) -> str:
-        symbol, level = expression.symbol, _LEVEL[expression.symbol]
-        if symbol == "**":
-            left = self.within(expression.left, level + 1)
-            right = self.within(expression.right, _LEVEL["unary"])
-            tight = _simple_power(expression.left) and _simple_power(expression.right)
-            return f"{left}**{right}" if tight else f"{left} ** {right}"
-        # Comparisons do not chain here: `(a < b) == c` keeps its parentheses.
-        compare = level == _LEVEL["=="]
-        left = self.within(expression.left, level + 1 if compare else level)
-        return f"{left} {symbol} {self.within(expression.right, level + 1)}"
-
-    def part(self, part: str | tuple[Expr, str]) -> str:
-        if isinstance(part, str):
-            return texts.inside(part).replace("{", "{{").replace("}", "}}")
-        expression, specification = part
-        return "{" + self(expression) + (f":{specification}" if specification else "") + "}"
-
-
-def _simple_bound(expression: Expr) -> bool:
-    if isinstance(expression, Unary):
-        return _simple_bound(expression.operand)
-    return (
-        isinstance(expression, Literal)
-        or isinstance(expression, Name)
-        and ("." not in expression.text)
-    )
-
-
-def _simple_power(expression: Expr) -> bool:
-    match expression:
-        case Name():
-            return True
-        case Literal(value):
-            return isinstance(value, (int, float))
-        case Attribute(value):
-            return isinstance(value, (Name, Attribute)) and _simple_power(value)
-        case Unary("-", operand):
-            return isinstance(operand, (Name, Literal))
-        case _:
-            return False
-
-
-flat = _Flat(literal)
-_figures_alike = _Flat(lambda value: literal(value) if isinstance(value.value, str) else "000")
-
-
-def measure(expression: Expr) -> int:
-    """Length on one line, all numbers counted alike, so that it does not depend on their digits."""
-    return len(_figures_alike(expression))
-
-
-def expression_text(expression: Expr, indent: int, column: int, tail: int) -> str:
-    """An expression that begins at `column` of a line indented by `indent`; `tail` columns follow it."""
-    text = flat(expression)
-    if column + len(text) + tail <= WIDTH:
-        return text
-    return _broken(expression, indent, column) or text
-
-
-def _broken(expression: Expr, indent: int, column: int) -> str | None:
-    """The expression with its outermost brackets broken; None where there are none.
-
-    It begins at `column` of a line that is indented by `indent`.
-    """
-    inner = indent + STEP
-    match expression:
-        case Call(function, arguments, keywords) if arguments or keywords:
-            line = ", ".join(flat.arguments(arguments, keywords))
-            return flat.primary(function) + _bracketed(
-                "()",
-                line,
-                [
-                    *(_argument(a, inner, "") for a in arguments),
-                    *(_argument(v, inner, f"{k}=") for k, v in keywords),
-                ],
-                indent,
-            )
-        case List(elements) if elements:
-            return _exploded("[]", [_argument(e, inner, "") for e in elements], indent)
-        case Tuple(elements) if elements:
-            return _exploded("()", [_argument(e, inner, "") for e in elements], indent)
-        case Dict(items) if items:
-            return _exploded("{}", [_argument(v, inner, f"{flat(k)}: ") for k, v in items], indent)
-        case Comprehension(element, target, iterable):
-            clause = f"for {flat.bare(target)} in {flat.within(iterable, 1)}"
-            one = f"{flat(element)} {clause}"
-            if inner + len(one) > WIDTH:
-                one = f"{_argument(element, inner, '')}\n{' ' * inner}{clause}"
-            return f"[\n{' ' * inner}{one}\n{' ' * indent}]"
-        case Item(value, index) if isinstance(value, (Call, Item, Attribute, List, Tuple)):
-            if column + len(flat(value)) + 1 <= WIDTH:
-                return f"{flat(value)}[\n{' ' * inner}{flat.bare(index)}\n{' ' * indent}]"
-            broken = _broken(value, indent, column)
-            return None if broken is None else f"{broken}[{flat.bare(index)}]"
-        case Item(value, index):
-            text = flat.bare(index)
-            return f"{flat.primary(value)}[\n{' ' * inner}{text}\n{' ' * indent}]"
-        case Attribute(value, name):
-            broken = _broken(value, indent, column)
-            return None if broken is None else f"{broken}.{name}"
-        case _:
-            return None
-
-
-def _argument(expression: Expr, indent: int, prefix: str) -> str:
-    """An element on a line of its own, followed by a comma."""
-    text = flat(expression)
-    if indent + len(prefix) + len(text) + 1 <= WIDTH:
-        return prefix + text
-    if isinstance(expression, (Operator, Conditional)):
-        return prefix + f"\n{' ' * indent}".join(_pieces(expression, indent))
-    return prefix + (_broken(expression, indent, indent + len(prefix)) or text)
-
-
-def _bracketed(brackets: str, line: str, elements: list[str], indent: int) -> str:
-    """All elements on one indented line if they fit there, else one on each."""
-    if indent + STEP + len(line) <= WIDTH:
-        return f"{brackets[0]}\n{' ' * (indent + STEP)}{line}\n{' ' * indent}{brackets[1]}"
-    return _exploded(brackets, elements, indent)
-
-
-def _exploded(brackets: str, elements: list[str], indent: int) -> str:
-    pad = " " * (indent + STEP)
-    body = "".join(f"{pad}{element},\n" for element in elements)
-    return f"{brackets[0]}\n{body}{' ' * indent}{brackets[1]}"
-
-
-def _pieces(expression: Expr, indent: int) -> list[str]:
-    """The operands of a too long operation, one for each line."""
-    if isinstance(expression, Conditional):
-        return [
-            flat.within(expression.then, 1),
-            f"if {flat.within(expression.test, 1)}",
-            f"else {flat(expression.otherwise)}",
-        ]
-    assert isinstance(expression, Operator)
-    level = _LEVEL[expression.symbol]
-    left = expression.left
-    if isinstance(left, Operator) and _LEVEL[left.symbol] == level and expression.symbol != "**":
-        first = _pieces(left, indent)
-    else:
-        first = [_operand(left, level, indent, "")]
-    return [*first, _operand(expression.right, level + 1, indent, f"{expression.symbol} ")]
-
-
-def _operand(expression: Expr, level: int, indent: int, prefix: str) -> str:
-    text = prefix + flat.within(expression, level)
-    if indent + len(text) > WIDTH and _level(expression) >= level:
-        broken = _broken(expression, indent, indent + len(prefix))
-        return prefix + (broken or flat(expression))
-    return text
-
-
-def _omits_parentheses(expression: Expr) -> bool:
-    """Whether a too long operation is broken inside its operands: one operator, brackets at the end."""
-    match expression:
-        case Operator(symbol, left, right) if symbol != "**":
-            ends = isinstance(right, (Call, List, Tuple, Dict)) and flat(right)[-2:] not in (
-                "()",
-                "[]",
-                "{}",
-            )
-            return ends and not isinstance(left, (Operator, Conditional, Unary))
-        case _:
-            return False
-
-
-def _inside(expression: Operator, indent: int, column: int) -> str | None:
-    """Such an operation: its last brackets broken if what stands before them fits, else its first."""
-    before = f"{flat(expression.left)} {expression.symbol} "
-    opening = len(re.split(r"(?<=[(\[{])", flat(expression.right), maxsplit=1)[0])
-    if column + len(before) + opening <= WIDTH:
-        broken = _broken(expression.right, indent, column + len(before))
-        return None if broken is None else before + broken
-    broken = _broken(expression.left, indent, column)
-    end = f" {expression.symbol} {flat(expression.right)}"
-    if broken is None or len(broken.rpartition("\n")[2]) + len(end) > WIDTH:
-        return None
-    return broken + end
-
-
-def _right_side(expression: Expr, indent: int, prefix: str, tail: str = "") -> str:
-    """What follows `x = ` or `return ` in a statement, with parentheses if that is what it takes."""
-    text = flat.bare(expression)
-    if indent + len(prefix) + len(text) + len(tail) <= WIDTH:
-        return prefix + text + tail
-    column = indent + len(prefix)
-    if isinstance(expression, Operator) and _omits_parentheses(expression):
-        inside = _inside(expression, indent, column)
-        if inside is not None:
-            return prefix + inside + tail
-    if isinstance(expression, (Operator, Conditional, Unary)):
-        inner = indent + STEP
-        text = flat(expression)
-        if inner + len(text) > WIDTH and not isinstance(expression, Unary):
-            text = f"\n{' ' * inner}".join(_pieces(expression, inner))
-        return f"{prefix}(\n{' ' * inner}{text}\n{' ' * indent}){tail}"
-    broken = _broken(expression, indent, column)
-    if broken is not None:
-        return prefix + broken + tail
-    if indent + STEP + len(text) <= WIDTH:
-        return f"{prefix}(\n{' ' * (indent + STEP)}{text}\n{' ' * indent}){tail}"
-    return prefix + text + tail
+from codegen.python_source.wrapping import STEP, WIDTH, bracketed, right_side
 
 
 class _Writer:
@@ -399,20 +52,20 @@ class _Writer:
         match statement:
             case Assign(target, value, annotation, note):
                 colon = "" if annotation is None else f": {flat(annotation)}"
-                text = _right_side(value, indent, f"{flat.bare(target)}{colon} = ")
+                text = right_side(value, indent, f"{flat.bare(target)}{colon} = ")
                 noted = f"{text}  # {note}"
                 fits = note and "\n" not in text and indent + len(noted) <= WIDTH
                 self.put(noted if fits else text, indent)
             case Augment(target, symbol, value):
-                self.put(_right_side(value, indent, f"{flat(target)} {symbol}= "), indent)
+                self.put(right_side(value, indent, f"{flat(target)} {symbol}= "), indent)
             case Expression(value):
-                self.put(_right_side(value, indent, ""), indent)
+                self.put(right_side(value, indent, ""), indent)
             case Return(None):
                 self.put("return", indent)
             case Return(value) if value is not None:
-                self.put(_right_side(value, indent, "return "), indent)
+                self.put(right_side(value, indent, "return "), indent)
             case For(target, iterable, body):
-                self.put(_right_side(iterable, indent, f"for {flat.bare(target)} in ", ":"), indent)
+                self.put(right_side(iterable, indent, f"for {flat.bare(target)} in ", ":"), indent)
                 self.block(body, indent + STEP)
             case If():
                 self.if_(statement, indent, "if ")
@@ -437,7 +90,7 @@ class _Writer:
                 self.lines.append("")
 
     def if_(self, statement: If, indent: int, keyword: str) -> None:
-        self.put(_right_side(statement.test, indent, keyword, ":"), indent)
+        self.put(right_side(statement.test, indent, keyword, ":"), indent)
         self.block(statement.body, indent + STEP)
         match statement.otherwise:
             case (If() as other,):
@@ -456,7 +109,7 @@ class _Writer:
         parameters = [_parameter(p) for p in definition.parameters]
         line = ", ".join(parameters)
         if indent + len(head) + len(line) + 2 + len(tail) > WIDTH and parameters:
-            self.put(head + _bracketed("()", line, parameters, indent) + tail, indent)
+            self.put(head + bracketed("()", line, parameters, indent) + tail, indent)
         else:
             self.put(f"{head}({line}){tail}", indent)
         self.documented(definition.doc, definition.body, indent + STEP, apart=False)

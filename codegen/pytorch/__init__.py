@@ -6,10 +6,10 @@ from codegen import program as programs
 from codegen.classes import build_classes
 from codegen.emission import described, lowered_program, weight_map
 from codegen.module import module_text
-from codegen.pytorch import train
+from codegen.python_source import Stmt
+from codegen.pytorch import loop, train
 from codegen.pytorch.initializers import init_weights
 from codegen.pytorch.module import DIALECT, native_name
-from codegen.python_source import Stmt
 from codegen.target import Emitted, EmittedModel
 from nnspec.graph import Program, walk
 
@@ -24,7 +24,9 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     lowered = lowered_program(program)
     trainings = program.trainings
     functions = [
-        function + programs.suffix(t, trainings) for t in trainings for function in programs.FUNCTIONS
+        function + programs.suffix(t, trainings)
+        for t in trainings
+        for function in programs.FUNCTIONS
     ]
     classes = build_classes(
         lowered.graphs, DIALECT, describe=described(lowered), reserved=functions
@@ -47,7 +49,7 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     ]
     loops = [function for source in sources for function in train.definitions(source)]
     if sources:
-        loops += train.main(sources)
+        loops += loop.main(sources)
     models = {
         logical: EmittedModel(
             classes.names[physical.graph],
@@ -60,6 +62,3 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     text = module_text(provenance, body, DIALECT, program=loops)
     layouts = {t.training.name: t.batch_layouts for t in lowered.trainings}
     return Emitted({f"{stem}_pytorch.py": text}, models, layouts)
-
-
-

@@ -30,7 +30,8 @@ from nnspec.ops.elementwise import (
 from nnspec.ops.pooling import GlobalAvgPool
 from nnspec.ops.random import RandomNormal
 from nnspec.ops.reduction import Mean, Sum
-from nnspec.ops.shaping import Cast, Concat, Flatten, Reshape, Slice as Part, Transpose
+from nnspec.ops.shaping import Cast, Concat, Flatten, Reshape, Transpose
+from nnspec.ops.shaping import Slice as Part
 
 DTYPES = {
     "f16": "torch.float16",

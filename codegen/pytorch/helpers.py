@@ -65,6 +65,15 @@ def load_weights(net: nn.Module, path) -> None:
         sys.exit(f"cannot load weights from {path}: {error}")
 '''
 
+_SAVE_WEIGHTS = '''
+def save_weights(net: nn.Module, path) -> None:
+    """Write the weights of a network to a .safetensors file."""
+    try:
+        save_file(net.state_dict(), path)
+    except (OSError, SafetensorError) as error:
+        sys.exit(f"cannot write weights to {path}: {error}")
+'''
+
 HELPERS = {
     "BatchNorm1d": Verbatim(_BATCH_NORM.format(rank=1), ("torch", "nn", "F", "Tensor")),
     "BatchNorm2d": Verbatim(_BATCH_NORM.format(rank=2), ("torch", "nn", "F", "Tensor")),
@@ -72,5 +81,6 @@ HELPERS = {
     "frozen": Verbatim(_FROZEN, ("nn",)),
     "starting": Verbatim(_STARTING, ("nn",)),
     "load_weights": Verbatim(_LOAD_WEIGHTS, ("nn", "sys", "load_file", "SafetensorError")),
+    "save_weights": Verbatim(_SAVE_WEIGHTS, ("nn", "sys", "save_file", "SafetensorError")),
     "same_padding": Verbatim(_SAME_PADDING, ("F", "Tensor")),
 }

@@ -5,11 +5,6 @@ from __future__ import annotations
 from codegen import program
 from codegen.dialect import ClassParts, Dialect
 from codegen.plan import Owner
-from codegen.pytorch.functions import FUNCTIONS, MODULES
-from codegen.pytorch.helpers import HELPERS
-from codegen.pytorch.initializers import free_weight
-from codegen.pytorch.layers import APPLIED, CHAINED, LAYERS
-from codegen.pytorch.losses import LOSSES
 from codegen.python_source import (
     ClassDef,
     Comprehension,
@@ -24,6 +19,11 @@ from codegen.python_source import (
     Stmt,
     Tuple,
 )
+from codegen.pytorch.functions import FUNCTIONS, MODULES
+from codegen.pytorch.helpers import HELPERS
+from codegen.pytorch.initializers import free_weight
+from codegen.pytorch.layers import APPLIED, CHAINED, LAYERS
+from codegen.pytorch.losses import LOSSES
 from nnspec.graph import Node, Weight, walk
 from nnspec.ops.convolution import Conv2D, ConvTranspose2D
 from nnspec.ops.dense import Dense, Embedding
@@ -118,15 +118,62 @@ DIALECT = Dialect(
     helpers={**HELPERS, **program.HELPERS},
     reserved=frozenset({"init_weights"}),
     reserved_attributes=frozenset(
-        "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda "
-        "double dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter "
-        "get_submodule half initializers ipu load_state_dict modules mtia named_buffers "
-        "named_children named_modules named_parameters parameters register_backward_hook "
-        "register_buffer register_forward_hook register_forward_pre_hook "
-        "register_full_backward_hook register_full_backward_pre_hook "
-        "register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module "
-        "register_parameter register_state_dict_post_hook register_state_dict_pre_hook "
-        "requires_grad_ set_extra_state set_submodule share_memory state_dict to to_empty train "
-        "training type xpu zero_grad".split()
+        [
+            "T_destination",
+            "add_module",
+            "apply",
+            "bfloat16",
+            "buffers",
+            "call_super_init",
+            "children",
+            "compile",
+            "cpu",
+            "cuda",
+            "double",
+            "dump_patches",
+            "eval",
+            "extra_repr",
+            "float",
+            "forward",
+            "get_buffer",
+            "get_extra_state",
+            "get_parameter",
+            "get_submodule",
+            "half",
+            "initializers",
+            "ipu",
+            "load_state_dict",
+            "modules",
+            "mtia",
+            "named_buffers",
+            "named_children",
+            "named_modules",
+            "named_parameters",
+            "parameters",
+            "register_backward_hook",
+            "register_buffer",
+            "register_forward_hook",
+            "register_forward_pre_hook",
+            "register_full_backward_hook",
+            "register_full_backward_pre_hook",
+            "register_load_state_dict_post_hook",
+            "register_load_state_dict_pre_hook",
+            "register_module",
+            "register_parameter",
+            "register_state_dict_post_hook",
+            "register_state_dict_pre_hook",
+            "requires_grad_",
+            "set_extra_state",
+            "set_submodule",
+            "share_memory",
+            "state_dict",
+            "to",
+            "to_empty",
+            "train",
+            "training",
+            "type",
+            "xpu",
+            "zero_grad",
+        ]
     ),
 )

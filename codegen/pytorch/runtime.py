@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -63,13 +64,11 @@ def train(
     for optimizer in optimizers:
         _watch(optimizer, networks, result, len(optimizers))
     step = _function(module, request, "train_step")
-    losses: list[float] = []
-    _catch_losses(losses)
     for number in range(1, max(request.at) + 1):
-        losses.clear()
         batch = batches[(number - 1) % len(batches)]
-        step(*networks.values(), *optimizers, *(_tensor(a, request.dtype) for a in batch))
-        result.losses.append(list(losses))
+        with _noted_losses() as losses:
+            step(*networks.values(), *optimizers, *(_tensor(a, request.dtype) for a in batch))
+        result.losses.append(losses)
         if number in request.at:
             result.weights[str(number)] = {n: _arrays(net) for n, net in networks.items()}
     return result
@@ -98,15 +97,21 @@ def _watch(
     optimizer.register_step_pre_hook(note)
 
 
-def _catch_losses(losses: list[float]) -> None:
-    """Note the value of every loss from which `backward` starts, in order."""
+@contextmanager
+def _noted_losses() -> Iterator[list[float]]:
+    """The value of every loss from which `backward` starts, in order."""
     backward: Callable[..., Any] = torch.Tensor.backward
+    losses: list[float] = []
 
     def noting(loss: Any, *arguments: Any, **keywords: Any) -> Any:
         losses.append(float(loss.detach()))
         return backward(loss, *arguments, **keywords)
 
     torch.Tensor.backward = noting
+    try:
+        yield losses
+    finally:
+        torch.Tensor.backward = backward
 
 
 def save_native(

@@ -9,9 +9,6 @@ import typer
 from nnspec.commands.options import ImportRoots, Model, Settings, SpecFile
 
 if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
     from nnspec.api import Spec
 
 

@@ -36,5 +36,7 @@ def epochs_shown(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
 
 
 def _line(progress: Progress) -> str:
-    figures = "  ".join(f"{name} {value:.4f}" for name, value in progress.figures.items())
+    # Losses first, training before validation, whatever order the framework prints them in.
+    names = sorted(progress.figures, key=lambda n: (n.startswith("val_"), "loss" not in n))
+    figures = "  ".join(f"{name} {progress.figures[name]:.4f}" for name in names)
     return f"epoch {progress.epoch:>3}/{progress.epochs}  {figures}"

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -56,4 +57,72 @@ def run(
       nnspec run digits_cnn.onnx image=images.npy -o outputs.npz --device cuda
       nnspec run digits_cnn.onnx --bench
     """
-    raise SystemExit(2)
+    from nnspec import inference
+    from nnspec.commands.settings import parse_settings
+    from nnspec.commands.terminal import print_json, say, show_diagnostics
+
+    is_spec = file.suffix != ".onnx"
+    loaded = (
+        _built(file, model, weights, roots or (), parse_settings(settings)) if is_spec else file
+    )
+    engine = inference.load(loaded, device.value)
+    show_diagnostics(engine.notes)
+    feeds = inference.read_inputs(engine, inputs or (), as_spec=is_spec)
+    report: dict[str, Any] = {"device": engine.device}
+    if bench:
+        report["latency"] = engine.bench(feeds or engine.examples()).to_json()
+    if feeds or not bench:
+        _outputs(engine.run(feeds), output, report)
+    if format is Format.json:
+        print_json(report)
+        return
+    for name, found in report.get("outputs", {}).items():
+        print(f"{name} {found['dtype']}{found['shape']}")
+        print(found["values"])
+    if output is not None:
+        say(f"wrote {output}")
+    if bench:
+        figures = report["latency"]
+        print(
+            f"{engine.device}, batch {figures['batch']}: median {figures['median_ms']:.3f} ms, "
+            f"90 % within {figures['p90_ms']:.3f} ms, {figures['examples_per_second']:.0f} examples/s"
+        )
+
+
+def _built(
+    file: Path,
+    model: str | None,
+    weights: Path | None,
+    roots: Sequence[Path],
+    settings: dict[str, Any],
+) -> bytes:
+    """The ONNX model of a spec, in memory."""
+    import nnspec
+
+    spec = nnspec.load(file, roots=roots, **settings)
+    chosen = spec.model(model)
+    files = spec.only(chosen.name).build("onnx", weights=weights).files
+    return bytes(next(iter(files.values())))  # type: ignore[arg-type]
+
+
+def _outputs(found: dict[str, Any], output: Path | None, report: dict[str, Any]) -> None:
+    """Into the report, and into a file where one is wanted."""
+    import numpy as np
+
+    from nnspec.files import write_file
+
+    report["outputs"] = {
+        name: {
+            "dtype": a.dtype.name,
+            "shape": list(a.shape),
+            "values": a.tolist() if a.size <= 1000 else None,
+        }
+        for name, a in found.items()
+    }
+    if output is not None:
+
+        def write(temporary: Path) -> None:
+            with temporary.open("wb") as file:
+                np.savez(file, **found)
+
+        write_file(output, write)

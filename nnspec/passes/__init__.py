@@ -1,0 +1,41 @@
+"""Passes: plain functions from graph to graph, in order; the graph is verified after each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from nnspec.graph import Graph, Program
+from nnspec.passes.drop_dead import drop_dead
+from nnspec.passes.verify_graph import verify_graph
+from nnspec.training.program import Network
+
+PASSES: tuple[Callable[[Graph], Graph], ...] = (drop_dead,)
+
+
+def optimise(graph: Graph) -> Graph:
+    """The graph after every pass."""
+    verify_graph(graph, "elaboration")
+    for change in PASSES:
+        graph = verify_graph(change(graph), change.__name__)
+    return graph
+
+
+def optimise_program(program: Program) -> Program:
+    """Every model, and every network as the same graph wherever it is used."""
+    done: dict[Graph, Graph] = {}
+
+    def once(graph: Graph) -> Graph:
+        if graph not in done:
+            done[graph] = optimise(graph)
+        return done[graph]
+
+    models = tuple(once(m) for m in program.models)
+    trainings = tuple(
+        replace(
+            training,
+            networks=tuple(Network(n.name, once(n.model), n.span) for n in training.networks),
+        )
+        for training in program.trainings
+    )
+    return replace(program, models=models, trainings=trainings)

@@ -1,4 +1,4 @@
-"""Between the language's layout and a target's, for images at a model's boundary."""
+"""Between the language's layout and a target's, for values at a model's boundary."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from codegen.weight_map import Array
 
 def to_layout(array: Array, layout: str | None) -> Array:
     """An array in the language's layout (features last) as the target takes it."""
+    if layout == "1":
+        return array.reshape((1,))
     return array if layout in (None, "NHWC") else _move(array, -1, 1)
 
 
 def from_layout(array: Array, layout: str | None) -> Array:
     """A target's array in the language's layout."""
+    if layout == "1":
+        return array.reshape(())
     return array if layout in (None, "NHWC") else _move(array, 1, -1)
 
 

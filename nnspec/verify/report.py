@@ -12,8 +12,12 @@ from nnspec.source import Span
 
 Quantity = Literal["outputs", "loss", "gradients", "weights after 1 step", "weights after 10 steps"]
 
-# Relative to the tensor's scale (its greatest absolute value), in f32. One f32 rounding is 6e-8;
-# a sum over a few thousand products, taken in another order, reaches about 1e-6.
+# Relative to the tensor's scale (its greatest absolute value). Outputs, losses and gradients are of
+# f32: one rounding is 6e-8; a sum over a few thousand products, taken in another order, reaches 1e-6.
+# The steps of an optimizer are taken in f64. Adam divides a gradient by its own size, so one that is
+# nothing but a rounding error moves its weight as far as any other, and in f32 two correct programs
+# part by 1e-2 after ten steps. In f64 they do not, and what is left (the step size is an f32 in some
+# frameworks) shows whether the formula is the same: 1e-4 is far below what any mistake would leave.
 BOUNDS: dict[str, float] = {
     "outputs": 1e-5,
     "loss": 1e-5,
@@ -21,6 +25,10 @@ BOUNDS: dict[str, float] = {
     "weights after 1 step": 1e-4,
     "weights after 10 steps": 1e-4,
 }
+
+# The gradient of a bias is a sum whose terms may cancel to nearly nothing: its error is as large as the
+# terms, so its scale is taken to be at least this share of the largest gradient of its network.
+CANCELLATION = 1e-2
 
 
 @dataclass(frozen=True)
@@ -122,8 +130,8 @@ class Report:
         }
 
 
-def difference(found: Array, reference: Array) -> tuple[float, float]:
-    """Greatest absolute difference, and the same relative to the reference's scale.
+def difference(found: Array, reference: Array, least: float = 0.0) -> tuple[float, float]:
+    """Greatest absolute difference, and the same relative to the reference's scale (at least `least`).
 
     A wrong shape or a NaN that the reference does not have is an infinite difference.
     """
@@ -135,7 +143,7 @@ def difference(found: Array, reference: Array) -> tuple[float, float]:
     gap = np.asarray(np.abs(a - b))
     gap[(a == b) | (np.isnan(a) & np.isnan(b))] = 0.0
     absolute = float(np.max(np.where(np.isnan(gap), np.inf, gap)))
-    scale = float(np.max(np.abs(b), initial=0.0, where=np.isfinite(b)))
+    scale = max(float(np.max(np.abs(b), initial=0.0, where=np.isfinite(b))), least)
     if absolute == 0.0:
         return 0.0, 0.0
     return absolute, absolute / scale if scale else float("inf")

@@ -21,10 +21,12 @@ from nnspec.training.program import Minimize, Training
 from nnspec.verify import cases
 from nnspec.verify.layouts import from_layout, to_layout
 from nnspec.verify.probe import describe, probe
-from nnspec.verify.report import BOUNDS, Culprit, Report, Row, difference
+from nnspec.verify.report import BOUNDS, CANCELLATION, Culprit, Report, Row, difference
 
 ONNX = "onnx"
 STEPS = (1, 10)
+Weights = Mapping[str, Mapping[str, Array]]
+Results = dict[str, worker.TrainResult]
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,6 @@ def verify(
     *,
     skipped: Mapping[str, str] | None = None,
     seed: int = 0,
-    dtype: str = "f32",
 ) -> Report:
     """Compare the targets with the ONNX reference evaluator and with each other.
 
@@ -65,21 +66,24 @@ def verify(
         for t in trainings
     }
 
-    trained: dict[str, dict[str, worker.TrainResult]] = {t.name: {} for t in trainings}
+    single: dict[str, Results] = {t.name: {} for t in trainings}
+    double: dict[str, Results] = {t.name: {} for t in trainings}
     for target in targets:
         predictions, results = _run(
-            target, program, subjects, trainings, step_weights, step_batches, dtype
+            target, program, subjects, trainings, step_weights, step_batches
         )
         for subject, found in zip(subjects, predictions, strict=True):
             fresh = list(_outputs(subject, target.name, found, reference_outputs[subject.name]))
             rows += fresh
             if not all(row.agrees for row in fresh):
                 culprits += _first_difference(subject, target, program)
-        for training, result in zip(trainings, results, strict=True):
-            trained[training.name][target.name] = result
+        for training, (first, rest) in zip(trainings, results, strict=True):
+            single[training.name][target.name] = first
+            double[training.name][target.name] = rest
     for training in trainings:
-        rows += _losses(training, trained[training.name], reference_losses[training.name])
-        rows += _updates(training, trained[training.name])
+        rows += _losses(training, single[training.name], reference_losses[training.name])
+        rows += _gradients(training, single[training.name])
+        rows += _updates(training, double[training.name])
     names = (ONNX, *(t.name for t in targets))
     return Report(
         program.path, names, tuple(rows), dict(skipped or {}), tuple(culprits), tuple(notes)
@@ -106,11 +110,10 @@ def _run(
     program: Program,
     subjects: Sequence[Subject],
     trainings: Sequence[Training],
-    weights: Mapping[str, Mapping[str, Mapping[str, Array]]],
+    weights: Mapping[str, Weights],
     batches: Mapping[str, Sequence[Sequence[Array]]],
-    dtype: str,
-) -> tuple[list[list[Array]], list[worker.TrainResult]]:
-    """Outputs of the subjects and results of the trainings, canonical, from one process."""
+) -> tuple[list[list[Array]], list[tuple[worker.TrainResult, worker.TrainResult]]]:
+    """Outputs of the subjects, and the trainings' steps in f32 and f64, all from one process."""
     with tempfile.TemporaryDirectory(prefix="nnspec-") as name:
         models = _Module(
             target, replace(program, models=_models(subjects), trainings=()), name, "models"
@@ -119,11 +122,17 @@ def _run(
             target, replace(program, models=(), trainings=tuple(trainings)), name, "steps"
         )
         jobs: list[worker.Job] = [models.predict(s) for s in subjects]
-        jobs += [steps.train(t, weights[t.name], batches[t.name], dtype) for t in trainings]
+        for t in trainings:
+            jobs.append(steps.train(t, weights[t.name], batches[t.name][:1], "f32", STEPS[:1]))
+            jobs.append(steps.train(t, weights[t.name], batches[t.name], "f64", STEPS))
         results = worker.run(target.name, jobs)
-        predictions = [models.outputs(s, r) for s, r in zip(subjects, results, strict=False)]
-        found = results[len(subjects) :]
-        return predictions, [steps.trained(t, r) for t, r in zip(trainings, found, strict=True)]
+        count = len(subjects)
+        predictions = [models.outputs(s, r) for s, r in zip(subjects, results[:count], strict=True)]
+        trained = [
+            (steps.trained(t, results[i]), steps.trained(t, results[i + 1]))
+            for t, i in zip(trainings, range(count, len(results), 2), strict=True)
+        ]
+        return predictions, trained
 
 
 def _models(subjects: Sequence[Subject]) -> tuple[Graph, ...]:
@@ -158,6 +167,7 @@ class _Module:
         weights: Mapping[str, Mapping[str, Array]],
         batches: Sequence[Sequence[Array]],
         dtype: str,
+        at: tuple[int, ...],
     ) -> worker.Train:
         entries = {n.name: self.emitted.models[n.model] for n in training.networks}
         layouts = self.emitted.batch_layouts[training.name]
@@ -165,14 +175,21 @@ class _Module:
             training.name,
             tuple((name, e.class_name) for name, e in entries.items()),
             sum(isinstance(s, Minimize) for s in training.steps),
-            STEPS,
+            at,
             dtype,
         )
+
+        def of_dtype(array: Array) -> Array:
+            return array.astype("float64") if dtype == "f64" and array.dtype == "float32" else array
+
         return worker.Train(
             str(self.path),
             request,
-            {name: to_native(weights[name], e.weight_map) for name, e in entries.items()},
-            [[to_layout(a, x) for a, x in zip(b, layouts, strict=True)] for b in batches],
+            {
+                name: {k: of_dtype(a) for k, a in to_native(weights[name], e.weight_map).items()}
+                for name, e in entries.items()
+            },
+            [[of_dtype(to_layout(a, x)) for a, x in zip(b, layouts, strict=True)] for b in batches],
         )
 
     def trained(self, training: Training, found: dict[str, Any]) -> worker.TrainResult:
@@ -217,46 +234,77 @@ def _losses(
                 yield _row(subject, "loss", name, target, other, *pair, minimize.span)
 
 
-def _updates(training: Training, results: Mapping[str, worker.TrainResult]) -> Iterator[Row]:
-    """Gradients and updated weights, each target against the first."""
-    if not results:
-        return
-    subject = f"train {training.name}"
-    reference_name, *others = results
-    first = results[reference_name]
+def _gradients(training: Training, results: Results) -> Iterator[Row]:
+    """Gradients of the first step, each target against the first."""
+    for target, other, reference_result in _pairs(results):
+        pairs = zip(other.gradients, reference_result.gradients, strict=True)
+        for found, expected in pairs:
+            for network, arrays in expected.items():
+                largest = max(
+                    (float(np.abs(a).max(initial=0.0)) for a in arrays.values()), default=0.0
+                )
+                yield from _rows(
+                    training,
+                    "gradients",
+                    target,
+                    next(iter(results)),
+                    network,
+                    found[network],
+                    arrays,
+                    CANCELLATION * largest,
+                )
+
+
+def _updates(training: Training, results: Results) -> Iterator[Row]:
+    """Updated weights, each target against the first."""
+    for target, other, reference_result in _pairs(results):
+        for step in STEPS:
+            quantity = f"weights after {step} step{'s' if step > 1 else ''}"
+            for network, arrays in reference_result.weights[str(step)].items():
+                found = other.weights[str(step)][network]
+                yield from _rows(
+                    training, quantity, target, next(iter(results)), network, found, arrays, 0.0
+                )
+
+
+def _pairs(results: Results) -> Iterator[tuple[str, worker.TrainResult, worker.TrainResult]]:
+    """Every target but the first, with the first."""
+    names = list(results)
+    for name in names[1:]:
+        yield name, results[name], results[names[0]]
+
+
+def _rows(
+    training: Training,
+    quantity: str,
+    target: str,
+    other: str,
+    network: str,
+    found: Mapping[str, Array],
+    expected: Mapping[str, Array],
+    least: float,
+) -> Iterator[Row]:
     spans = {
-        (n.name, w.path): node.span
+        w.path: node.span
         for n in training.networks
+        if n.name == network
         for node in walk(n.model)
         for w in node.weights
     }
-    several = len(training.networks) > 1
-
-    def rows(
-        quantity: str, target: str, found: worker.Weights, expected: worker.Weights
-    ) -> Iterator[Row]:
-        for network, arrays in expected.items():
-            for path, b in arrays.items():
-                name = f"{network}.{path}" if several else path
-                a = found[network][path]
-                yield _row(
-                    subject,
-                    quantity,
-                    name,
-                    target,
-                    reference_name,
-                    a,
-                    b,
-                    spans.get((network, path)),
-                )
-
-    for target in others:
-        result = results[target]
-        for found, expected in zip(result.gradients, first.gradients, strict=True):
-            yield from rows("gradients", target, found, expected)
-        for step in STEPS:
-            quantity = f"weights after {step} step{'s' if step > 1 else ''}"
-            yield from rows(quantity, target, result.weights[str(step)], first.weights[str(step)])
+    prefix = f"{network}." if len(training.networks) > 1 else ""
+    for path, b in expected.items():
+        absolute, relative = difference(np.asarray(found[path]), np.asarray(b), least)
+        yield Row(
+            f"train {training.name}",
+            quantity,
+            prefix + path,
+            target,
+            other,
+            absolute,
+            relative,
+            BOUNDS[quantity],
+            spans.get(path),
+        )
 
 
 def _row(
@@ -278,7 +326,7 @@ def _first_difference(subject: Subject, target: Target, program: Program) -> Ite
     probing, nodes = probe(subject.model)
     probed = replace(subject, model=probing)
     expected = reference.outputs(probing, subject.weights, subject.inputs)
-    (found,), _ = _run(target, program, [probed], [], {}, {}, "f32")
+    (found,), _ = _run(target, program, [probed], [], {}, {})
     for node, a, b in zip(nodes, found, expected, strict=True):
         _, relative = difference(a, b)
         if relative > BOUNDS["outputs"]:

@@ -68,6 +68,14 @@ def load_weights(net: nn.Module, path) -> None:
         sys.exit(f"cannot load weights from {path}: {error}")
 
 
+def save_weights(net: nn.Module, path) -> None:
+    """Write the weights of a network to a .safetensors file."""
+    try:
+        save_file(net.state_dict(), path)
+    except (OSError, SafetensorError) as error:
+        sys.exit(f"cannot write weights to {path}: {error}")
+
+
 def load_data(path: str, names: list[str]) -> tuple[list, list]:
     """Columns of an .npz file for training, and those to validate with (if any)."""
     try:
@@ -183,7 +191,7 @@ def main() -> None:
                 figures[f"val_{name}"] = value
         print_epoch(epoch, epochs, figures)
     if args.save:
-        save_file(main_.state_dict(), args.save)
+        save_weights(main_, args.save)
 
 
 if __name__ == "__main__":
