@@ -10,6 +10,7 @@ from nnspec.diagnostics import Diagnostic, Reporter
 from nnspec.elaborate import elaborate
 from nnspec.elaborate.modules import read, shown
 from nnspec.graph import Program
+from nnspec.passes import optimise_program
 from nnspec.source import Source
 
 
@@ -23,7 +24,8 @@ def compile_source(
     """The graph of a source; what is wrong is in the reporter, what failed is left out."""
     path = None if source.path.startswith("<") else Path(source.path)
     try:
-        return elaborate(source, reporter, path=path, roots=roots, parameters=parameters)
+        program = elaborate(source, reporter, path=path, roots=roots, parameters=parameters)
+        return program if reporter.errors else optimise_program(program)
     except RecursionError:
         reporter.report(
             Diagnostic(
@@ -35,10 +37,17 @@ def compile_source(
         return Program((), (), source.path)
 
 
+def _place(diagnostic: Diagnostic) -> tuple[str, int]:
+    """In the order of the text."""
+    label = diagnostic.label
+    return (label.span.source.path, label.span.start) if label else ("", 0)
+
+
 def check(path: Path, roots: Sequence[Path] = ()) -> Reporter:
-    """Everything that is wrong with a file."""
+    """Everything that is wrong with a file, in the order of its text."""
     reporter = Reporter()
     compile_source(Source(shown(path.absolute()), read(path)), reporter, roots=roots)
+    reporter.diagnostics.sort(key=_place)
     return reporter
 
 

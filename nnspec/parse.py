@@ -13,7 +13,7 @@ from lark.visitors import Transformer_NonRecursive, v_args
 
 from nnspec import tree
 from nnspec.diagnostics import Diagnostic, Label, Reporter
-from nnspec.recovery import Found, blank, explain, statement_range
+from nnspec.recovery import Found, blank, explain, statement_range, swallowed
 from nnspec.source import Source, Span
 from nnspec.strings import unescape
 
@@ -40,7 +40,7 @@ def parse(source: Source, reporter: Reporter) -> tree.File:
         try:
             raw = parser.parse(text)
         except lark.UnexpectedInput as error:
-            found = _found(error, text)
+            found = swallowed(text, _found(error, text))
             reporter.report(explain(source, text, found))
             start, end = statement_range(text, found.start)
             text = text[:start] + blank(text[start:end]) + text[end:]
@@ -300,6 +300,9 @@ class _Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
         text = str(children[0])
         span = self.span(meta)
         value: int | float
+        if text.endswith("_") or "__" in text or "_." in text or "_e" in text.lower():
+            self._report("E0106", f"`{text}` is not a number", span, "`_` stands between digits")
+            return tree.Number(span, 1, text)
         whole = not any(c in text for c in ".eE")
         # int() of a long text takes quadratic time: refuse it by its length.
         value = (int(text) if len(text) < 30 else LARGEST + 1) if whole else float(text)
@@ -308,8 +311,6 @@ class _Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
             limit = f"{LARGEST}" if whole else "1.8e308"
             self._report("E0107", f"{kind} larger than {limit}", span, "too large")
             value = 1
-        if text.endswith("_") or "__" in text:
-            self._report("E0106", f"`{text}` is not a number", span, "`_` stands between digits")
         return tree.Number(span, value, text)
 
     def string(self, meta: Meta, children: list[Any]) -> tree.String:

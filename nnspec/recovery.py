@@ -57,10 +57,31 @@ _HINTS: tuple[tuple[str, str], ...] = (
 )
 
 
+def swallowed(text: str, found: Found) -> Found:
+    """The word of a statement that was read as a name because the one before it lacks its end.
+
+    In `y =` followed by `output x`, `output` is a name as far as the grammar goes, and the parser
+    stops only later; a person sees the mistake at `output`.
+    """
+    pattern = r"(?m)^[ \t]*(" + "|".join(STATEMENTS.split()) + r")\b(?!\s*[=(.])"
+    for match in reversed(list(re.finditer(pattern, text[: found.start]))):
+        before = text[: match.start()].rstrip()
+        if text.count("\n", match.start(), found.start) > 2:
+            break
+        if re.search(r"(=|->|[-+*/,(\[|@%])$", before):
+            expected = frozenset({"NUMBER", "STRING", "LSQB"})
+            return Found(match.start(1), match.end(1), match[1], expected)
+    return found
+
+
 def explain(source: Source, text: str, found: Found) -> Diagnostic:
     """The diagnostic for a syntax error."""
     span = Span(source, found.start, max(found.end, found.start))
-    helps = tuple(hint for pattern, hint in _HINTS if re.match(pattern, text[found.start :]))
+    word = re.search(r"\w+\s*$", text[: found.start])
+    places = [found.start, *([word.start()] if word else [])]
+    helps = tuple(
+        hint for pattern, hint in _HINTS if any(re.match(pattern, text[at:]) for at in places)
+    )
     wanted = _expected(found.expected)
     opened = _unclosed(text[: found.start])
     notes: tuple[Label | str, ...] = ()
@@ -100,6 +121,14 @@ def explain(source: Source, text: str, found: Found) -> Diagnostic:
             helps,
         )
     before = text[: found.start].rstrip()
+    if found.text == "." and re.search(r"\bfrom$", before):
+        return Diagnostic(
+            "E0902",
+            "an import leads out of its folder",
+            Label(span, "a module's name begins with a name"),
+            (),
+            ("modules lie beside this file, below a folder given with -I, or in nnspec's library",),
+        )
     if found.text in ("<", ">", "<=", ">=", "==", "!=") and "COMPARE" not in found.expected:
         helps = (*helps, "comparisons do not chain: write `a < b and b < c`")
     if found.text == "=" and before and "EQUAL" not in found.expected:
@@ -132,9 +161,20 @@ def statement_range(text: str, at: int) -> tuple[int, int]:
             return start, max(following[0] if following else len(text), at + 1)
     after = [s for s in starts if s >= at and s > start]
     end = after[0] if after else len(text)
-    return start, max(
-        end, start + 1, at + 1 if end <= at and not _begins_statement(text, at) else end
-    )
+    end = max(end, start + 1, at + 1 if end <= at and not _begins_statement(text, at) else end)
+    return start, _balanced(text, start, end)
+
+
+def _balanced(text: str, start: int, end: int) -> int:
+    """The end, moved to where the brackets `{` that are left out are closed."""
+    depth = 0
+    for match in re.finditer(r'"(?:[^"\\\n]|\\.)*"|#[^\n]*|[{}]', text[start:]):
+        if start + match.start() >= end and depth <= 0:
+            break
+        depth += {"{": 1, "}": -1}.get(match[0], 0)
+        if depth == 0 and start + match.end() > end:
+            return start + match.end()
+    return end
 
 
 def blank(text: str) -> str:

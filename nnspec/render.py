@@ -87,7 +87,7 @@ class _Painter:
     def diagnostic(self, d: Diagnostic) -> list[str]:
         head = self.paint(f"{d.severity}[{d.code}]", d.severity)
         lines = [f"{head}: {self.paint(printable(d.message), 'bold')}"]
-        labels = [n for n in d.notes if isinstance(n, Label)]
+        labels = list(dict.fromkeys(n for n in d.notes if isinstance(n, Label)))
         width = max((len(str(label.span.line)) for label in (d.label, *labels) if label), default=1)
         if d.label is not None:
             lines += self.snippet(d.label, width, d.severity, "^")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import os
 import subprocess
 import sys
@@ -192,9 +193,9 @@ def _module_gradients(path: Path, case: Any, inputs: list[Any], folder: Path) ->
     mx = runtime.mx
     module, _, native = _module(path, "symbol", case, folder)
     entry = emitted(path, "symbol").models[case.model]
-    graph = getattr(module, entry.class_name)()
+    function = getattr(module, entry.class_name)
+    graph, names = function(), list(inspect.signature(function).parameters)
     arrays = [mx.nd.array(a, dtype=a.dtype) for a in inputs]
-    names = [n for n in graph.list_arguments() if n not in native]
     bound = mx.mod.Module(graph, data_names=names, label_names=None)
     shapes = [mx.io.DataDesc(n, a.shape, dtype=a.dtype) for n, a in zip(names, arrays)]
     bound.bind(data_shapes=shapes)

@@ -35,6 +35,8 @@ def elaborate(
     if path is not None:
         loader.loading.append((path.resolve(), path.stem))
     module = loader.load(source, path)
+    if any(d.code.startswith("E01") for d in reporter.errors):
+        return Program((), (), source.path)  # what is left of the text would only seem wrong
     session = Session(reporter, call_block)
     given = dict(parameters or {})
     _check_parameters(module, given, reporter)

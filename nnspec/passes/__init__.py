@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from nnspec.graph import Graph, Program
+from nnspec.graph import Call, Graph, Program
 from nnspec.passes.drop_dead import drop_dead
 from nnspec.passes.verify_graph import verify_graph
-from nnspec.training.program import Network
+from nnspec.training.program import Network, Training
 
 PASSES: tuple[Callable[[Graph], Graph], ...] = (drop_dead,)
 
@@ -31,11 +31,15 @@ def optimise_program(program: Program) -> Program:
         return done[graph]
 
     models = tuple(once(m) for m in program.models)
-    trainings = tuple(
-        replace(
-            training,
-            networks=tuple(Network(n.name, once(n.model), n.span) for n in training.networks),
-        )
-        for training in program.trainings
+    return replace(
+        program, models=models, trainings=tuple(_training(t, once) for t in program.trainings)
     )
-    return replace(program, models=models, trainings=trainings)
+
+
+def _training(training: Training, once: Callable[[Graph], Graph]) -> Training:
+    networks = {n.name: Network(n.name, once(n.model), n.span) for n in training.networks}
+    steps = tuple(
+        replace(s, body=networks[s.layer].model) if isinstance(s, Call) else s
+        for s in training.steps
+    )
+    return replace(training, networks=tuple(networks.values()), steps=steps)

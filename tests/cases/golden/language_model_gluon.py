@@ -1,4 +1,7 @@
-"""Made from language_model.nn."""
+"""Made from language_model.nn.
+
+A network begins as the spec says with `net.initialize(mx.init.Xavier())`.
+"""
 
 import argparse
 import sys

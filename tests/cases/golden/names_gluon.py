@@ -1,4 +1,7 @@
-"""Made from names.nn."""
+"""Made from names.nn.
+
+A network begins as the spec says with `net.initialize(mx.init.Xavier())`.
+"""
 
 import argparse
 import sys

@@ -1,4 +1,7 @@
-"""Made from resnet.nn."""
+"""Made from resnet.nn.
+
+A network begins as the spec says with `net.initialize(mx.init.Xavier())`.
+"""
 
 import numpy as np
 

@@ -1,4 +1,7 @@
-"""Made from siamese.nn."""
+"""Made from siamese.nn.
+
+A network begins as the spec says with `net.initialize(mx.init.Xavier())`.
+"""
 
 import numpy as np
 

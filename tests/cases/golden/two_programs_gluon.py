@@ -1,4 +1,7 @@
-"""Made from two_programs.nn."""
+"""Made from two_programs.nn.
+
+A network begins as the spec says with `net.initialize(mx.init.Xavier())`.
+"""
 
 import argparse
 import sys
