@@ -34,9 +34,8 @@ def parse(source: Source, reporter: Reporter) -> tree.File:
         return empty
     text = source.text.removeprefix("\ufeff").rjust(len(source.text))
     for _ in range(ERRORS):
-        comments: list[Token] = []
-        parser = _parser()
-        parser.lexer_conf.callbacks["COMMENT"] = lambda t, keep=comments: (keep.append(t), t)[1]
+        parser, comments = _parser()
+        comments.clear()
         try:
             raw = parser.parse(text)
         except lark.UnexpectedInput as error:
@@ -53,17 +52,26 @@ def parse(source: Source, reporter: Reporter) -> tree.File:
 
 
 @cache
-def _parser() -> lark.Lark:
+def _parser() -> tuple[lark.Lark, list[Token]]:
+    """The parser, and the list that it fills with the comments of the text it reads."""
+    # lark keeps the callbacks that it was built with: one list serves every parse.
+    comments: list[Token] = []
+
+    def keep(token: Token) -> Token:
+        comments.append(token)
+        return token
+
     here = Path(__file__).parent
     packaged = here / "grammar" / "nn.lark"
     path = packaged if packaged.exists() else here.parent / "grammar" / "nn.lark"
-    return lark.Lark(
+    parser = lark.Lark(
         path.read_text(encoding="utf-8"),
         parser="lalr",
         propagate_positions=True,
         maybe_placeholders=True,
-        lexer_callbacks={"COMMENT": lambda token: token},
+        lexer_callbacks={"COMMENT": keep},
     )
+    return parser, comments
 
 
 def _found(error: lark.UnexpectedInput, text: str) -> Found:

@@ -264,6 +264,11 @@ def test_fmt_check_and_diff(small: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert cli.status(["fmt", "--check", str(small)]) == 0
 
 
+def test_every_spec_of_the_repository_is_formatted() -> None:
+    specs = sorted(str(path) for path in (ROOT / "specs").glob("*.nn"))
+    assert cli.status(["fmt", "--check", *specs]) == 0
+
+
 def test_files_are_written_together_or_not_at_all(tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
     (tmp_path / "old").write_text("old")

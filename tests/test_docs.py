@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import nnspec
+from nnspec.codes import known_codes
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -47,3 +48,9 @@ def test_readme_shows_what_is_generated() -> None:
     page = readme.README.read_text()
     assert page == readme.updated(page), "run `python tools/readme.py`"
     assert (ROOT / "specs" / "digits_cnn.nn").read_text() in page
+
+
+def test_every_code_has_an_explanation() -> None:
+    sources = [p for folder in ("nnspec", "codegen") for p in (ROOT / folder).rglob("*.py")]
+    used = {code for p in sources for code in re.findall(r'"([EW]\d{4})"', p.read_text())}
+    assert used == set(known_codes())

@@ -151,7 +151,7 @@ def _other_ways(
 @pytest.mark.framework
 @pytest.mark.parametrize(("path", "model"), models())
 def test_gradients(path: Path, model: Graph, tmp_path: Path) -> None:
-    """Imperative, hybridized, and by Module for the symbol."""
+    """Imperative, hybridized, and of the symbol graph."""
     from codegen.gluon import runtime
 
     mx = runtime.mx
@@ -179,7 +179,7 @@ def test_gradients(path: Path, model: Graph, tmp_path: Path) -> None:
                 if parameters[w.native].grad_req != "null"
             }
         )
-    found.append(_module_gradients(path, case, inputs, tmp_path))
+    found.append(_symbol_gradients(path, case, inputs, tmp_path))
     first = found[0]
     for other in found[1:]:
         for name, gradient in first.items():
@@ -187,7 +187,7 @@ def test_gradients(path: Path, model: Graph, tmp_path: Path) -> None:
             np.testing.assert_allclose(other[name] / scale, gradient / scale, atol=2e-4)
 
 
-def _module_gradients(path: Path, case: Any, inputs: list[Any], folder: Path) -> dict[str, Any]:
+def _symbol_gradients(path: Path, case: Any, inputs: list[Any], folder: Path) -> dict[str, Any]:
     from codegen.gluon import runtime
 
     mx = runtime.mx
@@ -195,19 +195,16 @@ def _module_gradients(path: Path, case: Any, inputs: list[Any], folder: Path) ->
     entry = emitted(path, "symbol").models[case.model]
     function = getattr(module, entry.class_name)
     graph, names = function(), list(inspect.signature(function).parameters)
-    arrays = [mx.nd.array(a, dtype=a.dtype) for a in inputs]
-    bound = mx.mod.Module(graph, data_names=names, label_names=None)
-    shapes = [mx.io.DataDesc(n, a.shape, dtype=a.dtype) for n, a in zip(names, arrays)]
-    bound.bind(data_shapes=shapes)
     arguments, states = runtime._split(graph, native)
-    bound.init_params(arg_params=arguments, aux_params=states)
-    bound.forward(mx.io.DataBatch(data=arrays), is_train=True)
-    bound.backward([2 * o for o in bound.get_outputs()])
-    gradients = bound._exec_group.execs[0].grad_dict
+    data = {n: mx.nd.array(a, dtype=a.dtype) for n, a in zip(names, inputs, strict=True)}
+    gradients = {n: mx.nd.zeros_like(a) for n, a in arguments.items()}
+    bound = graph.bind(mx.cpu(), {**arguments, **data}, args_grad=gradients, aux_states=states)
+    outputs = bound.forward(is_train=True)
+    bound.backward([2 * o for o in outputs])
     return {
         w.path: w.to_canonical(gradients[w.native].asnumpy())
         for w in entry.weight_map
-        if gradients.get(w.native) is not None
+        if w.native in gradients
     }
 
 

@@ -1,62 +1,69 @@
-"""Keras 3 (on TensorFlow): one file with `keras.Model`s and `compile`/`fit` or a `train_step`."""
+"""Keras 3: one file with `keras.Model`s, trained by `fit`."""
 
 from __future__ import annotations
 
 import dataclasses
-from functools import partial
 
 from codegen import program as programs
 from codegen.classes import build_classes
-from codegen.emission import described_logical, weight_map
-from codegen.keras import train
-from codegen.keras.module import DIALECT, frame
+from codegen.emission import LoweredProgram, described, weight_map
+from codegen.keras import module, train
 from codegen.keras.weights import native_name, transforms
+from codegen.layout import Lowered, lower
 from codegen.module import module_text
-from codegen.python_source import Stmt
 from codegen.target import Emitted, EmittedModel, Layouts
-from nnspec.graph import Program
+from nnspec.graph import Graph, Program
 
 name = "keras"
 extra: str | None = "keras"
 modules = ("keras", "tensorflow")
 suffix = ".weights.h5"
 
-FUNCTIONS = (*programs.FUNCTIONS, "compile_model", "inputs_and_targets", "make_trainer")
-
 
 def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
-    """`<stem>_keras.py`, with a class for each model and what trains them.
-
-    Images keep their channels last, as in the language: the graph is written as it is.
-    """
-    networks = (n.model for t in program.trainings for n in t.networks)
-    graphs = tuple(dict.fromkeys([*program.models, *networks]))
-    dialect = dataclasses.replace(DIALECT, frame=partial(frame, package=stem))
-    suffixes = {t: programs.suffix(t, program.trainings) for t in program.trainings}
-    functions = [f + s for s in suffixes.values() for f in FUNCTIONS]
-    trainers = [f"{t.name}Trainer" for t in program.trainings]
+    """`<stem>_keras.py`, with a class for each model and what trains it for each training program."""
+    trainings = program.trainings
+    found = [*program.models, *(n.model for t in trainings for n in t.networks)]
+    graphs = tuple(dict.fromkeys(found))
+    layouts = {graph: _layouts(graph) for graph in graphs}
+    functions = [f + programs.suffix(t, trainings) for t in trainings for f in train.FUNCTIONS]
+    own = [train.trainer_name(t) for t in trainings]
+    dialect = module.dialect(stem)
     classes = build_classes(
-        graphs, dialect, describe=described_logical, reserved=[*functions, *trainers]
+        graphs,
+        dialect,
+        describe=described(LoweredProgram(layouts, ())),
+        reserved=[*functions, *own],
     )
+    # No variable of a program takes the name of a class or function.
+    taken = dialect.reserved.union(functions, own, classes.names.values())
+    dialect = dataclasses.replace(dialect, reserved=taken)
     sources = [
-        train.TrainingSource(t, classes.names, classes.plans, s) for t, s in suffixes.items()
+        train.Source(t, classes.names, classes.plans, programs.suffix(t, trainings), dialect)
+        for t in trainings
     ]
-    loops: list[Stmt] = [d for source in sources for d in train.definitions(source)]
+    body = [function for source in sources for function in train.definitions(source)]
     if sources:
-        loops += train.main(sources)
+        body += train.main(sources)
     models = {
         graph: EmittedModel(
             classes.names[graph],
             weight_map(classes.plans[graph], {}, native_name, transforms),
-            _layouts(len(graph.inputs)),
-            _layouts(len(graph.outputs)),
+            layouts[graph].input_layouts,
+            layouts[graph].output_layouts,
         )
         for graph in graphs
     }
-    text = module_text(provenance, classes.definitions, dialect, program=loops)
-    layouts = {t.name: _layouts(len(t.batch)) for t in program.trainings}
-    return Emitted({f"{stem}_keras.py": text}, models, layouts)
+    text = module_text(provenance, classes.definitions, dialect, program=body)
+    batches = {t.name: (None,) * len(t.batch) for t in trainings}
+    return Emitted({f"{stem}_keras.py": text}, models, batches)
 
 
-def _layouts(count: int) -> Layouts:
-    return (None,) * count
+def _layouts(graph: Graph) -> Lowered:
+    """The graph as it stands; its images are N, H, W, C, as in the language."""
+    lowered = lower(graph)
+
+    def last(layouts: Layouts) -> Layouts:
+        return tuple("NHWC" if layout else None for layout in layouts)
+
+    return Lowered(graph, last(lowered.input_layouts), last(lowered.output_layouts), {})

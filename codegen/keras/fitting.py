@@ -103,11 +103,16 @@ def inputs_and_targets(fit: Fit, columns: dict[Value, str], suffix: str) -> Stmt
     """The function that sorts the columns of a data set."""
     inputs = tuple(Name(columns[v]) for v in fit.inputs)
     read: Expr = inputs[0] if len(inputs) == 1 else Tuple(inputs)
+    target: Expr = Name(columns[fit.target])
+    doc = "What the network reads of a batch, and what its outputs are held to."
+    if len(fit.losses) > 1:
+        target = Tuple((target,) * len(fit.losses))
+        doc = "What the network reads of a batch, and for each output (though not all have a loss) a target."
     return FunctionDef(
         "inputs_and_targets" + suffix,
         tuple(Parameter(name) for name in columns.values()),
-        (Return(Tuple((read, Name(columns[fit.target])))),),
-        doc="What the network reads of a batch, and what its outputs are held to.",
+        (Return(Tuple((read, target))),),
+        doc=doc,
     )
 
 

@@ -1,14 +1,17 @@
-"""Functions as `keras.ops`."""
+"""Functions as `keras.ops` has them."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from codegen.dialect import Application, Result
 from codegen.forward import Forward
 from codegen.python_source import Expr, Literal, Name, Operator, Slice, Tuple, lift
+from nnspec.dims import Dim
 from nnspec.graph import Node
-from nnspec.ops import Op
 from nnspec.ops.activations import LogSoftmax, Relu, Sigmoid, Softmax, Tanh
 from nnspec.ops.algebra import MatMul
+from nnspec.ops.base import Op
 from nnspec.ops.elementwise import (
     Abs,
     Add,
@@ -45,6 +48,7 @@ DTYPES = {
 
 
 def function(name: str) -> Application:
+    """`ops.exp(x)`."""
     return lambda node, operands, forward: Name(name)(*operands)
 
 
@@ -52,26 +56,36 @@ def operator(symbol: str) -> Application:
     return lambda node, operands, forward: Operator(symbol, *operands)
 
 
+def divide(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
+    kind = node.outputs[0].type
+    if kind.is_float:
+        return operands[0] / operands[1]
+    # Whole numbers are cut off towards zero.
+    return Name("ops.cast")(Name("ops.trunc")(operands[0] / operands[1]), DTYPES[kind.dtype])
+
+
 def along(name: str) -> Application:
-    """Over one axis; Keras's is the last one too."""
+    """`ops.softmax(x)`; the last axis is Keras's default too."""
 
     def apply(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
-        assert isinstance(node.op, (Softmax, LogSoftmax))
-        axis = node.op.axis
-        last = axis in (-1, node.inputs[0].type.rank - 1)
-        return Name(name)(*operands) if last else Name(name)(*operands, axis=axis)
+        op = node.op
+        assert isinstance(op, (Softmax, LogSoftmax))
+        made = Name(name)(operands[0])
+        return made if op.axis == -1 else made.with_keyword("axis", op.axis)
 
     return apply
 
 
 def reduction(name: str) -> Application:
+    """`ops.mean(x, axis=(1, 2))`."""
+
     def apply(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
-        assert isinstance(node.op, (Mean, Sum))
-        made = Name(name)(*operands)
-        if node.op.axis is not None:
-            axes = node.op.axis
-            made = made.with_keyword("axis", axes[0] if len(axes) == 1 else axes)
-        return made.with_keyword("keepdims", True) if node.op.keepdims else made
+        op = node.op
+        assert isinstance(op, (Mean, Sum))
+        made = Name(name)(operands[0])
+        if op.axis is not None:
+            made = made.with_keyword("axis", op.axis[0] if len(op.axis) == 1 else op.axis)
+        return made.with_keyword("keepdims", True) if op.keepdims else made
 
     return apply
 
@@ -80,40 +94,42 @@ def global_avg_pool(node: Node, operands: tuple[Expr, ...], forward: Forward) ->
     return Name("ops.mean")(operands[0], axis=(1, 2))
 
 
+def _reshaped(x: Expr, shape: tuple[Dim, ...], forward: Forward) -> Expr:
+    """One size that is not known while compiling is left to Keras; the others are read at run time."""
+    unknown = [i for i, d in enumerate(shape) if not isinstance(d, int) or d == -1]
+    sizes: list[Expr] = []
+    for i, size in enumerate(shape):
+        left_open = i == unknown[0] if unknown and -1 not in shape else size == -1
+        if left_open:
+            sizes.append(Literal(-1))
+        elif isinstance(size, int):
+            sizes.append(Literal(size, "size"))
+        else:
+            sizes.append(forward.size(size))
+    return Name("ops.reshape")(x, Tuple(tuple(sizes)))
+
+
 def flatten(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
-    size = node.outputs[0].type.shape[1]
-    if isinstance(size, int):
-        return Name("ops.reshape")(operands[0], (-1, size))
-    x = forward.name(operands[0])
-    return Name("ops.reshape")(x, (Name("ops.shape")(x)[0], -1))
+    return _reshaped(operands[0], node.outputs[0].type.shape, forward)
 
 
 def reshape(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
     assert isinstance(node.op, Reshape)
-    shape = node.op.shape
-    unknown = [i for i, d in enumerate(shape) if not isinstance(d, int) or d == -1]
-    sizes: list[Expr] = []
-    for i, d in enumerate(shape):
-        if unknown == [i]:
-            sizes.append(lift(-1))
-        else:
-            sizes.append(lift(d) if isinstance(d, int) else forward.size(d))
-    return Name("ops.reshape")(operands[0], Tuple(tuple(sizes)))
+    return _reshaped(operands[0], node.op.shape, forward)
 
 
 def transpose(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
     assert isinstance(node.op, Transpose)
-    rank = node.inputs[0].type.rank
-    if rank == 2:
+    order = node.op.order(node.inputs[0].type.rank)
+    # Without axes Keras turns all of them round.
+    if order == tuple(reversed(range(len(order)))):
         return Name("ops.transpose")(operands[0])
-    return Name("ops.transpose")(operands[0], node.op.order(rank))
+    return Name("ops.transpose")(operands[0], order)
 
 
 def concat(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
     assert isinstance(node.op, Concat)
-    made = Name("ops.concatenate")(list(operands))
-    last = node.op.axis in (-1, node.inputs[0].type.rank - 1)
-    return made if last else made.with_keyword("axis", node.op.axis)
+    return Name("ops.concatenate")(list(operands), axis=node.op.axis)
 
 
 def part(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
@@ -162,13 +178,13 @@ FUNCTIONS: dict[type[Op], Application] = {
     Exp: function("ops.exp"),
     Log: function("ops.log"),
     Sqrt: function("ops.sqrt"),
-    Abs: function("ops.absolute"),
+    Abs: function("ops.abs"),
     Negative: lambda node, operands, forward: -operands[0],
     Add: operator("+"),
     Subtract: operator("-"),
     Multiply: operator("*"),
-    Divide: operator("/"),
-    MatMul: function("ops.matmul"),
+    Divide: divide,
+    MatMul: operator("@"),
     Maximum: function("ops.maximum"),
     Minimum: function("ops.minimum"),
     Mean: reduction("ops.mean"),
@@ -187,14 +203,22 @@ FUNCTIONS: dict[type[Op], Application] = {
 }
 
 
-def module(name: str) -> Expr:
-    return Name("layers.Activation")(name)
+def module(made: Expr) -> Callable[[Node], Expr | None]:
+    return lambda node: made
 
 
-MODULES = {
-    Relu: lambda node: module("relu"),
-    Sigmoid: lambda node: module("sigmoid"),
-    Tanh: lambda node: module("tanh"),
-    Flatten: lambda node: Name("layers.Flatten")(),
-    Identity: lambda node: Name("layers.Identity")(),
+def _softmax(node: Node) -> Expr | None:
+    assert isinstance(node.op, Softmax)
+    made = Name("layers.Softmax")()
+    return made if node.op.axis == -1 else made.with_keyword("axis", node.op.axis)
+
+
+MODULES: dict[type[Op], Callable[[Node], Expr | None]] = {
+    Relu: module(Name("layers.ReLU")()),
+    Sigmoid: module(Name("layers.Activation")("sigmoid")),
+    Tanh: module(Name("layers.Activation")("tanh")),
+    Softmax: _softmax,
+    Flatten: module(Name("layers.Flatten")()),
+    GlobalAvgPool: module(Name("layers.GlobalAveragePooling2D")()),
+    Identity: module(Name("layers.Identity")()),
 }

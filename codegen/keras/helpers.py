@@ -1,50 +1,83 @@
-"""Fixed text of generated Keras programs."""
+"""Fixed text that generated Keras programs use."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from codegen import program
 from codegen.keras import optimizers
 from codegen.python_source import Verbatim
 
+_SAME_PADDING = '''
+def same_padding(x, kernel, strides, dilation):
+    """Pad an image so that a window finds size / stride places, the odd cell at the end."""
+    around = []
+    for size, k, s, d in zip(ops.shape(x)[1:3], kernel, strides, dilation):
+        total = ops.maximum((-(-size // s) - 1) * s + d * (k - 1) + 1 - size, 0)
+        around.append((total // 2, total - total // 2))
+    return ops.pad(x, ((0, 0), *around, (0, 0)))
+'''
+
+_DILATED = '''
+@keras.saving.register_keras_serializable(package="layers")
+class DilatedConv2DTranspose(layers.Conv2DTranspose):
+    """Has zeros between the cells of its kernel.
+
+    Keras's own cannot dilate and stride, nor dilate at all on every device.
+    """
+
+    def __init__(self, *args, dilation, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.dilation = dilation
+
+    def call(self, x):
+        (rows, columns), (down, across) = self.kernel_size, self.dilation
+        *_, filters, channels = self.kernel.shape
+        kernel = ops.reshape(self.kernel, (rows, 1, columns, 1, filters, channels))
+        zeros = ((0, 0), (0, down - 1), (0, 0), (0, across - 1), (0, 0), (0, 0))
+        kernel = ops.pad(kernel, zeros)
+        kernel = ops.reshape(
+            kernel, (rows * down, columns * across, filters, channels)
+        )
+        kernel = kernel[: down * (rows - 1) + 1, : across * (columns - 1) + 1]
+        x = ops.conv_transpose(x, kernel, self.strides, self.padding)
+        return self.activation(x + self.bias if self.use_bias else x)
+
+    def get_config(self):
+        return super().get_config() | {"dilation": self.dilation}
+'''
+
+_TRAINER = '''
+class Trainer(keras.Model):
+    """Has a step of its own; reports the means of its figures over an epoch."""
+
+    def __init__(self, figures):
+        super().__init__()
+        self.figures = [keras.metrics.Mean(name=name) for name in figures]
+        self.built = True
+
+    def report(self, figures, rows):
+        """Take in the figures of a batch, which has so many rows."""
+        for mean in self.figures:
+            mean.update_state(figures[mean.name], sample_weight=rows)
+        return {mean.name: mean.result() for mean in self.figures}
+'''
+
 _LOAD_WEIGHTS = '''
-def load_weights(net: keras.Model, path, *inputs) -> None:
-    """Fill a network with the weights of a .weights.h5 file, once inputs of their shapes have built it."""
-    net(*inputs)
+def load_weights(net, path) -> None:
+    """Fill a network with the weights of a .weights.h5 file."""
     try:
         net.load_weights(path)
-    except (OSError, ValueError) as error:
+    except (KeyError, OSError, ValueError) as error:
         sys.exit(f"cannot load weights from {path}: {error}")
 '''
 
-_BATCHES = '''
-def batches(columns: list, size: int, seed: int | None = None) -> tf.data.Dataset:
-    """Columns of a data set, batch by batch; in another order each time where there is a seed."""
-    dataset = tf.data.Dataset.from_tensor_slices(tuple(columns))
-    if seed is not None:
-        dataset = dataset.shuffle(len(columns[0]), seed)
-    return dataset.batch(size)
-'''
-
-_FIGURES = '''
-class Figures(keras.Model):
-    """Reports the means of figures over an epoch."""
-
-    def __init__(self, *names):
-        super().__init__()
-        self.means = {name: keras.metrics.Mean(name=name) for name in names}
-
-    @property
-    def metrics(self):
-        return list(self.means.values())
-
-    def report(self, figures, count):
-        for name, value in figures.items():
-            self.means[name].update_state(value, count)
-        return {name: mean.result() for name, mean in self.means.items()}
-'''
-
-HELPERS = {
+HELPERS: Mapping[str, Verbatim] = {
+    "same_padding": Verbatim(_SAME_PADDING, ("ops",)),
+    "DilatedConv2DTranspose": Verbatim(_DILATED, ("keras", "layers", "ops")),
     **optimizers.HELPERS,
-    "load_weights": Verbatim(_LOAD_WEIGHTS, ("keras", "sys")),
-    "batches": Verbatim(_BATCHES, ("tf",)),
-    "Figures": Verbatim(_FIGURES, ("keras",)),
+    "Trainer": Verbatim(_TRAINER, ("keras",)),
+    "load_weights": Verbatim(_LOAD_WEIGHTS, ("sys",)),
+    "load_data": program.HELPERS["load_data"],
+    "network_path": program.HELPERS["network_path"],
 }

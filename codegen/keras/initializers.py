@@ -2,47 +2,57 @@
 
 from __future__ import annotations
 
-from codegen.python_source import Call, Expr, Literal, Name
+from codegen.python_source import Call, Expr, Literal, Name, lift
 from nnspec import initializers as init
-from nnspec.graph import Node
-from nnspec.ops.dense import Embedding
-
-_USUAL: dict[str, init.Initializer] = {"weight": init.GlorotUniform(), "bias": init.Zeros()}
+from nnspec.graph import Weight
 
 
-def initializer(value: init.Initializer) -> Expr:
-    """A name that Keras knows, or an object where there is something to say."""
+
+def initializer(value: init.Initializer, *, fan_in: str = "fan_in") -> Expr:
+    """The argument of a layer. `fan_in`: what Keras takes for the fan that the language calls in."""
     match value:
-        case init.Zeros():
-            return Literal("zeros")
-        case init.Ones():
-            return Literal("ones")
-        case init.Constant(value=constant):
-            return Name("initializers.Constant")(constant)
+        case init.Zeros() | init.Ones() | init.GlorotUniform():
+            return Literal(value.name)
+        case init.Constant(value=number):
+            return Name("keras.initializers.Constant")(number)
         case init.Normal(stddev=stddev):
-            return Name("initializers.RandomNormal")(stddev=stddev)
+            return Name("keras.initializers.RandomNormal")(stddev=stddev)
         case init.Uniform(low=low, high=high):
-            return Name("initializers.RandomUniform")(low, high)
-        case init.GlorotUniform():
-            return Literal("glorot_uniform")
-        case init.GlorotNormal():
-            return Literal("glorot_normal")
-        case init.HeUniform():
-            return Literal("he_uniform")
-        case init.HeNormal():
-            return Literal("he_normal")
+            return Name("keras.initializers.RandomUniform")(minval=low, maxval=high)
         case init.Orthogonal(gain=gain):
-            return Literal("orthogonal") if gain == 1 else Name("initializers.Orthogonal")(gain)
+            made = Name("keras.initializers.Orthogonal")
+            return Literal("orthogonal") if gain == 1 else made(gain=gain)
+        case init.HeUniform() if fan_in == "fan_in":
+            return Literal("he_uniform")
+        case init.HeUniform():
+            return _scaling(2.0, fan_in, "uniform")
+        # Keras's glorot_normal and he_normal are truncated.
+        case init.GlorotNormal():
+            return _scaling(1.0, "fan_avg", "untruncated_normal")
+        case init.HeNormal():
+            return _scaling(2.0, fan_in, "untruncated_normal")
     raise TypeError(f"Keras has no initialiser for {value}")
 
 
-def initializers(made: Call, node: Node) -> Call:
-    """The layer with those initialisers that are not Keras's own."""
+def _scaling(scale: float, mode: str, distribution: str) -> Call:
+    made = Name("keras.initializers.VarianceScaling")
+    return made(scale=scale, mode=mode, distribution=distribution)
+
+
+def with_initializers(made: Call, weights: tuple[Weight, ...], *, fan_in: str = "fan_in") -> Call:
+    """The layer, told how its kernel and bias begin where that is not as Keras has it."""
     names = {"weight": "kernel_initializer", "bias": "bias_initializer"}
-    usual = dict(_USUAL)
-    if isinstance(node.op, Embedding):
-        names, usual = {"weight": "embeddings_initializer"}, {}
-    for weight in node.weights:
-        if weight.initializer is not None and weight.initializer != usual.get(weight.role):
-            made = made.with_keyword(names[weight.role], initializer(weight.initializer))
+    usual = {"weight": init.GlorotUniform(), "bias": init.Zeros()}
+    for weight in weights:
+        if weight.initializer not in (None, usual[weight.role]):
+            assert weight.initializer is not None
+            chosen = initializer(weight.initializer, fan_in=fan_in)
+            made = made.with_keyword(names[weight.role], chosen)
     return made
+
+
+def free_weight(weight: Weight) -> Expr:
+    """`self.add_weight(...)` for a weight of its own."""
+    chosen = initializer(weight.initializer or init.Zeros())
+    add = Name("self.add_weight")
+    return add(shape=lift(weight.type.shape), initializer=chosen, name=weight.role)

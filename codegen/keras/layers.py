@@ -1,22 +1,27 @@
-"""Layers as Keras's; images keep their channels last, so the logical graph is written as it is."""
+"""Layers as Keras's own."""
 
 from __future__ import annotations
 
-from codegen.dialect import Application, Constructor, Result, UnsupportedOp
+from collections.abc import Callable
+from functools import reduce
+
+from codegen.dialect import Application, Constructor, Result
 from codegen.forward import Forward
-from codegen.keras.initializers import initializers
-from codegen.python_source import Assign, Call, Expr, Literal, Name, Slice, Tuple, lift
+from codegen.keras.initializers import initializer, with_initializers
+from codegen.python_source import Assign, Call, Expr, List, Literal, Name, Slice, Tuple, lift
 from nnspec.graph import Node
-from nnspec.ops import Op
+from nnspec.initializers import Normal
 from nnspec.ops.activations import Relu, Sigmoid, Softmax, Tanh
+from nnspec.ops.base import Op
 from nnspec.ops.convolution import Conv2D, ConvTranspose2D
 from nnspec.ops.dense import Dense, Embedding
 from nnspec.ops.normalization import BatchNorm, Dropout
 from nnspec.ops.pooling import AvgPool2D, MaxPool2D
 from nnspec.ops.recurrent import LSTM
-from nnspec.ops.windows import Pads, extent
+from nnspec.ops.windows import Pads, extent, same_padding
 
 Pair = tuple[int, int]
+NONE: Pads = ((0, 0), (0, 0))
 
 
 def square(pair: Pair, hint: str) -> Expr:
@@ -25,192 +30,226 @@ def square(pair: Pair, hint: str) -> Expr:
 
 
 def dense(node: Node) -> Call:
-    assert isinstance(node.op, Dense)
-    made = Name("layers.Dense")(Literal(node.op.units, "units"))
-    made = made if node.op.use_bias else made.with_keyword("use_bias", False)
-    return initializers(made, node)
+    op = node.op
+    assert isinstance(op, Dense)
+    made = Name("layers.Dense")(Literal(op.units, "units"))
+    if not op.use_bias:
+        made = made.with_keyword("use_bias", False)
+    return with_initializers(made, node.weights)
 
 
-def embedding(node: Node) -> Call:
-    assert isinstance(node.op, Embedding)
-    made = Name("layers.Embedding")(
-        Literal(node.op.tokens, "tokens"), Literal(node.op.width, "width")
-    )
-    return initializers(made, node)
+def embedding(node: Node) -> Expr:
+    op = node.op
+    assert isinstance(op, Embedding)
+    chosen = initializer(node.weights[0].initializer or Normal())
+    made = Name("layers.Embedding")(Literal(op.tokens, "tokens"), Literal(op.width, "width"))
+    return made.with_keyword("embeddings_initializer", chosen)
 
 
-def dropout(node: Node) -> Call:
+def dropout(node: Node) -> Expr:
     assert isinstance(node.op, Dropout)
     return Name("layers.Dropout")(Literal(node.op.rate, "rate"))
+
+
+def batch_norm(node: Node) -> Expr:
+    op = node.op
+    assert isinstance(op, BatchNorm)
+    made = Name("layers.BatchNormalization")()
+    # Keras's own are 0.99 and 1e-3.
+    if op.momentum != 0.99:
+        made = made.with_keyword("momentum", op.momentum)
+    if op.epsilon != 1e-3:
+        made = made.with_keyword("epsilon", op.epsilon)
+    if not op.offset:
+        made = made.with_keyword("center", False)
+    return made if op.scale else made.with_keyword("scale", False)
+
+
+# Convolutions.
+
+
+def _thinned(op: Conv2D) -> bool:
+    """Whether places are left out after the layer: Keras has no stride together with dilation."""
+    return op.stride != (1, 1) and op.dilation != (1, 1)
+
+
+def _pads(node: Node) -> Pads | str:
+    """Padding that is written before the layer, or the word that the layer is given."""
+    op = node.op
+    assert isinstance(op, (Conv2D, MaxPool2D, AvgPool2D))
+    if op.padding == "same" and isinstance(op, Conv2D) and _thinned(op):
+        sizes = node.inputs[0].type.shape[1:3]
+        found = [
+            same_padding(size, k, s, d)
+            for size, k, s, d in zip(sizes, op.kernel, op.stride, op.dilation, strict=True)
+            if isinstance(size, int)
+        ]
+        return tuple(found) if len(found) == 2 else "unknown"
+    if isinstance(op.padding, str):
+        return op.padding
+    return "valid" if op.padding == NONE else op.padding
+
+
+def _padded(x: Expr, pads: Pads, **keywords: object) -> Expr:
+    return Name("ops.pad")(x, ((0, 0), *pads, (0, 0)), **keywords)
 
 
 def conv2d(node: Node) -> Call:
     op = node.op
     assert isinstance(op, Conv2D)
-    if op.stride != (1, 1) and op.dilation != (1, 1):
-        raise UnsupportedOp(node, "Keras", "its convolutions have a stride or a dilation, not both")
-    made = Name("layers.Conv2D")(Literal(op.filters, "filters"), square(op.kernel, "kernel_size"))
-    if op.stride != (1, 1):
-        made = made.with_keyword("strides", square(op.stride, "strides"))
-    if op.padding == "same":
+    made = Name("layers.Conv2D")(Literal(op.filters, "filters"), square(op.kernel, "kernel"))
+    if op.stride != (1, 1) and not _thinned(op):
+        made = made.with_keyword("strides", square(op.stride, "stride"))
+    if _pads(node) == "same":
         made = made.with_keyword("padding", "same")
     if op.dilation != (1, 1):
-        made = made.with_keyword("dilation_rate", square(op.dilation, "dilation_rate"))
+        made = made.with_keyword("dilation_rate", square(op.dilation, "dilation"))
     if op.groups != 1:
         made = made.with_keyword("groups", op.groups)
     if not op.use_bias:
         made = made.with_keyword("use_bias", False)
-    return initializers(made, node)
+    return with_initializers(made, node.weights)
+
+
+def apply_conv2d(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
+    op = node.op
+    assert isinstance(op, Conv2D)
+    (x,) = operands
+    match _pads(node):
+        case "unknown":
+            x = Name("same_padding")(x, op.kernel, op.stride, op.dilation)
+        case str():
+            pass
+        case pads:
+            x = _padded(x, pads)
+    result = forward.layer(node)(x)
+    if not _thinned(op):
+        return result
+    steps = (Slice(None, None, None if s == 1 else Literal(s)) for s in op.stride)
+    return result[Tuple((Slice(), *steps))]
+
+
+def _missing(op: ConvTranspose2D) -> Pair:
+    """Cells by which Keras's "valid" result is longer: strides that reach beyond the last kernel."""
+    if op.padding == "same":
+        return 0, 0
+    first, second = (
+        max(s - extent(k, d), 0) for k, d, s in zip(op.kernel, op.dilation, op.stride, strict=True)
+    )
+    return first, second
 
 
 def conv_transpose2d(node: Node) -> Call:
     op = node.op
     assert isinstance(op, ConvTranspose2D)
-    if op.dilation != (1, 1):
-        raise UnsupportedOp(node, "Keras", "TensorFlow has no gradient of a dilated one on a CPU")
-    made = Name("layers.Conv2DTranspose")(
-        Literal(op.filters, "filters"), square(op.kernel, "kernel_size")
-    )
+    dilated = op.dilation != (1, 1)
+    kind = Name("DilatedConv2DTranspose" if dilated else "layers.Conv2DTranspose")
+    made = kind(Literal(op.filters, "filters"), square(op.kernel, "kernel"))
     if op.stride != (1, 1):
-        made = made.with_keyword("strides", square(op.stride, "strides"))
+        made = made.with_keyword("strides", square(op.stride, "stride"))
     if op.padding == "same":
         made = made.with_keyword("padding", "same")
+    if dilated:
+        made = made.with_keyword("dilation", lift(op.dilation))
     if not op.use_bias:
         made = made.with_keyword("use_bias", False)
-    return initializers(made, node)
+    # A transposed kernel's fan in stands where Keras looks for the fan out.
+    return with_initializers(made, node.weights, fan_in="fan_out")
+
+
+def apply_conv_transpose2d(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
+    assert isinstance(node.op, ConvTranspose2D)
+    result = forward.layer(node)(operands[0])
+    missing = _missing(node.op)
+    if missing == (0, 0):
+        return result
+    cuts = (Slice(None, Literal(-m)) if m else Slice() for m in missing)
+    return result[Tuple((Slice(), *cuts))]
+
+
+# Pooling.
 
 
 def pool(name: str) -> Constructor:
-    def make(node: Node) -> Call:
+    def make(node: Node) -> Expr:
         op = node.op
         assert isinstance(op, (MaxPool2D, AvgPool2D))
-        made = Name(name)() if op.size == (2, 2) else Name(name)(square(op.size, "pool_size"))
+        made = Name(name)(square(op.size, "size"))
         if op.step != op.size:
-            made = made.with_keyword("strides", square(op.step, "strides"))
+            made = made.with_keyword("strides", square(op.step, "stride"))
         return made.with_keyword("padding", "same") if op.padding == "same" else made
 
     return make
 
 
-def batch_norm(node: Node) -> Call:
-    op = node.op
-    assert isinstance(op, BatchNorm)
-    made = Name("layers.BatchNormalization")(momentum=op.momentum, epsilon=op.epsilon)
-    if not op.scale:
-        made = made.with_keyword("scale", False)
-    return made if op.offset else made.with_keyword("center", False)
+def apply_max_pool2d(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
+    layer, pads = forward.layer(node), _pads(node)
+    if isinstance(pads, str):
+        return layer(operands[0])
+    return layer(_padded(operands[0], pads, constant_values=float("-inf")))
+
+
+def apply_avg_pool2d(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
+    layer, pads = forward.layer(node), _pads(node)
+    if isinstance(pads, str):
+        return layer(operands[0])
+    x = forward.name(operands[0])
+    return layer(_padded(x, pads)) / layer(_padded(Name("ops.ones_like")(x), pads))
+
+
+# Recurrent layers: one layer of Keras for each that is stacked.
 
 
 def lstm(node: Node) -> Expr:
-    """One layer, or a list of stacked ones of which only the last may return less than the sequence."""
     op = node.op
     assert isinstance(op, LSTM)
-    stack = []
-    for i in range(op.layers):
-        made = Name("layers.LSTM")(Literal(op.units, "units"))
-        last = i == op.layers - 1
-        if not last or op.returns != "last":
-            made = made.with_keyword("return_sequences", True)
-        if last and op.returns == "all":
-            made = made.with_keyword("return_state", True)
-        stack.append(Name("layers.Bidirectional")(made) if op.bidirectional else made)
-    return stack[0] if len(stack) == 1 else lift(stack)
+    made = tuple(_lstm(op, last=i == op.layers - 1) for i in range(op.layers))
+    return made[0] if len(made) == 1 else List(made)
 
 
-# --- application -----------------------------------------------------------------------------------
-
-
-def pad(x: Expr, padding: Pads, value: Expr | None = None) -> Expr:
-    """Rows and columns around an image."""
-    widths = ((0, 0), *padding, (0, 0))
-    extra = {} if value is None else {"constant_values": value}
-    return Name("ops.pad")(x, widths, **extra)
-
-
-def apply_conv2d(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
-    assert isinstance(node.op, Conv2D)
-    (x,) = operands
-    if not isinstance(node.op.padding, str):
-        x = pad(x, node.op.padding)
-    return forward.layer(node)(x)
-
-
-def apply_conv_transpose2d(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
-    """Keras lets a stride beyond the kernel add empty cells at the end; the language does not."""
-    op = node.op
-    assert isinstance(op, ConvTranspose2D)
-    result = forward.layer(node)(*operands)
-    spare = [max(s - extent(k, 1), 0) for k, s in zip(op.kernel, op.stride, strict=True)]
-    if op.padding == "same" or not any(spare):
-        return result
-    cut = tuple(Slice(None, lift(-s)) if s else Slice() for s in spare)
-    return result[Tuple((Slice(), *cut))]
-
-
-def apply_pool(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
-    op = node.op
-    assert isinstance(op, (MaxPool2D, AvgPool2D))
-    (x,) = operands
-    layer = forward.layer(node)
-    if isinstance(op.padding, str):
-        return layer(x)
-    if isinstance(op, MaxPool2D):
-        return layer(pad(x, op.padding, -Name("float")("inf")))
-    x = forward.name(x)
-    # The share of cells that are no padding makes the mean one of the others alone.
-    share = layer(pad(Name("ops.ones_like")(x), op.padding))
-    return layer(pad(x, op.padding)) / share
+def _lstm(op: LSTM, *, last: bool) -> Expr:
+    made = Name("layers.LSTM")(Literal(op.units, "units"))
+    if not last or op.returns != "last":
+        made = made.with_keyword("return_sequences", True)
+    if last and op.returns == "all":
+        made = made.with_keyword("return_state", True)
+    return Name("layers.Bidirectional")(made) if op.bidirectional else made
 
 
 def apply_lstm(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
     op = node.op
     assert isinstance(op, LSTM)
-    (x,) = operands
     layer = forward.layer(node)
-    if op.layers > 1:
-        for i in range(op.layers - 1):
-            x = layer[i](x)
-        layer = layer[op.layers - 1]
-    if op.returns != "all":
-        return layer(x)
-    if not op.bidirectional:
-        return layer(x)
-    names = [forward.fresh(n) for n in ("sequence", "h", "c", "h_back", "c_back")]
-    forward.emit(Assign(Tuple(tuple(names)), layer(x)))
-    sequence, h, c, h_back, c_back = names
+    stack = [layer] if op.layers == 1 else [layer[i] for i in range(op.layers)]
+    result = reduce(lambda x, each: each(x), stack, operands[0])
+    if op.returns != "all" or not op.bidirectional:
+        return result
+    sequence, *states = (forward.fresh(n) for n in ("sequence", "h", "c", "h_back", "c_back"))
+    forward.emit(Assign(Tuple((sequence, *states)), result))
+    h, c, h_back, c_back = states
     join = Name("ops.concatenate")
-    return sequence, join([h, h_back]), join([c, c_back])
+    return sequence, join([h, h_back], axis=-1), join([c, c_back], axis=-1)
 
 
-# --- activations built in --------------------------------------------------------------------------
+# A layer that is told its activation.
 
-_ACTIVATIONS: dict[type[Op], str] = {
-    Relu: "relu",
-    Sigmoid: "sigmoid",
-    Tanh: "tanh",
-    Softmax: "softmax",
+_ACTIVATIONS: dict[type[Op], str] = {Relu: "relu", Sigmoid: "sigmoid", Tanh: "tanh"}
+_ACTIVATED: dict[type[Op], Callable[[Node], Call]] = {
+    Dense: dense,
+    Conv2D: conv2d,
+    ConvTranspose2D: conv_transpose2d,
 }
 
 
-def absorb(node: Node, activation: Node) -> Expr | None:
-    """`Dense(128, activation="relu")`."""
-    if not isinstance(node.op, (Dense, Conv2D, ConvTranspose2D)):
+def absorb(layer: Node, activation: Node) -> Expr | None:
+    """`layers.Dense(8, activation="relu")`."""
+    op = activation.op
+    name = _ACTIVATIONS.get(type(op))
+    if isinstance(op, Softmax) and op.axis in (-1, activation.inputs[0].type.rank - 1):
+        name = "softmax"
+    if name is None or type(layer.op) not in _ACTIVATED:
         return None
-    name = _ACTIVATIONS.get(type(activation.op))
-    if isinstance(activation.op, Softmax):
-        last = activation.op.axis in (-1, node.outputs[0].type.rank - 1)
-        name = name if last else None
-    made = LAYERS[type(node.op)](node)
-    assert isinstance(made, Call)
-    if name is None:
-        return None
-    # Before the initialisers: what a reader looks for first.
-    at = next(
-        (i for i, (k, _) in enumerate(made.keywords) if k.endswith("initializer")),
-        len(made.keywords),
-    )
-    keywords = (*made.keywords[:at], ("activation", lift(name)), *made.keywords[at:])
-    return Call(made.function, made.arguments, keywords)
+    return _ACTIVATED[type(layer.op)](layer).with_keyword("activation", name)
 
 
 LAYERS: dict[type[Op], Constructor] = {
@@ -227,22 +266,29 @@ LAYERS: dict[type[Op], Constructor] = {
 APPLIED: dict[type[Op], Application] = {
     Conv2D: apply_conv2d,
     ConvTranspose2D: apply_conv_transpose2d,
-    MaxPool2D: apply_pool,
-    AvgPool2D: apply_pool,
+    MaxPool2D: apply_max_pool2d,
+    AvgPool2D: apply_avg_pool2d,
     LSTM: apply_lstm,
 }
 
 
-def _chained(node: Node) -> Expr | None:
-    """A layer as a link of a chain, where applying it takes nothing more."""
-    op = node.op
-    if isinstance(op, (Conv2D, MaxPool2D, AvgPool2D)) and not isinstance(op.padding, str):
-        return None
-    if isinstance(op, ConvTranspose2D) and op.padding != "same" and op.stride > op.kernel:
-        return None
-    if isinstance(op, LSTM) and (op.layers > 1 or op.returns == "all"):
-        return None
-    return LAYERS[type(op)](node)
+def _whole(node: Node) -> bool:
+    """Whether the layer alone is all that the op does."""
+    match node.op:
+        case Conv2D() as op:
+            return isinstance(_pads(node), str) and not _thinned(op)
+        case MaxPool2D() | AvgPool2D():
+            return isinstance(_pads(node), str)
+        case ConvTranspose2D() as op:
+            return _missing(op) == (0, 0)
+        case LSTM() as op:
+            return op.layers == 1 and op.returns != "all"
+    return True
 
 
-CHAINED = dict.fromkeys(APPLIED, _chained)
+def chained(kind: type[Op]) -> Callable[[Node], Expr | None]:
+    """The layer as one of a `keras.Sequential`."""
+    return lambda node: LAYERS[kind](node) if _whole(node) else None
+
+
+CHAINED = {kind: chained(kind) for kind in APPLIED}

@@ -1,4 +1,4 @@
-"""Losses and metrics, as functions in a step and as objects for `compile`."""
+"""Losses and metrics: as expressions of a training step, and as objects that `compile` takes."""
 
 from __future__ import annotations
 
@@ -6,47 +6,51 @@ from codegen.dialect import Application, Result
 from codegen.forward import Forward
 from codegen.python_source import Expr, Literal, Name, Operator
 from nnspec.graph import Node
-from nnspec.ops import Op
+from nnspec.ops.base import Op
 from nnspec.ops.losses import Accuracy, BinaryCrossEntropy, CrossEntropy, Mse
 
 
-def reduced(loss: Expr, reduction: str) -> Expr:
-    if reduction == "none":
-        return loss
-    return Name(f"ops.{reduction}")(loss)
+def _reduced(each: Expr, reduction: str) -> Expr:
+    return each if reduction == "none" else Name(f"ops.{reduction}")(each)
 
 
 def cross_entropy(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
     assert isinstance(node.op, CrossEntropy)
     logits, labels = operands
-    loss = Name("ops.sparse_categorical_crossentropy")(labels, logits, from_logits=True)
-    return reduced(loss, node.op.reduction)
+    each = Name("ops.sparse_categorical_crossentropy")(labels, logits, from_logits=True)
+    return _reduced(each, node.op.reduction)
 
 
 def mse(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
     assert isinstance(node.op, Mse)
-    return reduced(Name("ops.square")(operands[0] - operands[1]), node.op.reduction)
+    each = Name("ops.square")(Operator("-", *operands))
+    return _reduced(each, node.op.reduction)
 
 
 def binary_cross_entropy(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
-    """Keras wants targets of the logits' shape."""
     assert isinstance(node.op, BinaryCrossEntropy)
     logits, targets = operands
-    if node.inputs[1].type.shape != node.inputs[0].type.shape:
+    if isinstance(targets, Literal):
         logits = forward.name(logits, "logits")
-        if isinstance(targets, Literal) and targets.value in (0, 1):
-            targets = Name("ops.ones_like" if targets.value else "ops.zeros_like")(logits)
-        else:
-            targets = Name("ops.full_like")(logits, targets)
-    loss = Name("ops.binary_crossentropy")(targets, logits, from_logits=True)
-    return reduced(loss, node.op.reduction)
+        targets = _alike(logits, targets)
+    elif node.inputs[1].type.shape != node.inputs[0].type.shape:
+        logits = forward.name(logits, "logits")
+        targets = Name("ops.broadcast_to")(targets, Name("ops.shape")(logits))
+    each = Name("ops.binary_crossentropy")(targets, logits, from_logits=True)
+    return _reduced(each, node.op.reduction)
+
+
+def _alike(tensor: Expr, number: Literal) -> Expr:
+    if number.value == 1:
+        return Name("ops.ones_like")(tensor)
+    if number.value == 0:
+        return Name("ops.zeros_like")(tensor)
+    return Name("ops.full_like")(tensor, number)
 
 
 def accuracy(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
     logits, labels = operands
-    best = Name("ops.cast")(Name("ops.argmax")(logits, axis=-1), "int64")
-    right = Operator("==", best, Name("ops.cast")(labels, "int64"))
-    return Name("ops.mean")(Name("ops.cast")(right, "float32"))
+    return Name("ops.mean")(Name("keras.metrics.sparse_categorical_accuracy")(labels, logits))
 
 
 LOSSES: dict[type[Op], Application] = {
@@ -56,26 +60,31 @@ LOSSES: dict[type[Op], Application] = {
     Accuracy: accuracy,
 }
 
-
-def loss_object(op: Op) -> Expr | None:
-    """The loss that `compile` takes; None where Keras joins the losses in another way."""
-    match op:
-        case CrossEntropy(reduction="mean"):
-            return Name("keras.losses.SparseCategoricalCrossentropy")(from_logits=True)
-        case Mse(reduction="mean"):
-            return Name("keras.losses.MeanSquaredError")()
-        case BinaryCrossEntropy(reduction="mean"):
-            return Name("keras.losses.BinaryCrossentropy")(from_logits=True)
-        case _:
-            return None
+_NAMES: dict[type[Op], str] = {
+    CrossEntropy: "SparseCategoricalCrossentropy",
+    Mse: "MeanSquaredError",
+    BinaryCrossEntropy: "BinaryCrossentropy",
+}
 
 
-def metric_object(op: Op, name: str) -> Expr | None:
-    """The metric that `compile` takes."""
-    match op:
-        case Accuracy():
-            return Name("keras.metrics.SparseCategoricalAccuracy")(name=name)
-        case Mse(reduction="mean"):
-            return Name("keras.metrics.MeanSquaredError")(name=name)
-        case _:
-            return None
+def compiled_loss(node: Node) -> Expr | None:
+    """The loss as an object, if Keras has it: its mean over the batch is the language's."""
+    op = node.op
+    if not isinstance(op, (CrossEntropy, Mse, BinaryCrossEntropy)) or op.reduction != "mean":
+        return None
+    made = Name(f"keras.losses.{_NAMES[type(op)]}")()
+    return made if isinstance(op, Mse) else made.with_keyword("from_logits", True)
+
+
+def compiled_metric(node: Node, name: str) -> Expr | None:
+    """The metric as an object, if Keras has it."""
+    op = node.op
+    if isinstance(op, Accuracy):
+        # What Keras makes of the word depends on the sizes: one score alone would be binary.
+        if name == "accuracy" and node.inputs[0].type.shape[-1] != 1:
+            return Literal(name)
+        return Name("keras.metrics.SparseCategoricalAccuracy")(name=name)
+    if compiled_loss(node) is None:
+        return None
+    made = Name(f"keras.metrics.{_NAMES[type(op)]}")(name=name)
+    return made if isinstance(op, Mse) else made.with_keyword("from_logits", True)

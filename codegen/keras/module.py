@@ -1,18 +1,24 @@
-"""Classes as `keras.Model` and `keras.layers.Layer`."""
+"""Classes as `keras.Model`s, and blocks as `keras.layers.Layer`s."""
 
 from __future__ import annotations
 
-from codegen import program
+import dataclasses
+from functools import partial
+
 from codegen.dialect import ClassParts, Dialect
-from codegen.keras.functions import FUNCTIONS, MODULES
+from codegen.keras.functions import DTYPES, FUNCTIONS, MODULES
 from codegen.keras.helpers import HELPERS
-from codegen.keras.initializers import initializer
+from codegen.keras.initializers import free_weight
 from codegen.keras.layers import APPLIED, CHAINED, LAYERS, absorb
 from codegen.keras.losses import LOSSES
-from codegen.keras.weights import native_parts
+from codegen.keras.weights import weight_ref
 from codegen.python_source import (
+    Assign,
+    Call,
     ClassDef,
+    Comment,
     Comprehension,
+    Dict,
     Expr,
     Expression,
     FunctionDef,
@@ -20,81 +26,79 @@ from codegen.python_source import (
     List,
     Literal,
     Name,
+    Operator,
     Parameter,
+    Return,
     Stmt,
+    Tuple,
     Unary,
 )
-from nnspec import initializers as init
-from nnspec.graph import Node, Weight
-from nnspec.ops.convolution import Conv2D, ConvTranspose2D
-from nnspec.ops.dense import Dense
-from nnspec.ops.recurrent import LSTM
+from nnspec.graph import Value, walk
+
+BUILT = "Called on symbols, it makes its weights."
+TRAINING = "Keras tells the layers inside whether this is training."
 
 
-def frame(parts: ClassParts, package: str = "nnspec") -> Stmt:
-    """A class with its layers in `__init__` and its steps in `call`; it saves and reloads as `.keras`."""
+def frame(package: str, parts: ClassParts) -> Stmt:
+    """A class with its layers in `__init__` and its steps in `call`."""
+    kind = "keras.Model" if parts.model else "layers.Layer"
+    functions: list[Stmt] = [_init(parts), _call(parts)]
+    if parts.parameters:
+        functions.append(_get_config(parts))
+    register = Name("keras.saving.register_keras_serializable")(package=package)
+    return ClassDef(parts.name, (Name(kind),), tuple(functions), (register,), parts.doc)
+
+
+def _init(parts: ClassParts) -> Stmt:
     own = tuple(Parameter(name, Name(parts.types[name])) for name in parts.parameters)
-    prologue = Expression(Name("super")().attr("__init__")(Unary("**", Name("kwargs"))))
-    init_function = FunctionDef(
-        "__init__",
-        (Parameter("self"), *own, Parameter("**kwargs")),
-        (prologue, *parts.init),
-    )
-    call = FunctionDef(
-        "call", (Parameter("self"), *(Parameter(name) for name in parts.inputs)), parts.forward
-    )
-    functions = (init_function, call) if parts.init else (call,)
-    return ClassDef(
-        parts.name,
-        (Name("keras.Model" if parts.model else "layers.Layer"),),
-        functions,
-        decorators=(Name("keras.saving.register_keras_serializable")(package),),
-        doc=parts.doc,
-    )
+    kept = {s.target for s in parts.init if isinstance(s, Assign)}
+    body: list[Stmt] = [Expression(Name("super")().attr("__init__")(Unary("**", Name("kwargs"))))]
+    for name in parts.parameters:  # `get_config` reads them
+        if Name(f"self.{name}") not in kept:
+            body.append(Assign(Name(f"self.{name}"), Name(name)))
+    body += parts.init
+    if parts.model and parts.graph.inputs:
+        call = Call(Name("self"), tuple(map(_symbol, parts.graph.inputs)))
+        body += [Comment(BUILT), Expression(call)]
+    parameters = (Parameter("self"), *own, Parameter("**kwargs"))
+    return FunctionDef("__init__", parameters, tuple(body))
+
+
+def _symbol(value: Value) -> Expr:
+    """`keras.Input((28, 28, 1))`."""
+    shape = value.type.shape
+    sizes = tuple(Literal(d if isinstance(d, int) else None) for d in shape)
+    if shape and not isinstance(shape[0], int):
+        made = Name("keras.Input")(Tuple(sizes[1:]))
+    else:
+        made = Name("keras.Input")(batch_shape=Tuple(sizes))
+    dtype = value.type.dtype
+    return made if dtype == "f32" else made.with_keyword("dtype", DTYPES[dtype])
+
+
+def _call(parts: ClassParts) -> Stmt:
+    inputs = [Parameter(name) for name in parts.inputs]
+    body = parts.forward
+    # `fit` tells a model about training only where its `call` asks for it.
+    if parts.model and any(node.op.mode for node in walk(parts.graph)):
+        inputs.append(Parameter("training", None, Literal(None)))
+        body = (Comment(TRAINING), *body)
+    return FunctionDef("call", (Parameter("self"), *inputs), body)
+
+
+def _get_config(parts: ClassParts) -> Stmt:
+    own = tuple((Literal(name), Name(f"self.{name}")) for name in parts.parameters)
+    inherited = Name("super")().attr("get_config")()
+    body = (Return(Operator("|", inherited, Dict(own))),)
+    return FunctionDef("get_config", (Parameter("self"),), body)
 
 
 def repeat(layer: Expr, count: int) -> Expr:
     return Comprehension(layer, Name("_"), Name("range")(Literal(count, "depth")))
 
 
-def container(layers: tuple[Expr, ...]) -> Expr:
-    return List(layers)
-
-
 def sequence(layers: tuple[Expr, ...]) -> Expr:
     return Name("keras.Sequential")(List(layers))
-
-
-def free_weight(weight: Weight) -> Expr:
-    return Name("self.add_weight")(
-        name=weight.role,
-        shape=weight.type.shape,
-        initializer=initializer(weight.initializer or init.Zeros()),
-    )
-
-
-def weight_ref(weight: Weight, owner: Expr, node: Node | None) -> Expr:
-    """A weight in the canonical layout."""
-    if node is None:
-        return (
-            owner.attr(weight.role)
-            if not isinstance(owner, Name)
-            else Name(f"{owner.text}.{weight.role}")
-        )
-    value: Expr = owner
-    for name in native_parts(weight, node):
-        value = value[int(name)] if name.isdigit() else value.attr(name)
-    match node.op:
-        case Dense() | LSTM() if weight.type.rank == 2:
-            return Name("ops.transpose")(value)
-        case Conv2D() | ConvTranspose2D() if weight.type.rank == 4:
-            return Name("ops.transpose")(value, (3, 2, 0, 1))
-        case _:
-            return value
-
-
-def size(tensor: Expr, axis: int) -> Expr:
-    return Name("ops.shape")(tensor)[axis]
 
 
 DIALECT = Dialect(
@@ -102,30 +106,50 @@ DIALECT = Dialect(
     layers=LAYERS,
     functions={**APPLIED, **FUNCTIONS, **LOSSES},
     modules={**CHAINED, **MODULES},
-    frame=frame,
+    frame=partial(frame, "nnspec"),
     repeat=repeat,
-    container=container,
+    container=List,
     sequence=sequence,
     weight=free_weight,
     weight_ref=weight_ref,
-    size=size,
+    size=lambda tensor, axis: Name("ops.shape")(tensor)[axis],
     absorb=absorb,
     imports={
         "argparse": Import("argparse"),
         "zipfile": Import("zipfile"),
         "Path": Import("pathlib", "Path"),
         "sys": Import("sys"),
-        "keras": Import("keras"),
         "np": Import("numpy", alias="np"),
         "tf": Import("tensorflow", alias="tf"),
-        "initializers": Import("keras", "initializers"),
+        "keras": Import("keras"),
         "layers": Import("keras", "layers"),
         "ops": Import("keras", "ops"),
     },
-    helpers={**HELPERS, **program.HELPERS},
-    forward_names=("self", "training", "mask"),
-    reserved=frozenset({"Trainer", "kwargs", "data"}),
+    helpers=HELPERS,
+    forward_names=("self", "training"),
+    reserved=frozenset({"kwargs"}),
     reserved_attributes=frozenset(
-        ["activity_regularizer", "add_loss", "add_metric", "add_variable", "add_weight", "autocast", "build", "build_from_config", "built", "call", "compile", "compile_from_config", "compiled", "compiled_loss", "compiled_metrics", "compute_dtype", "compute_loss", "compute_mask", "compute_metrics", "compute_output_shape", "compute_output_spec", "count_params", "distribute_strategy", "distribute_reduction_method", "dtype", "dtype_policy", "evaluate", "export", "fit", "from_config", "get_compile_config", "get_build_config", "get_config", "get_layer", "get_metrics_result", "get_quantization_layer_structure", "get_weights", "input", "input_dtype", "input_spec", "inputs", "jit_compile", "layers", "load_own_variables", "load_weights", "loss", "losses", "loss_tracker", "make_predict_function", "make_test_function", "make_train_function", "metrics", "metrics_names", "metrics_variables", "name", "non_trainable_variables", "non_trainable_weights", "optimizer", "output", "outputs", "path", "predict", "predict_on_batch", "predict_step", "quantize", "quantization_mode", "quantized_build", "quantized_call", "rematerialized_call", "reset_metrics", "run_eagerly", "save", "save_own_variables", "save_weights", "set_weights", "stateless_call", "stateless_compute_loss", "steps_per_execution", "stop_evaluating", "stop_predicting", "stop_training", "summary", "supports_jit", "supports_masking", "symbolic_call", "test_function", "test_on_batch", "test_step", "to_json", "train_function", "train_on_batch", "train_step", "trainable", "trainable_variables", "trainable_weights", "variable_dtype", "variables", "weights"]
+        "activity_regularizer add_loss add_metric add_variable add_weight autocast build "
+        "build_from_config built call call_signature_parameters compile compile_from_config "
+        "compiled compiled_loss compiled_metrics compute_dtype compute_loss compute_mask "
+        "compute_metrics compute_output_shape compute_output_spec count_params "
+        "distribute_reduction_method distribute_strategy dtype dtype_policy evaluate export fit "
+        "from_config get_build_config get_compile_config get_config get_layer get_metrics_result "
+        "get_quantization_layer_structure get_state_tree get_weights input input_dtype input_spec "
+        "jit_compile kwargs layers load_own_variables load_weights loss losses "
+        "make_predict_function make_test_function make_train_function metrics metrics_names "
+        "metrics_variables name non_trainable_variables non_trainable_weights operation optimizer "
+        "output path predict predict_function predict_on_batch predict_step quantization_mode "
+        "quantize quantized_build quantized_call rematerialized_call reset_metrics run_eagerly "
+        "save save_own_variables save_weights set_state_tree set_weights stateless_call "
+        "stateless_compute_loss steps_per_execution stop_training summary supports_jit "
+        "supports_masking symbolic_call test_function test_on_batch test_step to_json "
+        "train_function train_on_batch train_step trainable trainable_variables "
+        "trainable_weights unrolled_steps_per_execution variable_dtype variables weights".split()
     ),
 )
+
+
+def dialect(package: str) -> Dialect:
+    """The dialect for a file; classes are registered under the package's name."""
+    return dataclasses.replace(DIALECT, frame=partial(frame, package))

@@ -5,19 +5,22 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Generated steps of their own use TensorFlow's tape.
+os.environ["KERAS_BACKEND"] = "tensorflow"
 
-import keras
-import numpy as np
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
 
-from codegen.program import snake
-from codegen.weight_map import Array
-from codegen.worker import TrainRequest, TrainResult, Weights
+from codegen.program import snake  # noqa: E402
+from codegen.weight_map import Array  # noqa: E402
+from codegen.worker import TrainRequest, TrainResult, Weights  # noqa: E402
 
 
 def load_module(path: Path) -> ModuleType:
@@ -39,13 +42,11 @@ def predict(
 ) -> list[Array]:
     """Outputs of a model; in f64 where the weights or inputs are."""
     wide = any(a.dtype == "float64" for a in (*weights.values(), *inputs))
-    keras.config.set_floatx("float64" if wide else "float32")
-    net = getattr(module, class_name)()
-    net(*inputs)
-    _fill(net, weights)
+    _use("f64" if wide else "f32")
+    net = _network(module, class_name, weights)
     result = net(*inputs, training=training)
-    outputs = result if isinstance(result, (tuple, list)) else (result,)
-    return [np.asarray(o) for o in outputs]
+    outputs = result if isinstance(result, tuple) else (result,)
+    return [_array(o) for o in outputs]
 
 
 def train(
@@ -54,96 +55,68 @@ def train(
     weights: Weights,
     batches: Sequence[Sequence[Array]],
 ) -> TrainResult:
-    """Take the steps of the generated program, with `fit`'s or its own `train_step`."""
-    keras.config.set_floatx("float64" if request.dtype == "f64" else "float32")
-    networks = {name: getattr(module, cls)() for name, cls in request.networks}
+    """Take the generated program's own steps, and note what happens at each."""
+    _use(request.dtype)
+    networks = {name: _network(module, cls, weights[name]) for name, cls in request.networks}
+    step = _step(module, request, tuple(networks.values()))
+    prepare = _function(module, request, "prepare")
     result = TrainResult([], [])
-    step = _stepper(module, request, networks, weights, batches[0], result)
-    for number in range(1, max(request.at) + 1):
-        result.losses.append(step(batches[(number - 1) % len(batches)]))
-        if number in request.at:
-            result.weights[str(number)] = {
-                name: _arrays(net, weights[name]) for name, net in networks.items()
-            }
+    with _watched(networks, result, request.minimizes):
+        for number in range(1, max(request.at) + 1):
+            batch = prepare(*batches[(number - 1) % len(batches)])
+            if request.dtype == "f64":
+                batch = keras.tree.map_structure(_widened, batch)
+            result.losses.append(step(batch)[: request.minimizes])
+            if number in request.at:
+                result.weights[str(number)] = {n: _arrays(net) for n, net in networks.items()}
     return result
 
 
-def _stepper(
-    module: ModuleType,
-    request: TrainRequest,
-    networks: Mapping[str, Any],
-    weights: Weights,
-    batch: Sequence[Array],
-    result: TrainResult,
-) -> Callable[[Sequence[Array]], list[float]]:
-    compile_model = _function(module, request, "compile_model")
-    if compile_model is not None:
-        (net,) = networks.values()
-        sort = _function(module, request, "inputs_and_targets")
-        assert sort is not None
-        x, _ = sort(*batch)
-        net(*(x if isinstance(x, tuple) else (x,)))
-        _fill(net, next(iter(weights.values())))
-        compile_model(net)
-        net.run_eagerly = True
-        _watch(net.optimizer, networks, weights, result, 1)
+def _step(
+    module: ModuleType, request: TrainRequest, networks: tuple[Any, ...]
+) -> Callable[[Any], list[float]]:
+    """What takes a batch and gives figures, losses first: `fit`'s step, or the program's own."""
+    make = _function(module, request, "make_trainer")
+    if make is not None:
+        trainer = make(*networks)
 
-        def fit(columns: Sequence[Array]) -> list[float]:
-            net.reset_metrics()
-            return [float(net.train_on_batch(*sort(*columns), return_dict=True)["loss"])]
+        def own(batch: Any) -> list[float]:
+            trainer.reset_metrics()
+            return [float(figure) for figure in trainer.train_step(batch).values()]
 
-        return fit
-    make_trainer = _function(module, request, "make_trainer")
-    assert make_trainer is not None
-    trainer = make_trainer(*networks.values())
-    trainer.run_eagerly = True
-    trainer.test_step(tuple(batch))  # builds the networks, and changes no weight
-    for name, net in networks.items():
-        _fill(net, weights[name])
-    for optimizer in _optimizers(trainer):
-        _watch(optimizer, networks, weights, result, request.minimizes)
-
-    def step(columns: Sequence[Array]) -> list[float]:
-        trainer.reset_metrics()
-        figures = trainer.train_step(tuple(columns))
-        return [float(v) for v in list(figures.values())[: request.minimizes]]
-
-    return step
+        return own
+    (net,) = networks
+    _function(module, request, "compile_model")(net)
+    net.run_eagerly = True
+    return lambda batch: [net.train_on_batch(*batch, return_dict=True)["loss"]]
 
 
-def _optimizers(trainer: Any) -> list[Any]:
-    found = [v for v in vars(trainer).values() if isinstance(v, keras.optimizers.Optimizer)]
-    return list({id(o): o for o in found}.values())
-
-
-def _watch(
-    optimizer: Any,
-    networks: Mapping[str, Any],
-    weights: Weights,
-    result: TrainResult,
-    minimizes: int,
-) -> None:
-    """Note the gradients of the first step as the optimizer gets them."""
+@contextmanager
+def _watched(networks: Mapping[str, Any], result: TrainResult, minimizes: int) -> Iterator[None]:
+    """Note the gradients of the first step, just before an optimizer uses them."""
+    places = {
+        id(variable): (network, name)
+        for network, net in networks.items()
+        for name, variable in _variables(net)
+    }
+    optimizer = keras.optimizers.Optimizer
     apply = optimizer.apply
 
-    def noting(gradients: Sequence[Any], variables: Sequence[Any]) -> Any:
+    def noting(self: Any, grads: Any, trainable_variables: Any = None) -> Any:
         if len(result.gradients) < minimizes:
-            places = {
-                id(_variable(net, path)): (name, path)
-                for name, net in networks.items()
-                for path in weights[name]
-            }
             found: Weights = {}
-            for gradient, variable in zip(gradients, variables, strict=True):
-                name, path = places[id(variable)]
-                dense = keras.ops.convert_to_numpy(gradient) if gradient is not None else None
-                found.setdefault(name, {})[path] = (
-                    np.zeros(variable.shape, variable.dtype) if dense is None else np.array(dense)
-                )
+            for gradient, variable in zip(grads, trainable_variables, strict=True):
+                network, name = places[id(variable)]
+                array = np.zeros(variable.shape) if gradient is None else _array(gradient)
+                found.setdefault(network, {})[name] = array
             result.gradients.append(found)
-        return apply(gradients, variables)
+        return apply(self, grads, trainable_variables)
 
     optimizer.apply = noting
+    try:
+        yield
+    finally:
+        optimizer.apply = apply
 
 
 def save_native(
@@ -154,76 +127,84 @@ def save_native(
     inputs: Sequence[Array] = (),
 ) -> None:
     """Write `.weights.h5`."""
-    net = getattr(module, class_name)()
-    net(*inputs)
-    _fill(net, weights)
-    net.save_weights(path)
+    _use("f32")
+    _network(module, class_name, weights).save_weights(path)
 
 
 def load_native(
     module: ModuleType, class_name: str, path: Path, inputs: Sequence[Array] = ()
 ) -> dict[str, Array]:
     """Read `.weights.h5`; what does not fit the class is an error."""
+    _use("f32")
     net = getattr(module, class_name)()
-    net(*inputs)
     net.load_weights(path)
-    return {name: _numpy(v) for name, v in _variables(net, "")}
+    return _arrays(net)
 
 
-def _variables(owner: Any, prefix: str) -> list[tuple[str, Any]]:
-    """Every variable with the way that leads to it, as `codegen/keras/weights.py` names them."""
-    found: list[tuple[str, Any]] = []
+def _use(dtype: str) -> None:
+    keras.config.set_floatx("float64" if dtype == "f64" else "float32")
+    keras.config.set_dtype_policy(keras.config.floatx())
+
+
+def _widened(array: Array | None) -> Array | None:
+    return array if array is None or array.dtype.kind != "f" else array.astype("float64")
+
+
+def _network(module: ModuleType, class_name: str, weights: Mapping[str, Array]) -> Any:
+    net = getattr(module, class_name)()
+    variables = dict(_variables(net))
+    if variables.keys() != weights.keys():
+        raise KeyError(f"weights do not fit {class_name}: {sorted(variables.keys() ^ weights.keys())}")
+    for name, variable in variables.items():
+        variable.assign(weights[name])
+    return net
+
+
+def _variables(holder: Any) -> Iterator[tuple[str, Any]]:
+    """Every weight under its native name (`codegen/keras/weights.py`), each once."""
     seen: set[int] = set()
-    waiting: list[tuple[str, Any]] = [(prefix, owner)]
-    while waiting:
-        place, thing = waiting.pop()
-        if id(thing) in seen:
-            continue
-        seen.add(id(thing))
-        if isinstance(thing, keras.Variable):
-            found.append((place, thing))
-            continue
-        parts: list[tuple[str, Any]] = []
-        if isinstance(thing, keras.Sequential):
-            parts = [(str(i), layer) for i, layer in enumerate(thing.layers)]
-        elif isinstance(thing, (list, tuple)):
-            parts = [(str(i), item) for i, item in enumerate(thing)]
-        elif isinstance(thing, keras.layers.Layer):
-            parts = [(k, v) for k, v in vars(thing).items() if k[0] != "_"]
-            parts += [(k[1:], v) for k, v in vars(thing).items() if k == "_kernel"]
-        dot = f"{place}." if place else ""
-        waiting += [
-            (dot + name, part)
-            for name, part in parts
-            if isinstance(part, (keras.Variable, keras.layers.Layer, list, tuple))
-        ]
-    return found
+    for name, variable in _walk(holder):
+        if id(variable) not in seen:
+            seen.add(id(variable))
+            yield name, variable
 
 
-def _variable(net: Any, path: str) -> Any:
-    thing = net
-    for part in path.split("."):
-        if isinstance(thing, keras.Sequential):
-            thing = thing.layers[int(part)]
+def _walk(holder: Any) -> Iterator[tuple[str, Any]]:
+    for name, part in _parts(holder):
+        if isinstance(part, keras.Variable):
+            yield name, part
         else:
-            thing = thing[int(part)] if part.isdigit() else getattr(thing, part)
-    return thing
+            for inner, variable in _walk(part):
+                yield f"{name}.{inner}", variable
 
 
-def _fill(net: Any, weights: Mapping[str, Array]) -> None:
-    for path, array in weights.items():
-        _variable(net, path).assign(array)
+def _parts(holder: Any) -> Iterator[tuple[str, Any]]:
+    """Layers, lists of layers and variables that belong to an object, with their names in it."""
+    match holder:
+        case keras.Sequential(layers=held) | (list() as held):
+            yield from ((str(i), part) for i, part in enumerate(held))
+        case keras.layers.Bidirectional():
+            yield from (("forward", holder.forward_layer), ("backward", holder.backward_layer))
+        case keras.layers.LSTM():
+            yield from ((v.name, v) for v in holder.cell.weights)
+        case keras.layers.Layer() if type(holder).__module__.startswith("keras."):
+            yield from ((v.name, v) for v in holder.weights)
+        case keras.layers.Layer():
+            own = {n: p for n, p in vars(holder).items() if not n.startswith("_")}
+            kinds = (keras.Variable, keras.layers.Layer, list)
+            yield from ((n, p) for n, p in own.items() if isinstance(p, kinds))
+        case _:
+            return
 
 
-def _arrays(net: Any, names: Mapping[str, Array]) -> dict[str, Array]:
-    return {path: _numpy(_variable(net, path)) for path in names}
+def _array(tensor: Any) -> Array:
+    return np.asarray(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(tensor)))
 
 
-def _numpy(variable: Any) -> Array:
-    return np.array(keras.ops.convert_to_numpy(variable))
+def _arrays(net: Any) -> dict[str, Array]:
+    return {name: np.array(variable) for name, variable in _variables(net)}
 
 
-def _function(module: ModuleType, request: TrainRequest, name: str) -> Callable[..., Any] | None:
-    """A function of the program: with the program's name behind it, or by its own."""
-    several: Callable[..., Any] | None = getattr(module, f"{name}_{snake(request.program)}", None)
-    return several or getattr(module, name, None)
+def _function(module: ModuleType, request: TrainRequest, name: str) -> Any:
+    """A function of the program: by its own name, or with the program's behind it."""
+    return getattr(module, f"{name}_{snake(request.program)}", getattr(module, name, None))

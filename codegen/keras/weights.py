@@ -1,21 +1,23 @@
-"""Where Keras keeps each weight, and in which layout.
+"""Keras's names and layouts of weights.
 
-A native name is the way from the model to the variable: attributes and places in lists, joined with
-dots (`layer.0.dense.kernel`, `lstm.forward_layer.cell.bias`).
+A native name is the way to the variable from the model, `grow.conv2d.kernel`, `layer.0.lstm.forward.bias`:
+attributes and numbers, then the name that Keras gives the variable (`runtime.py` walks it).
 """
 
 from __future__ import annotations
 
 from codegen.plan import Owner
+from codegen.python_source import Expr, Name
 from codegen.weight_map import Permute, Transform
 from nnspec.graph import Node, Weight
+from nnspec.ops.base import Op
 from nnspec.ops.convolution import Conv2D, ConvTranspose2D
 from nnspec.ops.dense import Dense, Embedding
 from nnspec.ops.normalization import BatchNorm
 from nnspec.ops.recurrent import LSTM
 
 _KERNEL = {"weight": "kernel", "bias": "bias"}
-_ROLES = {
+_ROLES: dict[type[Op], dict[str, str]] = {
     Dense: _KERNEL,
     Conv2D: _KERNEL,
     ConvTranspose2D: _KERNEL,
@@ -29,36 +31,64 @@ _ROLES = {
 }
 _LSTM = {"weight_ih": "kernel", "weight_hh": "recurrent_kernel", "bias": "bias"}
 
+_ORDERS: dict[type[Op], tuple[int, ...]] = {
+    Dense: (1, 0),
+    # OIHW, and for the transposed one IOHW, become HWIO and HWOI.
+    Conv2D: (2, 3, 1, 0),
+    ConvTranspose2D: (2, 3, 1, 0),
+}
+
 
 def native_parts(weight: Weight, node: Node) -> tuple[str, ...]:
-    """From the layer's object to the variable."""
-    op = node.op
-    if not isinstance(op, LSTM):
-        return (_ROLES[type(op)][weight.role],)
+    """The way from a layer's object to one of its variables."""
+    if not isinstance(node.op, LSTM):
+        return (_ROLES[type(node.op)][weight.role],)
     role, _, place = weight.role.rpartition("_l")
-    layer, _, reverse = place.partition("_")
-    parts = (layer,) if op.layers > 1 else ()
-    if op.bidirectional:
-        parts = (*parts, "backward_layer" if reverse else "forward_layer")
-    return (*parts, "cell", _LSTM[role])
+    number, reverse, _ = place.partition("_reverse")
+    parts = (number,) if node.op.layers > 1 else ()
+    if node.op.bidirectional:
+        parts = (*parts, "backward" if reverse else "forward")
+    return (*parts, _LSTM[role])
 
 
 def native_name(owner: Owner) -> str:
-    """The way from the model."""
+    """The name of a weight among those of its model."""
     if owner.node is None:
         return ".".join(owner.path)
     return ".".join((*owner.path, *native_parts(owner.weight, owner.node)))
 
 
 def transforms(owner: Owner) -> tuple[Transform, ...]:
-    """From the canonical layout to Keras's."""
-    op = owner.node.op if owner.node else None
-    match op:
-        case Dense() | LSTM() if owner.weight.type.rank == 2:
-            return (Permute((1, 0)),)
-        case Conv2D() if owner.weight.type.rank == 4:
-            return (Permute((2, 3, 1, 0)),)  # O I H W to H W I O
-        case ConvTranspose2D() if owner.weight.type.rank == 4:
-            return (Permute((2, 3, 1, 0)),)  # I O H W to H W O I
-        case _:
-            return ()
+    """From the canonical layout to Keras's; its gates i f c o are the language's i f g o."""
+    if owner.node is None:
+        return ()
+    if isinstance(owner.node.op, LSTM):
+        return () if owner.weight.role.startswith("bias") else (Permute((1, 0)),)
+    order = _ORDERS.get(type(owner.node.op))
+    return (Permute(order),) if order and owner.weight.role == "weight" else ()
+
+
+def weight_ref(weight: Weight, owner: Expr, node: Node | None) -> Expr:
+    """How a forward pass reads a weight in the canonical layout."""
+    if node is None:
+        return _attribute(owner, weight.role)
+    if isinstance(node.op, LSTM):
+        return _lstm_weight(weight, owner, node)
+    native = _attribute(owner, _ROLES[type(node.op)][weight.role])
+    order = _ORDERS.get(type(node.op)) if weight.role == "weight" else None
+    if order is None:
+        return native
+    transpose = Name("ops.transpose")
+    return transpose(native) if len(order) == 2 else transpose(native, (3, 2, 0, 1))
+
+
+def _lstm_weight(weight: Weight, owner: Expr, node: Node) -> Expr:
+    *way, name = native_parts(weight, node)
+    for part in way:
+        owner = owner[int(part)] if part.isdigit() else _attribute(owner, f"{part}_layer")
+    native = _attribute(_attribute(owner, "cell"), name)
+    return native if name == "bias" else Name("ops.transpose")(native)
+
+
+def _attribute(owner: Expr, name: str) -> Expr:
+    return Name(f"{owner.text}.{name}") if isinstance(owner, Name) else owner.attr(name)

@@ -28,7 +28,7 @@ BOUNDS: dict[str, float] = {
 
 # The gradient of a bias is a sum whose terms may cancel to nearly nothing: its error is as large as the
 # terms, so its scale is taken to be at least this share of the largest gradient of its network.
-CANCELLATION = 1e-2
+CANCELLATION = 1e-1
 
 
 @dataclass(frozen=True)
