@@ -164,7 +164,7 @@ def _write(folder: Path, stem: str, payload: object) -> None:
                 return value
 
     text = json.dumps(pack(payload))
-    np.savez(folder / f"{stem}.npz", **{f"a{i}": a for i, a in enumerate(arrays)})  # type: ignore[arg-type]
+    np.savez(folder / f"{stem}.npz", **{f"a{i}": a for i, a in enumerate(arrays)})
     (folder / f"{stem}.json").write_text(text)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import reduce
 from typing import Union
 
 
@@ -70,7 +69,13 @@ class Sym:
             return whole
         if isinstance(rest, int) and isinstance(other, int):
             return whole + rest // other
+        inner = _quotient(rest)
+        if inner is not None and isinstance(other, int) and isinstance(inner.right, int):
+            return whole + inner.left // (inner.right * other)  # (T // 2) // 2 is T // 4
         return whole + _atom(Quotient(_as_sym(rest), other))
+
+    def __rfloordiv__(self, other: int) -> Dim:
+        return _atom(Quotient(_as_sym(other), self)) if other else 0
 
     def __mod__(self, other: Dim) -> Dim:
         if other == 1:
@@ -80,12 +85,15 @@ class Sym:
             return rest % other
         return _atom(Quotient(_as_sym(rest), other, remainder=True)) if rest != 0 else 0
 
+    def __rmod__(self, other: int) -> Dim:
+        return _atom(Quotient(_as_sym(other), self, remainder=True)) if other else 0
+
     def __str__(self) -> str:
         text = ""
-        for monomial, k in sorted(self.terms, key=lambda t: (not t[0], str(t[0]))):
-            factors = [f"({a})" if isinstance(a, Quotient) else a for a in monomial]
-            if len(self.terms) == 1 and abs(k) == 1 and len(monomial) == 1:
-                factors = [str(monomial[0])]
+        # Plain numbers last, and what is added before what is taken away: `H + 1`, `4 - T`.
+        for monomial, k in sorted(self.terms, key=lambda t: (t[1] < 0, not t[0], str(t[0]))):
+            alone = abs(k) == 1 and len(monomial) == 1
+            factors = [str(a) if alone or isinstance(a, str) else f"({a})" for a in monomial]
             if abs(k) != 1 or not factors:
                 factors.append(str(abs(k)))
             sign = (" - " if k < 0 else " + ") if text else ("-" if k < 0 else "")
@@ -125,14 +133,31 @@ def substitute(dim: Dim, sizes: Mapping[str, Dim]) -> Dim:
                 product = product * sizes.get(atom, symbol(atom))
             else:
                 left, right = substitute(atom.left, sizes), substitute(atom.right, sizes)
-                product = product * (left % right if atom.remainder else left // right)
+                product = product * (modulo(left, right) if atom.remainder else floor(left, right))
         total = total + product
     return total
 
 
+def floor(left: Dim, right: Dim) -> Dim:
+    """`left // right`."""
+    if isinstance(left, Sym):
+        return left // right
+    return right.__rfloordiv__(left) if isinstance(right, Sym) else left // right
+
+
+def modulo(left: Dim, right: Dim) -> Dim:
+    """`left % right`."""
+    if isinstance(left, Sym):
+        return left % right
+    return right.__rmod__(left) if isinstance(right, Sym) else left % right
+
+
 def product(shape: tuple[Dim, ...]) -> Dim:
     """Number of elements."""
-    return reduce(lambda a, b: a * b, shape, 1)
+    total: Dim = 1
+    for size in shape:
+        total = total * size
+    return total
 
 
 def show(shape: tuple[Dim, ...]) -> str:
@@ -155,6 +180,17 @@ def _make(total: Mapping[Monomial, int]) -> Dim:
 
 def _as_sym(dim: Dim) -> Sym:
     return dim if isinstance(dim, Sym) else Sym((((), dim),))
+
+
+def _quotient(dim: Dim) -> Quotient | None:
+    """The floor division that a size consists of, if it is one."""
+    if isinstance(dim, Sym) and len(dim.terms) == 1:
+        monomial, k = dim.terms[0]
+        if k == 1 and len(monomial) == 1:
+            (atom,) = monomial
+            if isinstance(atom, Quotient) and not atom.remainder:
+                return atom
+    return None
 
 
 def _atom(quotient: Quotient) -> Dim:
@@ -185,5 +221,9 @@ def _divide(left: Sym, right: Dim) -> tuple[Dim, Dim]:
 
 
 def _group(dim: Dim) -> str:
-    simple = isinstance(dim, int) or len(dim.terms) == 1 and dim.terms[0] == (dim.terms[0][0], 1)
+    simple = (
+        isinstance(dim, int)
+        or len(dim.terms) == 1
+        and (dim.terms[0][1] == 1 or not dim.terms[0][0])
+    )
     return str(dim) if simple else f"({dim})"

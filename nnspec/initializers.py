@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import numpy as np
 
@@ -37,9 +37,12 @@ class Initializer:
 
 
 INITIALIZERS: dict[str, type[Initializer]] = {}
+AnyInitializer = TypeVar("AnyInitializer", bound=Initializer)
 
 
-def declare(cls: type[Initializer]) -> type[Initializer]:
+@dataclass_transform(frozen_default=True, field_specifiers=(arg,))
+def declare(cls: type[AnyInitializer]) -> type[AnyInitializer]:
+    """Class decorator: freeze the declaration and enter it into the catalogue."""
     frozen = dataclass(frozen=True)(cls)
     INITIALIZERS[frozen.name] = frozen
     return frozen
@@ -64,12 +67,13 @@ def normals(shape: tuple[int, ...], generator: np.random.Generator) -> Array:
     radius = np.sqrt(-2.0 * np.log1p(-generator.random(half)))
     angle = 2.0 * np.pi * generator.random(half)
     both = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
-    return both[:count].reshape(shape)
+    values: Array = both[:count].reshape(shape)
+    return values
 
 
 @declare
 class Zeros(Initializer):
-    """All 0."""
+    """Every element 0."""
 
     name = "zeros"
 
@@ -79,7 +83,7 @@ class Zeros(Initializer):
 
 @declare
 class Ones(Initializer):
-    """All 1."""
+    """Every element 1."""
 
     name = "ones"
 
@@ -89,7 +93,7 @@ class Ones(Initializer):
 
 @declare
 class Constant(Initializer):
-    """All `value`."""
+    """Every element `value`."""
 
     name = "constant"
     value: float = arg("what every element is", real())
@@ -103,7 +107,7 @@ class Normal(Initializer):
     """Normal with mean 0."""
 
     name = "normal"
-    stddev: float = arg("standard deviation", real(0), 0.02)
+    stddev: float = arg("standard deviation", real(0), default=0.02)
 
     def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
         return self.stddev * normals(shape, generator)
@@ -114,8 +118,8 @@ class Uniform(Initializer):
     """Uniform between two bounds."""
 
     name = "uniform"
-    low: float = arg("least value", real(), -0.05)
-    high: float = arg("bound that is not reached", real(), 0.05)
+    low: float = arg("least value", real(), default=-0.05)
+    high: float = arg("bound that is not reached", real(), default=0.05)
 
     def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
         return self.low + (self.high - self.low) * generator.random(shape)
@@ -171,7 +175,7 @@ class Orthogonal(Initializer):
     """
 
     name = "orthogonal"
-    gain: float = arg("factor", real(), 1.0)
+    gain: float = arg("factor", real(), default=1.0)
 
     def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
         rows, columns = shape[0], math.prod(shape[1:])

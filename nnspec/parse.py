@@ -25,6 +25,8 @@ ERRORS = 30
 
 LARGEST = 2**63 - 1
 
+Children = list[Any]
+
 
 def parse(source: Source, reporter: Reporter) -> tree.File:
     """The tree of a source. Every syntax error is reported; a statement that holds one is left out."""
@@ -245,6 +247,8 @@ class _Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
         span, doc, (names, iterable, body) = self.docs(meta, children)
         return tree.For(span, names, iterable, body, doc)
 
+    train_loop = loop
+
     def branch(self, meta: Meta, children: list[Any]) -> tree.If:
         span, doc, (condition, then, otherwise) = self.docs(meta, children)
         rest = (otherwise,) if isinstance(otherwise, tree.If) else otherwise or ()
@@ -338,16 +342,17 @@ class _Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
         value = {"true": True, "false": False, "none": None}[str(children[0])]
         return tree.Literal(self.span(meta), value)
 
-    def list(self, meta: Meta, children: list[Any]) -> tree.List:
+    # From here on `list` and `tuple` are methods: annotations say `Children`.
+    def list(self, meta: Meta, children: Children) -> tree.List:
         return tree.List(self.span(meta), tuple(c for c in children if c is not None))
 
-    def group(self, meta: Meta, children: list[Any]) -> tree.Expr:
+    def group(self, meta: Meta, children: Children) -> tree.Expr:
         return cast(tree.Expr, children[0])
 
-    def tuple(self, meta: Meta, children: list[Any]) -> tree.Tuple:
+    def tuple(self, meta: Meta, children: Children) -> tree.Tuple:
         return tree.Tuple(self.span(meta), (*children,))
 
-    def parallel(self, meta: Meta, children: list[Any]) -> tree.Parallel:
+    def parallel(self, meta: Meta, children: Children) -> tree.Parallel:
         return tree.Parallel(self.span(meta), (*children,))
 
     def _report(self, code: str, message: str, span: Span, label: str) -> None:

@@ -264,6 +264,19 @@ def test_fmt_check_and_diff(small: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert cli.status(["fmt", "--check", str(small)]) == 0
 
 
+def test_the_demo_scores_above_97_percent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from nnspec import demo
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("nnspec.requirements._version", lambda module: None)
+    assert demo.main() == 0, capsys.readouterr().out
+    assert files(tmp_path / "build") == {
+        "digits_cnn_pytorch.py", "digits_cnn_keras.py", "digits_cnn_gluon.py", "digits_cnn.onnx"
+    }  # fmt: skip
+
+
 def test_every_spec_of_the_repository_is_formatted() -> None:
     specs = sorted(str(path) for path in (ROOT / "specs").glob("*.nn"))
     assert cli.status(["fmt", "--check", *specs]) == 0

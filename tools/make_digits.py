@@ -29,7 +29,9 @@ def main() -> None:
         image=digits.images[order].astype(np.uint8),
         label=digits.target[order].astype(np.uint8),
     )
-    print(f"{TARGET}: {len(order)} digits, {held_out.sum()} held out, {TARGET.stat().st_size} bytes")
+    print(
+        f"{TARGET}: {len(order)} digits, {held_out.sum()} held out, {TARGET.stat().st_size} bytes"
+    )
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
         for graph in graphs
     }
     text = module_text(provenance, classes.definitions, dialect, program=body)
-    batches = {t.name: (None,) * len(t.batch) for t in trainings}
+    batches: dict[str, Layouts] = {t.name: (None,) * len(t.batch) for t in trainings}
     return Emitted({f"{stem}_keras.py": text}, models, batches)
 
 

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from codegen import program
 from codegen.keras.losses import compiled_loss, compiled_metric
 from codegen.keras.optimizers import optimizer
-from codegen.python_source import Expr, Expression, FunctionDef, List, Literal, Name, Parameter, Stmt
+from codegen.python_source import (
+    Expr,
+    Expression,
+    FunctionDef,
+    List,
+    Literal,
+    Name,
+    Parameter,
+    Stmt,
+)
 from nnspec.graph import Call, Node, Value
 from nnspec.training.optimizers import Optimizer
 from nnspec.training.program import Minimize, Network, Training

@@ -36,9 +36,7 @@ class DilatedConv2DTranspose(layers.Conv2DTranspose):
         kernel = ops.reshape(self.kernel, (rows, 1, columns, 1, filters, channels))
         zeros = ((0, 0), (0, down - 1), (0, 0), (0, across - 1), (0, 0), (0, 0))
         kernel = ops.pad(kernel, zeros)
-        kernel = ops.reshape(
-            kernel, (rows * down, columns * across, filters, channels)
-        )
+        kernel = ops.reshape(kernel, (rows * down, columns * across, filters, channels))
         kernel = kernel[: down * (rows - 1) + 1, : across * (columns - 1) + 1]
         x = ops.conv_transpose(x, kernel, self.strides, self.padding)
         return self.activation(x + self.bias if self.use_bias else x)
@@ -72,12 +70,22 @@ def load_weights(net, path) -> None:
         sys.exit(f"cannot load weights from {path}: {error}")
 '''
 
+_SAVE_WEIGHTS = '''
+def save_weights(net, path) -> None:
+    """Write the weights of a network to a .weights.h5 file."""
+    try:
+        net.save_weights(path)
+    except OSError as error:
+        sys.exit(f"cannot write weights to {path}: {error}")
+'''
+
 HELPERS: Mapping[str, Verbatim] = {
     "same_padding": Verbatim(_SAME_PADDING, ("ops",)),
     "DilatedConv2DTranspose": Verbatim(_DILATED, ("keras", "layers", "ops")),
     **optimizers.HELPERS,
     "Trainer": Verbatim(_TRAINER, ("keras",)),
     "load_weights": Verbatim(_LOAD_WEIGHTS, ("sys",)),
+    "save_weights": Verbatim(_SAVE_WEIGHTS, ("sys",)),
     "load_data": program.HELPERS["load_data"],
     "network_path": program.HELPERS["network_path"],
 }

@@ -7,7 +7,6 @@ from nnspec import initializers as init
 from nnspec.graph import Weight
 
 
-
 def initializer(value: init.Initializer, *, fan_in: str = "fan_in") -> Expr:
     """The argument of a layer. `fan_in`: what Keras takes for the fan that the language calls in."""
     match value:

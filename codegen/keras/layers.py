@@ -125,8 +125,7 @@ def apply_conv2d(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Re
     result = forward.layer(node)(x)
     if not _thinned(op):
         return result
-    steps = (Slice(None, None, None if s == 1 else Literal(s)) for s in op.stride)
-    return result[Tuple((Slice(), *steps))]
+    return _cut(result, *(Slice(None, None, None if s == 1 else Literal(s)) for s in op.stride))
 
 
 def _missing(op: ConvTranspose2D) -> Pair:
@@ -163,8 +162,12 @@ def apply_conv_transpose2d(node: Node, operands: tuple[Expr, ...], forward: Forw
     missing = _missing(node.op)
     if missing == (0, 0):
         return result
-    cuts = (Slice(None, Literal(-m)) if m else Slice() for m in missing)
-    return result[Tuple((Slice(), *cuts))]
+    return _cut(result, *(Slice(None, Literal(-m)) if m else Slice() for m in missing))
+
+
+def _cut(image: Expr, rows: Slice, columns: Slice) -> Expr:
+    parts = (Slice(), rows) if columns == Slice() else (Slice(), rows, columns)
+    return image[Tuple(parts)]
 
 
 # Pooling.

@@ -48,7 +48,9 @@ class Decayed{name}({base}):
 HELPERS: Mapping[str, Verbatim] = {
     "Adam": Verbatim(_ADAM, ("keras", "ops")),
     "DecayedAdam": Verbatim(_DECAYED.format(name="Adam", base="Adam"), ("keras", "ops", "Adam")),
-    "DecayedSGD": Verbatim(_DECAYED.format(name="SGD", base="keras.optimizers.SGD"), ("keras", "ops")),
+    "DecayedSGD": Verbatim(
+        _DECAYED.format(name="SGD", base="keras.optimizers.SGD"), ("keras", "ops")
+    ),
 }
 
 
@@ -57,7 +59,7 @@ def optimizer(value: Optimizer) -> Expr:
     match value:
         case Adam():
             made = Name("DecayedAdam" if value.weight_decay else "Adam")()
-            given = {
+            given: dict[str, tuple[float, float | None]] = {
                 "learning_rate": (value.lr, 1e-3),
                 "beta_1": (value.beta1, 0.9),
                 "beta_2": (value.beta2, 0.999),

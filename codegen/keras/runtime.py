@@ -15,12 +15,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Generated steps of their own use TensorFlow's tape.
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
+import keras
+import numpy as np
 
-from codegen.program import snake  # noqa: E402
-from codegen.weight_map import Array  # noqa: E402
-from codegen.worker import TrainRequest, TrainResult, Weights  # noqa: E402
+from codegen.program import snake
+from codegen.weight_map import Array
+from codegen.worker import TrainRequest, TrainResult, Weights
 
 
 def load_module(path: Path) -> ModuleType:
@@ -154,7 +154,9 @@ def _network(module: ModuleType, class_name: str, weights: Mapping[str, Array]) 
     net = getattr(module, class_name)()
     variables = dict(_variables(net))
     if variables.keys() != weights.keys():
-        raise KeyError(f"weights do not fit {class_name}: {sorted(variables.keys() ^ weights.keys())}")
+        raise KeyError(
+            f"weights do not fit {class_name}: {sorted(variables.keys() ^ weights.keys())}"
+        )
     for name, variable in variables.items():
         variable.assign(weights[name])
     return net

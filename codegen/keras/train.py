@@ -81,7 +81,9 @@ def definitions(source: Source) -> tuple[Stmt, ...]:
         how = compile_model(name, network, found, source.training.doc)
         return (how, _prepare(source, _inputs_and_targets(source, found)))
     trainer = source.trainer
-    columns = Dict(tuple((Literal(c.name or "x"), _array(source, c)) for c in source.training.batch))
+    columns = Dict(
+        tuple((Literal(c.name or "x"), _array(source, c)) for c in source.training.batch)
+    )
     return (trainer_class(trainer), make_trainer(trainer), _prepare(source, columns))
 
 
@@ -97,7 +99,7 @@ def _inputs_and_targets(source: Source, found: Compiled) -> Expr:
 
 
 def _prepare(source: Source, result: Expr) -> Stmt:
-    doc = "Columns of a data set as `fit` takes them: what is read, and what it is compared with."
+    doc = "Columns of a data set: what is read, and what it is compared with."
     if isinstance(result, Dict):
         doc = "Columns of a data set as the trainer takes them."
     names = tuple(source.names[c] for c in source.training.batch)
@@ -155,7 +157,7 @@ def _main(source: Source, trainings: Sequence[Training]) -> Stmt:
     body.append(If(Name("args.weights"), tuple(loads)))
     body += _fit(source, trainings, tuple(networks.values()))
     saves = [
-        Expression(v.attr("save_weights")(_file("args.save", n, several)))
+        Expression(Name("save_weights")(v, _file("args.save", n, several)))
         for n, v in networks.items()
     ]
     body.append(If(Name("args.save"), tuple(saves)))

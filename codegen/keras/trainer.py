@@ -30,8 +30,8 @@ from codegen.python_source import (
     Unary,
     With,
 )
-from nnspec.graph import Graph, Node, Weight
 from nnspec.graph import Call as GraphCall
+from nnspec.graph import Graph, Node, Weight
 from nnspec.training.program import Minimize, Training, TrainStep
 
 
@@ -117,12 +117,13 @@ def trainer_class(source: Trainer) -> Stmt:
         *(Assign(Name(f"self.{n}"), Name(p)) for n, p in zip(given, parameters, strict=True)),
     )
     own = (Parameter("self"), Parameter("data"))
+    doc = source.training.doc or f"Takes the steps of {source.training.name}."
     functions = (
         FunctionDef("__init__", (Parameter("self"), *map(Parameter, parameters)), init),
         FunctionDef("train_step", own, _step(source, update=True)),
         FunctionDef("test_step", own, _step(source, update=False)),
     )
-    return ClassDef(source.name, (Name("Trainer"),), functions, doc=source.training.doc)
+    return ClassDef(source.name, (Name("Trainer"),), functions, doc=doc)
 
 
 def _step(source: Trainer, *, update: bool) -> tuple[Stmt, ...]:

@@ -85,7 +85,7 @@ def pool(kind: str) -> Rule:
 
     def rule(to: Lowering, node: Node, inputs: list[str]) -> list[str]:
         op: Any = node.op
-        attributes = {"kernel_shape": list(op.size), "strides": list(op.step)}
+        attributes: dict[str, Any] = {"kernel_shape": list(op.size), "strides": list(op.step)}
         attributes |= padding(op, node, op.size, op.step)
         return [to.op(kind, inputs, **attributes)]
 

@@ -20,8 +20,7 @@ def outputs(model: Graph, weights: Mapping[str, Array], inputs: Sequence[Array])
     lowered = lower(model, boundary="NHWC")
     proto, _ = build(lowered, weights, opset=OPSET, metadata={})
     feeds = {i.name: a for i, a in zip(proto.graph.input, inputs, strict=True)}
-    found: list[Array] = ReferenceEvaluator(proto).run(None, feeds)
-    return found
+    return list(ReferenceEvaluator(proto).run(None, feeds))
 
 
 def losses(
@@ -34,5 +33,5 @@ def losses(
         i.name: a.transpose(0, 3, 1, 2) if layout == "NCHW" else a
         for i, a, layout in zip(proto.graph.input, batch, lowered.batch_layouts, strict=True)
     }
-    found: list[Array] = ReferenceEvaluator(proto).run(None, feeds)
+    found = list(ReferenceEvaluator(proto).run(None, feeds))
     return found[: sum(isinstance(s, Minimize) for s in training.steps)]

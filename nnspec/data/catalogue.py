@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 from nnspec.fields import arg
 from nnspec.kinds import string, whole
@@ -28,9 +28,12 @@ class DataSet:
 
 
 DATASETS: dict[str, type[DataSet]] = {}
+AnyDataSet = TypeVar("AnyDataSet", bound=DataSet)
 
 
-def declare(cls: type[DataSet]) -> type[DataSet]:
+@dataclass_transform(frozen_default=True, field_specifiers=(arg,))
+def declare(cls: type[AnyDataSet]) -> type[AnyDataSet]:
+    """Class decorator: freeze the declaration and enter it into the catalogue."""
     frozen = dataclass(frozen=True)(cls)
     DATASETS[frozen.name] = frozen
     return frozen
@@ -42,7 +45,7 @@ class Digits(DataSet):
 
     name = "digits"
     columns = ("image", "label")
-    size: int = arg("edge of the images", whole(1), 8)
+    size: int = arg("edge of the images", whole(1), default=8)
 
 
 @declare
@@ -51,7 +54,7 @@ class Mnist(DataSet):
 
     name = "mnist"
     columns = ("image", "label")
-    path: str = arg("directory with the four IDX files", string, "mnist")
+    path: str = arg("directory with the four IDX files", string, default="mnist")
 
 
 @declare

@@ -66,8 +66,10 @@ def _for(declaration: tree.Block | tree.Train, given: Mapping[str, Any]) -> dict
 
 def _check_parameters(module: Module, given: Mapping[str, Any], reporter: Reporter) -> None:
     """A parameter from the command line that nothing in the file has."""
-    blocks = [d for d in module.declared.values() if isinstance(d, tree.Block) and d.is_model]
-    known = {p.name.text for d in (*blocks, *module.trainings) for p in d.parameters}
+    blocks: list[tree.Block | tree.Train] = [
+        d for d in module.declared.values() if isinstance(d, tree.Block) and d.is_model
+    ]
+    known = {p.name.text for d in [*blocks, *module.trainings] for p in d.parameters}
     for name in given:
         if name not in known:
             reporter.report(

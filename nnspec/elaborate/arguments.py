@@ -38,7 +38,7 @@ def assign(
             "one too many",
             helps=(f"its parameters are {', '.join(f'`{n}`' for n in names)}",) if names else (),
         )
-    found = {name: value for name, value in zip(names, positional, strict=False)}
+    found = dict(zip(names, positional, strict=False))
     for name, (value, at, name_span) in named.items():
         if name not in names:
             helps = did_you_mean(name, names)

@@ -27,7 +27,7 @@ def catalogue() -> dict[str, Reference | str]:
         ("builtin", BUILTINS),
         ("op", OPS),
     ):
-        for name, target in table.items():  # type: ignore[attr-defined]
+        for name, target in table.items():
             if not (kind == "op" and name in HIDDEN):
                 found[name] = Reference(kind, name, target)
     return found

@@ -17,8 +17,8 @@ def lint(body: Body, statements: Sequence[tree.Statement]) -> None:
     if body.failed:
         return
     places: dict[str, Span] = {}
-    for name in bound_names(statements):
-        places.setdefault(name.text, name.span)
+    for bound in bound_names(statements):
+        places.setdefault(bound.text, bound.span)
     for name, span in places.items():
         binding = body.scope.bindings.get(name)
         unread = name not in body.scope.read and not name.startswith("_")

@@ -31,32 +31,35 @@ def resolve(session: Session, module: Module) -> None:
                 session.report(failure)
 
 
-def _bound(node: Any) -> Iterator[tree.Identifier]:
+def _bound(body: Any) -> Iterator[tree.Identifier]:
     """Everything that might be bound: targets, inputs, and sizes named in types."""
-    match node:
-        case tree.Assign(targets=targets) | tree.For(targets=targets):
-            yield from targets
-        case tree.TypedName(name=name) | tree.Weight(name=name):
-            yield name
-        case tree.NamedExpr(name=name) if name is not None:
-            yield name
-        case _:
-            pass
-    if isinstance(node, tree.TensorType):
-        for dim in node.shape:
-            if isinstance(dim, tree.Name):
-                yield tree.Identifier(dim.span, dim.text)
-    for child in _children(node):
-        yield from _bound(child)
+    for node in _all(body):
+        match node:
+            case tree.Assign(targets=targets) | tree.For(targets=targets):
+                yield from targets
+            case tree.TypedName(name=name) | tree.Weight(name=name):
+                yield name
+            case tree.NamedExpr(name=name) if name is not None:
+                yield name
+            case tree.TensorType(shape=shape):
+                yield from (
+                    tree.Identifier(d.span, d.text) for d in shape if isinstance(d, tree.Name)
+                )
+            case _:
+                pass
 
 
-def _read(node: Any) -> Iterator[tree.Name]:
-    stack = [node]
+def _read(body: Any) -> Iterator[tree.Name]:
+    return (node for node in _all(body) if isinstance(node, tree.Name))
+
+
+def _all(body: Any) -> Iterator[Any]:
+    """Every node below, in the order of the text; a pipe of thousands is no recursion."""
+    stack = [body]
     while stack:
-        found = stack.pop()
-        if isinstance(found, tree.Name):
-            yield found
-        stack.extend(reversed(list(_children(found))))
+        node = stack.pop()
+        yield node
+        stack.extend(reversed(list(_children(node))))
 
 
 def _children(node: Any) -> Iterator[Any]:

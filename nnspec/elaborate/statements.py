@@ -8,7 +8,7 @@ from typing import Any
 
 from nnspec import tree
 from nnspec.diagnostics import Label, SpecError
-from nnspec.dims import symbol
+from nnspec.dims import Dim, symbol
 from nnspec.elaborate import layers, operators
 from nnspec.elaborate.builder import Builder
 from nnspec.elaborate.builtins import show
@@ -267,7 +267,7 @@ def _given(body: Body, written: tree.TypedName) -> Value:
             and _unbound(body, d)
         }
         declared = tensor_type(body, written.type, True)
-        learned = {}
+        learned: dict[str, Dim] = {}
         fits = match(declared, value.type, learned)
         for symbolic in fresh:
             if symbolic != "_":

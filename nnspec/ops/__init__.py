@@ -1,6 +1,6 @@
 """The catalogue: what every op is. `OPS` maps the language's names to declarations."""
 
-from nnspec.ops import (
+from nnspec.ops import (  # noqa: F401 - importing a family enters its ops into OPS
     activations,
     algebra,
     convolution,

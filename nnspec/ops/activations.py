@@ -79,7 +79,7 @@ class Softmax(AlongAxis):
     """`exp(x) / sum(exp(x))` along an axis."""
 
     name = "softmax"
-    axis: int = arg("the axis that sums to 1", axis, -1)
+    axis: int = arg("the axis that sums to 1", axis, default=-1)
 
 
 @declare
@@ -87,4 +87,4 @@ class LogSoftmax(AlongAxis):
     """`log(softmax(x))`, computed without overflow."""
 
     name = "log_softmax"
-    axis: int = arg("the axis whose exponentials sum to 1", axis, -1)
+    axis: int = arg("the axis whose exponentials sum to 1", axis, default=-1)

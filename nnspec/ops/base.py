@@ -10,9 +10,10 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
 from nnspec.dims import Dim, Shape
+from nnspec.fields import arg, internal
 from nnspec.graph import TensorType
 
 if TYPE_CHECKING:
@@ -119,9 +120,11 @@ class Op:
 
 
 OPS: dict[str, type[Op]] = {}
+AnyOp = TypeVar("AnyOp", bound=Op)
 
 
-def declare(cls: type[Op]) -> type[Op]:
+@dataclass_transform(frozen_default=True, field_specifiers=(arg, internal))
+def declare(cls: type[AnyOp]) -> type[AnyOp]:
     """Class decorator: freeze the declaration and enter it into the catalogue."""
     frozen = dataclass(frozen=True)(cls)
     OPS[frozen.name] = frozen

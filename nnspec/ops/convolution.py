@@ -12,7 +12,7 @@ from nnspec.kinds import boolean, choice, initializer, padding, sizes, whole
 from nnspec.ops.base import Example, Layout, Op, ShapeError, WeightSpec, declare
 from nnspec.ops.helpers import need_float, need_number, need_rank
 from nnspec.ops.image import image, place
-from nnspec.ops.windows import Pads, transposed, window
+from nnspec.ops.windows import Pads, pad_of, transposed, window
 
 N = symbol("N")
 Padding = str | Pads
@@ -31,14 +31,16 @@ class Conv2D(Op):
     takes_activation = True
     filters: int = arg("output channels", whole(1))
     kernel: tuple[int, int] = arg("height and width of a kernel", sizes(2))
-    stride: tuple[int, int] = arg("step between places", sizes(2), (1, 1))
-    padding: Padding = arg("what surrounds the image", padding(2, "valid", "same"), "valid")
-    dilation: tuple[int, int] = arg("step between a kernel's cells", sizes(2), (1, 1))
-    groups: int = arg("number of separate groups of channels", whole(1), 1)
-    use_bias: bool = arg("whether a bias is added", boolean, True)
-    kernel_initializer: Initializer = arg("how the kernels begin", initializer, GlorotUniform())
-    bias_initializer: Initializer = arg("how the bias begins", initializer, Zeros())
-    channels_first: bool = internal(False)
+    stride: tuple[int, int] = arg("step between places", sizes(2), default=(1, 1))
+    padding: Padding = arg("what surrounds the image", padding(2, "valid", "same"), default="valid")
+    dilation: tuple[int, int] = arg("step between a kernel's cells", sizes(2), default=(1, 1))
+    groups: int = arg("number of separate groups of channels", whole(1), default=1)
+    use_bias: bool = arg("whether a bias is added", boolean, default=True)
+    kernel_initializer: Initializer = arg(
+        "how the kernels begin", initializer, default=GlorotUniform()
+    )
+    bias_initializer: Initializer = arg("how the bias begins", initializer, default=Zeros())
+    channels_first: bool = internal(default=False)
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
@@ -49,12 +51,9 @@ class Conv2D(Op):
             raise ShapeError(
                 f"cannot split {c} channels and {self.filters} filters into {self.groups} groups", 0
             )
-        pads = (self.padding,) * 2 if isinstance(self.padding, str) else self.padding
         out = [
-            window(size, k, s, d, p)
-            for size, k, s, d, p in zip(
-                (h, w), self.kernel, self.stride, self.dilation, pads, strict=True
-            )
+            window(size, self.kernel[i], self.stride[i], self.dilation[i], pad_of(self.padding, i))
+            for i, size in enumerate((h, w))
         ]
         return (place(x, (n, *out, self.filters), self.channels_first),)
 
@@ -104,13 +103,15 @@ class ConvTranspose2D(Op):
     takes_activation = True
     filters: int = arg("output channels", whole(1))
     kernel: tuple[int, int] = arg("height and width of a kernel", sizes(2))
-    stride: tuple[int, int] = arg("step between the places of kernels", sizes(2), (1, 1))
-    padding: str = arg("how the border is treated", choice("valid", "same"), "valid")
-    dilation: tuple[int, int] = arg("step between a kernel's cells", sizes(2), (1, 1))
-    use_bias: bool = arg("whether a bias is added", boolean, True)
-    kernel_initializer: Initializer = arg("how the kernels begin", initializer, GlorotUniform())
-    bias_initializer: Initializer = arg("how the bias begins", initializer, Zeros())
-    channels_first: bool = internal(False)
+    stride: tuple[int, int] = arg("step between the places of kernels", sizes(2), default=(1, 1))
+    padding: str = arg("how the border is treated", choice("valid", "same"), default="valid")
+    dilation: tuple[int, int] = arg("step between a kernel's cells", sizes(2), default=(1, 1))
+    use_bias: bool = arg("whether a bias is added", boolean, default=True)
+    kernel_initializer: Initializer = arg(
+        "how the kernels begin", initializer, default=GlorotUniform()
+    )
+    bias_initializer: Initializer = arg("how the bias begins", initializer, default=Zeros())
+    channels_first: bool = internal(default=False)
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs

@@ -26,9 +26,11 @@ class Dense(Op):
     takes_activation = True
     operands = (Operand("x", "features on the last axis"),)
     units: int = arg("size of the last axis of the result", whole(1))
-    use_bias: bool = arg("whether a bias is added", boolean, True)
-    kernel_initializer: Initializer = arg("how the matrix begins", initializer, GlorotUniform())
-    bias_initializer: Initializer = arg("how the bias begins", initializer, Zeros())
+    use_bias: bool = arg("whether a bias is added", boolean, default=True)
+    kernel_initializer: Initializer = arg(
+        "how the matrix begins", initializer, default=GlorotUniform()
+    )
+    bias_initializer: Initializer = arg("how the bias begins", initializer, default=Zeros())
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
@@ -68,7 +70,7 @@ class Embedding(Op):
     operands = (Operand("x", "indices from 0 to tokens - 1"),)
     tokens: int = arg("number of rows", whole(1))
     width: int = arg("size of a row", whole(1))
-    initializer: Initializer = arg("how the table begins", initializer, Normal(0.02))
+    initializer: Initializer = arg("how the table begins", initializer, default=Normal(0.02))
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs

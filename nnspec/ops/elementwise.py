@@ -9,7 +9,7 @@ from nnspec.fields import internal
 from nnspec.graph import TensorType
 from nnspec.ops.activations import Unary
 from nnspec.ops.base import Example, Layout, Op, Operand, ShapeError, declare
-from nnspec.ops.helpers import broadcast, same_dtype
+from nnspec.ops.helpers import broadcast, need_float, same_dtype
 
 N = symbol("N")
 
@@ -39,30 +39,35 @@ class Binary(Op):
 
 @declare
 class Add(Binary):
-    """`a + b`."""
+    """The sum `a + b`."""
 
     name = "add"
 
 
 @declare
 class Subtract(Binary):
-    """`a - b`."""
+    """The difference `a - b`."""
 
     name = "subtract"
 
 
 @declare
 class Multiply(Binary):
-    """`a * b`."""
+    """The product `a * b`."""
 
     name = "multiply"
 
 
 @declare
 class Divide(Binary):
-    """`a / b`."""
+    """The quotient `a / b` of numbers with a fraction: frameworks disagree on whole ones."""
 
     name = "divide"
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        result = super().infer(*inputs)
+        need_float(*inputs)
+        return result
 
 
 @declare
@@ -81,7 +86,7 @@ class Minimum(Binary):
 
 @declare
 class Negative(Unary):
-    """`-x`."""
+    """The negative `-x`."""
 
     name = "negative"
 
@@ -152,8 +157,8 @@ class Constant(Op):
     name = "constant"
     layout = Layout.CARRY
     operands = ()
-    value: float = internal(0.0)
-    dtype: str = internal("f32")
+    value: float = internal(default=0.0)
+    dtype: str = internal(default="f32")
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         return (TensorType(self.dtype, ()),)

@@ -46,7 +46,7 @@ class CrossEntropy(Loss):
 
     name = "cross_entropy"
     operands = (Operand("logits", "raw scores"), Operand("labels", "the right classes"))
-    reduction: str = arg("how the losses are joined", REDUCTIONS, "mean")
+    reduction: str = arg("how the losses are joined", REDUCTIONS, default="mean")
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         logits, labels = inputs
@@ -91,7 +91,7 @@ class Mse(Pairwise):
 
     name = "mse"
     operands = (Operand("predictions"), Operand("targets", "a tensor or a number"))
-    reduction: str = arg("how the losses are joined", REDUCTIONS, "mean")
+    reduction: str = arg("how the losses are joined", REDUCTIONS, default="mean")
 
 
 @declare
@@ -100,7 +100,7 @@ class BinaryCrossEntropy(Pairwise):
 
     name = "binary_cross_entropy"
     operands = (Operand("logits", "raw scores"), Operand("targets", "a tensor or a number, 0 to 1"))
-    reduction: str = arg("how the losses are joined", REDUCTIONS, "mean")
+    reduction: str = arg("how the losses are joined", REDUCTIONS, default="mean")
 
 
 @declare

@@ -27,11 +27,11 @@ class BatchNorm(Op):
     layout = Layout.CARRY
     takes_activation = True
     mode = True
-    momentum: float = arg("share of the old running value that is kept", real(0, 1), 0.9)
-    epsilon: float = arg("added to the variance", real(0), 1e-5)
-    scale: bool = arg("whether features are scaled by a weight", boolean, True)
-    offset: bool = arg("whether a bias is added", boolean, True)
-    channels_first: bool = internal(False)
+    momentum: float = arg("share of the old running value that is kept", real(0, 1), default=0.9)
+    epsilon: float = arg("added to the variance", real(0), default=1e-5)
+    scale: bool = arg("whether features are scaled by a weight", boolean, default=True)
+    offset: bool = arg("whether a bias is added", boolean, default=True)
+    channels_first: bool = internal(default=False)
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs

@@ -8,10 +8,10 @@ from nnspec.dims import Dim, product, symbol
 from nnspec.fields import arg, internal
 from nnspec.graph import TensorType
 from nnspec.kinds import optional, padding, sizes
-from nnspec.ops.base import Example, Layout, Op, declare
+from nnspec.ops.base import Example, Layout, Op, ShapeError, declare
 from nnspec.ops.helpers import need_float, need_rank
 from nnspec.ops.image import image, place
-from nnspec.ops.windows import Pads, window
+from nnspec.ops.windows import Pads, pad_of, window
 
 N = symbol("N")
 
@@ -34,10 +34,16 @@ class Pool2D(Op):
         need_rank(x, 4, what="an image [N, H, W, C]")
         need_float(x)
         n, h, w, c = image(x, self.channels_first)
-        pads = (self.padding,) * 2 if isinstance(self.padding, str) else self.padding
+        if not isinstance(self.padding, str):
+            for pads, cells in zip(self.padding, self.size, strict=True):
+                if max(pads) >= cells:
+                    raise ShapeError(
+                        f"has windows of {cells} cells that padding of {max(pads)} could fill alone",
+                        help=f"pad by less than {cells}",
+                    )
         out = [
-            window(cells, k, s, 1, p)
-            for cells, k, s, p in zip((h, w), self.size, self.step, pads, strict=True)
+            window(cells, self.size[i], self.step[i], 1, pad_of(self.padding, i))
+            for i, cells in enumerate((h, w))
         ]
         return (place(x, (n, *out, c), self.channels_first),)
 
@@ -62,9 +68,11 @@ class MaxPool2D(Pool2D):
 
     name = "MaxPool2D"
     size: tuple[int, int] = arg("height and width of a window", sizes(2))
-    stride: tuple[int, int] | None = arg("step; none is the size", optional(sizes(2)), None)
-    padding: str | Pads = arg("what surrounds the image", padding(2, "valid", "same"), "valid")
-    channels_first: bool = internal(False)
+    stride: tuple[int, int] | None = arg("step; none is the size", optional(sizes(2)), default=None)
+    padding: str | Pads = arg(
+        "what surrounds the image", padding(2, "valid", "same"), default="valid"
+    )
+    channels_first: bool = internal(default=False)
 
 
 @declare
@@ -73,9 +81,11 @@ class AvgPool2D(Pool2D):
 
     name = "AvgPool2D"
     size: tuple[int, int] = arg("height and width of a window", sizes(2))
-    stride: tuple[int, int] | None = arg("step; none is the size", optional(sizes(2)), None)
-    padding: str | Pads = arg("what surrounds the image", padding(2, "valid", "same"), "valid")
-    channels_first: bool = internal(False)
+    stride: tuple[int, int] | None = arg("step; none is the size", optional(sizes(2)), default=None)
+    padding: str | Pads = arg(
+        "what surrounds the image", padding(2, "valid", "same"), default="valid"
+    )
+    channels_first: bool = internal(default=False)
 
 
 @declare
@@ -84,7 +94,7 @@ class GlobalAvgPool(Op):
 
     name = "global_avg_pool"
     layout = Layout.IMAGE
-    channels_first: bool = internal(False)
+    channels_first: bool = internal(default=False)
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs

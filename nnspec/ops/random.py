@@ -6,7 +6,7 @@ from nnspec.dims import Shape
 from nnspec.fields import arg
 from nnspec.graph import TensorType
 from nnspec.kinds import real, shape
-from nnspec.ops.base import Op, declare
+from nnspec.ops.base import Op, ShapeError, declare
 
 
 @declare
@@ -17,8 +17,10 @@ class RandomNormal(Op):
     operands = ()
     stochastic = True
     shape: Shape = arg("the sizes of the result", shape)
-    mean: float = arg("mean", real(), 0.0)
-    stddev: float = arg("standard deviation", real(0), 1.0)
+    mean: float = arg("mean", real(), default=0.0)
+    stddev: float = arg("standard deviation", real(0), default=1.0)
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        if -1 in self.shape:
+            raise ShapeError("needs every size: nothing tells what -1 would be")
         return (TensorType("f32", self.shape),)

@@ -8,7 +8,7 @@ from nnspec.dims import Dim, product, symbol
 from nnspec.fields import arg
 from nnspec.graph import TensorType
 from nnspec.kinds import axes, boolean, optional
-from nnspec.ops.base import Example, Layout, Op, declare
+from nnspec.ops.base import Example, Layout, Op, ShapeError, declare
 from nnspec.ops.helpers import need_float, normal_axis, without
 
 N = symbol("N")
@@ -25,7 +25,10 @@ class Reduce(Op):
         """The axes, counted from 0, in order."""
         if self.axis is None:
             return tuple(range(rank))
-        return tuple(sorted({normal_axis(a, rank) for a in self.axis}))
+        found = sorted(normal_axis(a, rank) for a in self.axis)
+        if len(set(found)) < len(found):
+            raise ShapeError(f"names an axis twice: {list(self.axis)}", 0)
+        return tuple(found)
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
@@ -45,17 +48,21 @@ class Reduce(Op):
 
 @declare
 class Mean(Reduce):
-    """The mean."""
+    """The mean over axes."""
 
     name = "mean"
-    axis: tuple[int, ...] | None = arg("axes that vanish; none is all", optional(axes), None)
-    keepdims: bool = arg("whether they stay, with size 1", boolean, False)
+    axis: tuple[int, ...] | None = arg(
+        "axes that vanish; none is all", optional(axes), default=None
+    )
+    keepdims: bool = arg("whether they stay, with size 1", boolean, default=False)
 
 
 @declare
 class Sum(Reduce):
-    """The sum."""
+    """The sum over axes."""
 
     name = "sum"
-    axis: tuple[int, ...] | None = arg("axes that vanish; none is all", optional(axes), None)
-    keepdims: bool = arg("whether they stay, with size 1", boolean, False)
+    axis: tuple[int, ...] | None = arg(
+        "axes that vanish; none is all", optional(axes), default=None
+    )
+    keepdims: bool = arg("whether they stay, with size 1", boolean, default=False)

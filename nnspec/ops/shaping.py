@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nnspec.dims import Dim, Shape, product, show, symbol
+from nnspec.dims import Dim, Shape, floor, modulo, product, show, symbol
 from nnspec.fields import arg, internal
 from nnspec.graph import DTYPES, TensorType
 from nnspec.kinds import axes, axis, choice, optional, shape
@@ -52,13 +52,13 @@ class Reshape(Op):
                     f"cannot reshape {x} of {count} elements to {show(self.shape)} of {known}", 0
                 )
             return (x.with_shape(self.shape),)
-        if known == 0 or count % known != 0:
+        if known == 0 or modulo(count, known) != 0:
             raise ShapeError(
                 f"cannot reshape {x} to {show(self.shape)}: {count} elements, not a multiple of {known}",
                 0,
             )
         sizes = list(self.shape)
-        sizes[free[0]] = count // known
+        sizes[free[0]] = floor(count, known)
         return (x.with_shape(tuple(sizes)),)
 
     @classmethod
@@ -75,7 +75,7 @@ class Transpose(Op):
 
     name = "transpose"
     axes: tuple[int, ...] | None = arg(
-        "for each axis of the result, where it comes from", optional(axes), None
+        "for each axis of the result, where it comes from", optional(axes), default=None
     )
 
     def order(self, rank: int) -> tuple[int, ...]:
@@ -106,7 +106,7 @@ class Concat(Op):
     name = "concat"
     layout = Layout.AXES
     operands = (Operand("x", "two or more tensors", variadic=True),)
-    axis: int = arg("the axis along which they are joined", axis, -1)
+    axis: int = arg("the axis along which they are joined", axis, default=-1)
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         first = inputs[0]
@@ -143,10 +143,10 @@ class Slice(Op):
 
     name = "slice"
     layout = Layout.LOGICAL
-    starts: tuple[int | None, ...] = internal(())
-    ends: tuple[int | None, ...] = internal(())
-    steps: tuple[int, ...] = internal(())
-    squeeze: tuple[int, ...] = internal(())
+    starts: tuple[int | None, ...] = internal(default=())
+    ends: tuple[int | None, ...] = internal(default=())
+    steps: tuple[int, ...] = internal(default=())
+    squeeze: tuple[int, ...] = internal(default=())
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnspec.dims import Dim
+from nnspec.dims import Dim, floor
 from nnspec.ops.base import ShapeError
 
 Pads = tuple[tuple[int, int], ...]
@@ -13,19 +13,24 @@ def extent(kernel: int, dilation: int) -> int:
     return dilation * (kernel - 1) + 1
 
 
+def pad_of(padding: str | Pads, axis: int) -> tuple[int, int] | str:
+    """The padding along one spatial axis: its name, or the cells before and after."""
+    return padding if isinstance(padding, str) else padding[axis]
+
+
 def window(size: Dim, kernel: int, stride: int, dilation: int, pad: tuple[int, int] | str) -> Dim:
     """Number of places at which a window fits along one axis."""
     if pad == "same":
-        return (size + (stride - 1)) // stride
-    before, after = (0, 0) if pad == "valid" else pad
-    room = size + (int(before) + int(after)) - extent(kernel, dilation)
+        return floor(size + (stride - 1), stride)
+    before, after = (0, 0) if isinstance(pad, str) else pad
+    room = size + (before + after - extent(kernel, dilation))
     if isinstance(room, int) and room < 0:
         raise ShapeError(
             f"a window of {extent(kernel, dilation)} does not fit into {size} cells",
             0,
             help='use `padding = "same"`, or a smaller kernel',
         )
-    return room // stride + 1
+    return floor(room, stride) + 1
 
 
 def same_padding(size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:

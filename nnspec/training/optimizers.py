@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 from nnspec.fields import arg
 from nnspec.kinds import boolean, real
@@ -22,9 +22,12 @@ class Optimizer:
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {}
+AnyOptimizer = TypeVar("AnyOptimizer", bound=Optimizer)
 
 
-def declare(cls: type[Optimizer]) -> type[Optimizer]:
+@dataclass_transform(frozen_default=True, field_specifiers=(arg,))
+def declare(cls: type[AnyOptimizer]) -> type[AnyOptimizer]:
+    """Class decorator: freeze the declaration and enter it into the catalogue."""
     frozen = dataclass(frozen=True)(cls)
     OPTIMIZERS[frozen.name] = frozen
     return frozen
@@ -38,10 +41,10 @@ class SGD(Optimizer):
     """
 
     name = "SGD"
-    lr: float = arg("learning rate", real(0), 0.01)
-    momentum: float = arg("share of the velocity that is kept", real(0, 1), 0.0)
-    nesterov: bool = arg("whether the step looks ahead", boolean, False)
-    weight_decay: float = arg("times the weight, added to the gradient", real(0), 0.0)
+    lr: float = arg("learning rate", real(0), default=0.01)
+    momentum: float = arg("share of the velocity that is kept", real(0, 1), default=0.0)
+    nesterov: bool = arg("whether the step looks ahead", boolean, default=False)
+    weight_decay: float = arg("times the weight, added to the gradient", real(0), default=0.0)
 
 
 @declare
@@ -52,8 +55,10 @@ class Adam(Optimizer):
     """
 
     name = "Adam"
-    lr: float = arg("learning rate", real(0), 1e-3)
-    beta1: float = arg("share of the mean that is kept", real(0, 1, open_high=True), 0.9)
-    beta2: float = arg("share of the square that is kept", real(0, 1, open_high=True), 0.999)
-    epsilon: float = arg("added to the root", real(0), 1e-8)
-    weight_decay: float = arg("times the weight, added to the gradient", real(0), 0.0)
+    lr: float = arg("learning rate", real(0), default=1e-3)
+    beta1: float = arg("share of the mean that is kept", real(0, 1, open_high=True), default=0.9)
+    beta2: float = arg(
+        "share of the square that is kept", real(0, 1, open_high=True), default=0.999
+    )
+    epsilon: float = arg("added to the root", real(0), default=1e-8)
+    weight_decay: float = arg("times the weight, added to the gradient", real(0), default=0.0)

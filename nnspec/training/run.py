@@ -82,7 +82,7 @@ def train(
     start = initial or initial_weights(training)
     with tempfile.TemporaryDirectory(prefix="nnspec-") as name:
         folder = Path(name)
-        np.savez(folder / "data.npz", **load_data(settings.data, root).arrays())  # type: ignore[arg-type]
+        np.savez(folder / "data.npz", **load_data(settings.data, root).arrays())
         module = write_module(emitted, folder)
         before, after = (folder / f"{part}{target.suffix}" for part in ("initial", "trained"))
         several = len(training.networks) > 1

@@ -95,11 +95,12 @@ def weights_of(model: Graph, seed: int) -> dict[str, Array]:
 
 def _jitter(weight: Weight, array: Array, generator: np.random.Generator) -> Array:
     noise = generator.standard_normal(array.shape)
+    moved: Array = array
     if weight.role == "running_var":  # a variance stays positive
-        return (array * (1 + 0.2 * np.abs(noise))).astype(array.dtype)
-    if array.ndim <= 1 or not weight.trainable:
-        return (array + 0.1 * noise).astype(array.dtype)
-    return array
+        moved = array * (1 + 0.2 * np.abs(noise))
+    elif array.ndim <= 1 or not weight.trainable:
+        moved = array + 0.1 * noise
+    return moved.astype(array.dtype, copy=False)
 
 
 def networks_weights(training: Training, seed: int) -> dict[str, dict[str, Array]]:

@@ -217,7 +217,7 @@ def _outputs(
 
 
 def _losses(
-    training: Training, results: Mapping[str, worker.TrainResult], expected: Sequence[float]
+    training: Training, results: Mapping[str, worker.TrainResult], expected: Sequence[Array]
 ) -> Iterator[Row]:
     """The first loss against the evaluator; the first step's other losses come after an update."""
     subject = f"train {training.name}"

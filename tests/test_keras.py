@@ -1,0 +1,307 @@
+"""Generated Keras as a program: saved and reloaded, trained by `fit`, its own steps taken in order."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from codegen import TARGETS
+from codegen.target import Emitted
+from codegen.weight_map import to_canonical, to_native
+from codegen.worker import TrainRequest, TrainResult
+from nnspec.compiler import compile_source
+from nnspec.diagnostics import Reporter
+from nnspec.graph import Program
+from nnspec.source import Source
+from nnspec.verify import cases
+
+GOLDEN = Path(__file__).parent / "cases" / "golden"
+
+
+def program_of(text: str) -> Program:
+    reporter = Reporter()
+    program = compile_source(Source("<text>", text), reporter)
+    reporter.raise_errors()
+    return program
+
+
+def emit(program: Program) -> Emitted:
+    return TARGETS["keras"].emit(program, stem="case", provenance="A test.")
+
+
+def code(text: str) -> str:
+    (source,) = emit(program_of(text)).files.values()
+    return str(source)
+
+
+def module_of(emitted: Emitted, folder: Path) -> ModuleType:
+    runtime = importlib.import_module("codegen.keras.runtime")
+    path = folder / "case_keras.py"
+    path.write_text(str(*emitted.files.values()), encoding="utf-8")
+    return runtime.load_module(path)  # type: ignore[no-any-return]
+
+
+LANGUAGE = """
+block Mix(width, rate = 0.1) { input x
+  output x + (x -> Dense(width, activation = relu) -> Dropout(rate) -> Dense(6)) }
+model M { input tokens: i64[N, T], extra: f32[N, 4]
+  embed = Embedding(11, 6)
+  weight position: f32[6] = normal(0.02)
+  stem = Dense(6) -> BatchNorm -> relu
+  x = embed(tokens) + position -> Mix(8) -> Mix(9) -> Mix(8, rate = 0.3)
+  x = x -> LSTM(5, returns = "last", bidirectional = true, layers = 2)
+  h = concat(x, extra) -> Dense(6) -> stem
+  output logits = h -> Dense(3), tied = h @ transpose(embed.weight) }
+"""
+
+
+@pytest.mark.framework
+def test_a_saved_model_comes_back(tmp_path: Path) -> None:
+    """`.keras`, in a process that knows only the generated module; two inputs, nested blocks."""
+    import keras
+
+    runtime = importlib.import_module("codegen.keras.runtime")
+    runtime._use("f32")
+    program = program_of(LANGUAGE)
+    module = module_of(emit(program), tmp_path)
+    net = module.M()
+    generator = np.random.default_rng(0)
+    tokens, extra = generator.integers(0, 11, (3, 5)), generator.standard_normal((3, 4), "float32")
+    expected = [np.asarray(o) for o in net(tokens, extra)]
+    lines: list[str] = []
+    net.summary(print_fn=lines.append)
+    assert "Total params" in "\n".join(lines) and "unbuilt" not in "\n".join(lines)
+    net.save(tmp_path / "m.keras")
+    np.savez(tmp_path / "io.npz", tokens, extra, *expected)
+    script = """
+import keras, numpy as np
+import case_keras
+tokens, extra, *expected = np.load("io.npz").values()
+net = keras.saving.load_model("m.keras")
+for a, b in zip(net(tokens, extra), expected, strict=True):
+    np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
+block = net.mix_2
+assert type(block).from_config(block.get_config()).width == 9
+print(type(net).__name__)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert run.stdout.strip() == "M", run.stderr
+    assert keras.saving.get_registered_name(module.M) == "case>M"
+
+
+@pytest.mark.framework
+@pytest.mark.parametrize("name", ["language_model", "siamese", "resnet", "names"])
+def test_weights_survive_the_file(name: str, tmp_path: Path) -> None:
+    """Canonical to native, into a file, out of it, and back."""
+    runtime = importlib.import_module("codegen.keras.runtime")
+    program = program_of((GOLDEN / f"{name}.nn").read_text())
+    emitted = emit(program)
+    module = module_of(emitted, tmp_path)
+    (model,) = program.models
+    entry = emitted.models[model]
+    weights = cases.weights_of(model, 3)
+    path = tmp_path / "m.weights.h5"
+    runtime.save_native(module, entry.class_name, to_native(weights, entry.weight_map), path)
+    found = to_canonical(runtime.load_native(module, entry.class_name, path), entry.weight_map)
+    assert set(found) == set(weights)
+    for key, array in weights.items():
+        np.testing.assert_array_equal(found[key], array)
+
+
+GAN = """
+model Maker { input z: f32[N, 4]
+  output x = z -> Dense(6) -> BatchNorm -> tanh -> Dense(5) }
+model Judge { input x: f32[N, 5]
+  output score = x -> Dense(6, activation = relu) -> Dense(1) }
+train Gan {
+  G = Maker()
+  F = Judge()
+  batch real: f32[N, 5], z: f32[N, 4]
+  fake = G(z)
+  minimize binary_cross_entropy(F(real), 1) + binary_cross_entropy(F(STOP), 0)
+    over F using Adam(lr = 0.05, weight_decay = 0.1)
+  minimize binary_cross_entropy(F(fake), 1) over G using SGD(lr = 0.1, momentum = 0.9, nesterov = true)
+}
+"""
+
+
+def gan(folder: Path, stop: str) -> TrainResult:
+    runtime = importlib.import_module("codegen.keras.runtime")
+    program = program_of(GAN.replace("STOP", stop))
+    emitted = emit(program)
+    (training,) = program.trainings
+    networks = cases.networks_weights(training, 0)
+    request = TrainRequest("Gan", (("G", "Maker"), ("F", "Judge")), 2, (1, 3), "f64")
+    weights = {
+        n.name: to_native(networks[n.name], emitted.models[n.model].weight_map)
+        for n in training.networks
+    }
+    batches = list(cases.batches_of(training, 3, 1))
+    result: TrainResult = runtime.train(module_of(emitted, folder), request, weights, batches)
+    return result
+
+
+@pytest.mark.framework
+def test_updates_come_in_order(tmp_path: Path) -> None:
+    """The second loss sees the judge that the first has updated; each update has its own gradients."""
+    result = gan(tmp_path, "stop_gradient(fake)")
+    assert [len(step) for step in result.losses] == [2, 2, 2]
+    assert [set(g) for g in result.gradients] == [{"F"}, {"G"}]
+    assert set(result.weights) == {"1", "3"}
+    # Without `stop_gradient` the first update would also send gradients into G, but not use them.
+    other = gan(tmp_path, "fake")
+    np.testing.assert_allclose(result.losses, other.losses, rtol=1e-12)
+
+
+@pytest.mark.framework
+def test_a_gan_by_hand(tmp_path: Path) -> None:
+    """The first step, worked out with NumPy and finite differences, and no generated code."""
+    (training,) = program_of(GAN.replace("STOP", "stop_gradient(fake)")).trainings
+    weights = cases.networks_weights(training, 0)
+    g, f = ({k: a.astype("float64") for k, a in w.items()} for w in weights.values())
+    real, z = (a.astype("float64") for a in next(cases.batches_of(training, 1, 1)))
+
+    def judge(f: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
+        h = np.maximum(x @ f["dense.weight"].T + f["dense.bias"], 0)
+        return h @ f["dense_2.weight"].T + f["dense_2.bias"]
+
+    def make(g: dict[str, np.ndarray]) -> np.ndarray:
+        x = z @ g["dense.weight"].T + g["dense.bias"]
+        x = (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-5)
+        x = np.tanh(x * g["batch_norm.weight"] + g["batch_norm.bias"])
+        return x @ g["dense_2.weight"].T + g["dense_2.bias"]
+
+    def softplus(x: np.ndarray) -> np.ndarray:
+        return np.logaddexp(0, x)
+
+    fake = make(g)
+
+    def first(f: dict[str, np.ndarray]) -> float:
+        return float(softplus(-judge(f, real)).mean() + softplus(judge(f, fake)).mean())
+
+    def second(g: dict[str, np.ndarray]) -> float:
+        return float(softplus(-judge(updated, make(g))).mean())
+
+    def gradient(loss: object, at: dict[str, np.ndarray], name: str) -> np.ndarray:
+        slope = np.zeros_like(at[name])
+        for place in np.ndindex(slope.shape):
+            moved = []
+            for h in (1e-6, -1e-6):
+                array = at[name].copy()
+                array[place] += h
+                moved.append(loss({**at, name: array}))  # type: ignore[operator]
+            slope[place] = (moved[0] - moved[1]) / 2e-6
+        return slope
+
+    result = gan(tmp_path, "stop_gradient(fake)")
+    updated = {}
+    for name, array in f.items():
+        slope = gradient(first, f, name) + 0.1 * array
+        # Adam's first step: both corrected means are those of this gradient alone.
+        updated[name] = array - 0.05 * slope / (np.abs(slope) + 1e-8)
+    np.testing.assert_allclose(result.losses[0], [first(f), second(g)], rtol=1e-7)
+    slope = gradient(second, g, "dense_2.weight")
+    np.testing.assert_allclose(result.gradients[1]["G"]["dense_2.kernel"].T, slope, atol=1e-8)
+    # SGD's first step with Nesterov's momentum: the gradient, and 0.9 times it again.
+    expected = g["dense_2.weight"] - 0.1 * 1.9 * slope
+    found = result.weights["1"]["G"]["dense_2.kernel"].T
+    np.testing.assert_allclose(found, expected, atol=1e-8)
+    hidden = (z @ g["dense.weight"].T + g["dense.bias"]).var(0)
+    variance = 0.9 * g["batch_norm.running_var"] + 0.1 * hidden
+    found = result.weights["1"]["G"]["batch_norm.moving_variance"]
+    np.testing.assert_allclose(found, variance, rtol=1e-7)
+
+
+@pytest.mark.framework
+def test_the_program_runs(tmp_path: Path) -> None:
+    """As a command, with several programs and networks; bad files end in one line, not a traceback."""
+    text = (GOLDEN / "two_programs.nn").read_text()
+    program = tmp_path / "case_keras.py"
+    program.write_text(code(text), encoding="utf-8")
+    generator = np.random.default_rng(0)
+    x, y = generator.standard_normal((30, 5), "float32"), generator.integers(0, 3, 30)
+    np.savez(tmp_path / "data.npz", x=x, y=y, validation_x=x, validation_y=y)
+    np.savez(tmp_path / "lacking.npz", x=x)
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, program.name, *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    plain = run("--data", "data.npz", "--save", "plain.weights.h5", "--epochs", "2")
+    assert plain.returncode == 0, plain.stderr
+    assert "Epoch 2/2" in plain.stdout and (tmp_path / "plain.weights.h5").exists()
+    both = run("--program", "Distilled", "--data", "data.npz", "--save", "two.weights.h5")
+    assert both.returncode == 0, both.stderr
+    assert all(f"{n}: " in both.stdout for n in ("loss_1", "val_taught", "val_accuracy"))
+    assert (tmp_path / "two-student.weights.h5").exists()
+    again = ["--program", "Distilled", "--data", "data.npz", "--weights", "two.weights.h5"]
+    assert run(*again, "--epochs", "1").returncode == 0
+    for wrong, message in (
+        (["--data", "absent.npz"], "cannot read absent.npz"),
+        (["--data", "lacking.npz"], "lacking.npz has no column y (found: x)"),
+        (["--data", "data.npz", "--weights", "data.npz"], "cannot load weights from data.npz"),
+        (["--data", "data.npz", "--save", "x.h5"], "--save takes a name that ends in .weights.h5"),
+        (["--data", "data.npz", "--save", "no/x.weights.h5"], "cannot write weights to no/x"),
+    ):
+        failed = run(*wrong)
+        assert failed.returncode == 1 and message in failed.stderr
+        assert "Traceback" not in failed.stderr
+
+
+CLASSIFIER = """
+model M { input x: f32[N, 5]
+  logits = x -> Dense(8, activation = relu) -> DROP Dense(3)
+  output logits, probabilities = softmax(logits) }
+train T { net = M()
+  batch x: f32[N, 5], y: i64[N]
+  logits, _ = net(x)
+  minimize LOSS OVER using Adam()
+  metric accuracy(logits, y) }
+"""
+
+
+def classifier(loss: str = "cross_entropy(logits, y)", over: str = "", drop: str = "") -> str:
+    text = CLASSIFIER.replace("LOSS", loss).replace("OVER", over).replace("DROP", drop)
+    return code(text)
+
+
+def test_fit_where_it_is_enough() -> None:
+    plain = classifier()
+    assert "net.compile(" in plain and "train_step" not in plain and "tensorflow" not in plain
+    assert "def call(self, x):" in plain
+    for other in (
+        classifier("2 * cross_entropy(logits, y)"),
+        classifier(over="over net.dense_2"),
+        classifier('cross_entropy(logits, y, reduction = "sum")'),
+    ):
+        assert "def train_step(self, data):" in other and "net.compile(" not in other
+
+
+def test_models_ask_whether_this_is_training() -> None:
+    """Keras's `fit` tells only those whose `call` has the argument."""
+    assert "def call(self, x, training=None):" in classifier(drop="Dropout(0.5) ->")
+
+
+@pytest.mark.framework
+def test_dropout_drops_under_fit(tmp_path: Path) -> None:
+    """In training only: with rate 0.9 the two losses of `fit` are far apart."""
+    runtime = importlib.import_module("codegen.keras.runtime")
+    runtime._use("f32")
+    text = CLASSIFIER.replace("LOSS OVER", "cross_entropy(logits, y)")
+    module = module_of(emit(program_of(text.replace("DROP", "Dropout(0.9) ->"))), tmp_path)
+    generator = np.random.default_rng(0)
+    x = generator.standard_normal((64, 5)) * 20
+    net = module.M()
+    module.compile_model(net)
+    net.optimizer.learning_rate = 0.0
+    columns = module.prepare(x, generator.integers(0, 3, 64))
+    history = net.fit(*columns, validation_data=columns, verbose=0).history
+    assert abs(history["loss"][0] - history["val_loss"][0]) > 0.5

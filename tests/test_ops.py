@@ -1,0 +1,81 @@
+"""Declarations: documented, with valid examples, and shape rules that agree with brute force."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+
+from nnspec.data.catalogue import DATASETS
+from nnspec.dims import Sym, substitute, symbol
+from nnspec.graph import TensorType
+from nnspec.initializers import INITIALIZERS
+from nnspec.ops import OPS, ShapeError
+from nnspec.ops.windows import same_padding, window
+from nnspec.training.optimizers import OPTIMIZERS
+
+DECLARED = [*OPS.values(), *INITIALIZERS.values(), *OPTIMIZERS.values(), *DATASETS.values()]
+
+
+@pytest.mark.parametrize("cls", DECLARED, ids=lambda c: c.name)
+def test_documented(cls: type) -> None:
+    assert len(inspect.getdoc(cls) or "") > 10
+    for field in cls.arguments():
+        assert field.metadata["doc"], f"{cls.name}.{field.name}"
+        assert field.metadata["kind"].expects
+
+
+@pytest.mark.parametrize("cls", OPS.values(), ids=lambda c: c.name)
+def test_examples_are_valid(cls: type) -> None:
+    examples = list(cls.examples())
+    assert examples or cls.name in ("constant", "random_normal")
+    for example in examples:
+        outputs = example.op.infer(*example.inputs)
+        for weight in example.op.weights(*example.inputs):
+            assert all(isinstance(d, int) and d > 0 for d in weight.shape)
+        flops = substitute(example.op.flops(example.inputs, outputs), {"N": 2, "T": 5})
+        assert isinstance(flops, int) and flops >= 0
+
+
+@pytest.mark.parametrize("size", range(1, 12))
+@pytest.mark.parametrize("kernel", (1, 2, 3, 5))
+@pytest.mark.parametrize("stride", (1, 2, 3))
+@pytest.mark.parametrize("dilation", (1, 2))
+def test_windows_count(size: int, kernel: int, stride: int, dilation: int) -> None:
+    """Count the places at which a window fits, one by one."""
+    reach = dilation * (kernel - 1)
+    before, after = same_padding(size, kernel, stride, dilation)
+    places = len(range(0, size + before + after - reach, stride))
+    assert window(size, kernel, stride, dilation, "same") == places == -(-size // stride)
+    assert after - before in (0, 1), "the odd cell goes to the end"
+    if reach < size:
+        fits = len(range(0, size - reach, stride))
+        assert window(size, kernel, stride, dilation, "valid") == fits
+        n = symbol("n")
+        found = window(n, kernel, stride, dilation, "valid")
+        assert isinstance(found, Sym)
+        assert substitute(found, {"n": size}) == fits
+    else:
+        with pytest.raises(ShapeError):
+            window(size, kernel, stride, dilation, "valid")
+
+
+def test_initial_weights_do_not_change() -> None:
+    """The same on every platform and in every version: files made from a seed stay valid."""
+    from nnspec.graph import Weight
+    from nnspec.weights import initialize
+
+    found = {}
+    for name in ("glorot_uniform", "normal", "orthogonal", "he_normal", "uniform", "zeros"):
+        weight = Weight(
+            TensorType("f32", (6, 5)), name, None, f"{name}.weight", "weight", INITIALIZERS[name]()
+        )
+        found[name] = initialize([weight], 0)[weight.path]
+    first = [float(a[0, 0]) for a in found.values()]
+    expected = [-0.58745474, -0.010472507, 0.38120303, 0.43903422, -0.04938168, 0.0]
+    np.testing.assert_allclose(first, expected, rtol=1e-6)
+    q = found["orthogonal"].astype("f8")
+    np.testing.assert_allclose(q.T @ q, np.eye(5), atol=1e-6)
+    assert np.abs(found["glorot_uniform"]).max() <= (6 / 11) ** 0.5
+    assert not found["zeros"].any()
