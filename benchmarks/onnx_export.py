@@ -32,7 +32,10 @@ def export(name: str) -> dict[str, Any]:
     module = generated("pytorch", SPECS / f"{name}.nn")
     program = nnspec.load(SPECS / f"{name}.nn")
     net = getattr(module, program.models[0].name)().eval()
-    image = torch.zeros(BATCH, 1, 28, 28)
+    kind = program.models[0].graph.inputs[0].type
+    layout = program.build("onnx").models[program.models[0].graph].input_layouts[0]
+    sizes = [BATCH, *(int(str(d)) for d in kind.shape[1:])]
+    image = torch.zeros(*(sizes if layout is None else [sizes[i] for i in (0, 3, 1, 2)]))
 
     def call() -> None:
         torch.onnx.export(
@@ -60,8 +63,9 @@ def latency(name: str, maker: str) -> dict[str, Any]:
     options.intra_op_num_threads = 2
     path = FILES / f"{name}_{maker}.onnx"
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    image = np.random.default_rng(0).random((BATCH, 1, 28, 28), dtype=np.float32)
-    feeds = {session.get_inputs()[0].name: image}
+    (wanted,) = session.get_inputs()
+    image = np.random.default_rng(0).random((BATCH, *wanted.shape[1:]), dtype=np.float32)
+    feeds = {wanted.name: image}
     return {"seconds": median_of(lambda: session.run(None, feeds), 400, 50)}
 
 

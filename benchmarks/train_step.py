@@ -69,13 +69,13 @@ def pytorch_by_hand() -> dict[str, Any]:
     image = torch.from_numpy(IMAGES.transpose(0, 3, 1, 2).copy())
     label = torch.from_numpy(LABELS)
 
-    def step() -> None:
+    def step() -> tuple[float, float]:
         logits = net(image)
         loss = F.cross_entropy(logits, label)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        (logits.argmax(1) == label).float().mean()
+        return loss.item(), (logits.argmax(1) == label).float().mean().item()
 
     return {"seconds": median_of(step, 40)}
 
@@ -84,7 +84,8 @@ def keras_generated() -> dict[str, Any]:
     module = generated("keras")
     net = module.DigitsCNN()
     module.compile_model(net)
-    return {"seconds": median_of(lambda: net.train_on_batch(IMAGES, LABELS), 40)}
+    batch = module.prepare(IMAGES, LABELS)
+    return {"seconds": median_of(lambda: net.train_on_batch(*batch), 40)}
 
 
 def keras_by_hand() -> dict[str, Any]:

@@ -1,0 +1,76 @@
+"""Initial values: their distribution, their independence of one another, orthonormal matrices."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnspec.graph import TensorType, Weight
+from nnspec.initializers import INITIALIZERS, ForgetBias, Initializer, fans_of
+from nnspec.weights import initialize
+
+SHAPE, FANS = (300, 200), (200, 300)
+
+
+def draw(initializer: Initializer, shape: tuple[int, ...] = SHAPE, seed: int = 0) -> Any:
+    return initializer.sample(shape, FANS, np.random.Generator(np.random.PCG64(seed)))
+
+
+@pytest.mark.parametrize(
+    ("initializer", "deviation"),
+    [
+        (INITIALIZERS["normal"](0.3), 0.3),
+        (INITIALIZERS["uniform"](-1.0, 1.0), 1 / math.sqrt(3)),
+        (INITIALIZERS["glorot_uniform"](), math.sqrt(2 / 500)),
+        (INITIALIZERS["glorot_normal"](), math.sqrt(2 / 500)),
+        (INITIALIZERS["he_uniform"](), math.sqrt(2 / 200)),
+        (INITIALIZERS["he_normal"](), math.sqrt(2 / 200)),
+    ],
+    ids=lambda v: getattr(v, "name", ""),
+)
+def test_distribution(initializer: Initializer, deviation: float) -> None:
+    values = draw(initializer)
+    assert values.shape == SHAPE and values.dtype == np.float64
+    assert abs(values.mean()) < 4 * deviation / math.sqrt(values.size)
+    assert values.std() == pytest.approx(deviation, rel=0.02)
+
+
+@pytest.mark.parametrize("shape", [(7, 7), (12, 5), (5, 12), (8, 3, 2, 2), (1, 4), (4, 1)])
+def test_orthogonal(shape: tuple[int, ...]) -> None:
+    matrix = draw(INITIALIZERS["orthogonal"](2.0), shape).reshape(shape[0], -1) / 2
+    fewer = matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix
+    np.testing.assert_allclose(fewer, np.eye(len(fewer)), atol=1e-13)
+
+
+def test_forget_gate_starts_open() -> None:
+    bias = draw(ForgetBias(3), (12,))
+    assert bias.tolist() == [0] * 3 + [1] * 3 + [0] * 6
+    assert "forget_bias" not in INITIALIZERS, "only the compiler makes it"
+
+
+def test_fans_of_a_free_weight() -> None:
+    assert fans_of((5, 7), None) == (5, 7)
+    assert fans_of((3, 3, 5, 7), None) == (45, 63)
+    assert fans_of((5,), None) == (5, 5)
+    assert fans_of((), None) == (1, 1)
+    assert fans_of((5, 7), (2, 3)) == (2, 3)
+
+
+def weight(path: str) -> Weight:
+    return Weight(
+        TensorType("f32", (4, 3)),
+        path=path,
+        role="weight",
+        initializer=INITIALIZERS["glorot_uniform"](),
+    )
+
+
+def test_a_weight_depends_on_its_path_and_the_seed_alone() -> None:
+    alone = initialize([weight("a")], 0)["a"]
+    both = initialize([weight("b"), weight("a")], 0)
+    assert alone.dtype == np.float32
+    assert (both["a"] == alone).all() and (both["b"] != alone).all()
+    assert (initialize([weight("a")], 1)["a"] != alone).all()

@@ -1,0 +1,131 @@
+"""Canonical files: the same bytes from the same weights, and a clear word on every file that does not fit."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnspec import weights
+from nnspec.codes import explanation
+from nnspec.diagnostics import SpecError
+from nnspec.graph import TensorType, Weight
+
+MODEL = [
+    Weight(TensorType("f32", (2, 3)), path="dense.weight", role="weight"),
+    Weight(TensorType("f32", (2,)), path="dense.bias", role="bias"),
+]
+ARRAYS = {
+    "dense.weight": np.arange(6, dtype="f4").reshape(2, 3),
+    "dense.bias": np.array([7, 8], "f4"),
+}
+
+
+def problems(path: Path) -> list[Any]:
+    with pytest.raises(SpecError) as caught:
+        weights.load_for(path, MODEL)
+    for found in caught.value.diagnostics:
+        assert len(explanation(found.code)) > 100
+    return list(caught.value.diagnostics)
+
+
+def entry(dtype: str, shape: list[Any], start: int, end: int) -> dict[str, Any]:
+    return {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
+
+
+def raw(path: Path, header: bytes | object, body: bytes = b"", length: int | None = None) -> Path:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text) if length is None else length) + text + body)
+    return path
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    weights.save(first, ARRAYS)
+    weights.save(second, dict(reversed(ARRAYS.items())))
+    assert first.read_bytes() == second.read_bytes()
+    assert {p.name for p in tmp_path.iterdir()} == {"a.safetensors", "b.safetensors"}
+    for name, array in weights.load_for(first, MODEL).items():
+        assert array.dtype == np.float32
+        np.testing.assert_array_equal(array, ARRAYS[name])
+
+
+def test_one_network_of_several(tmp_path: Path) -> None:
+    path = tmp_path / "gan.safetensors"
+    both = {f"{n}.{k}": a + i for i, n in enumerate("GD") for k, a in ARRAYS.items()}
+    weights.save(path, both)
+    found = weights.load_for(path, MODEL, prefix="D.")
+    np.testing.assert_array_equal(found["dense.bias"], [8, 9])
+
+
+def test_names_that_do_not_fit(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    weights.save(path, {"dense.wieght": ARRAYS["dense.weight"], "dense.bias": ARRAYS["dense.bias"]})
+    lacks, extra = problems(path)
+    assert lacks.code == "E0613" and "`dense.weight`" in lacks.message
+    assert lacks.helps == ("did you mean `dense.wieght`?",)
+    assert extra.code == "E0614" and "`dense.wieght`" in extra.message
+
+
+def test_shapes_and_types_that_do_not_fit(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    weights.save(path, {"dense.weight": np.zeros((3, 2), "f4"), "dense.bias": np.zeros(2, "int32")})
+    shape, dtype = problems(path)
+    assert shape.code == "E0615" and "[3, 2]" in shape.message and "f32[2, 3]" in shape.message
+    assert dtype.code == "E0616" and "int32" in dtype.message
+
+
+def test_unreadable(tmp_path: Path) -> None:
+    assert problems(tmp_path / "none.safetensors")[0].code == "E0611"
+    assert problems(tmp_path)[0].code == "E0611"
+
+
+BROKEN: dict[str, tuple[object, bytes, int | None]] = {
+    "header beyond the file": (b"{}", b"", 2**62),
+    "header of the greatest length": (b"{}", b"", 2**64 - 1),
+    "not JSON": (b"not json", b"", None),
+    "not text": (b"\xff\xfe{}", b"", None),
+    "nested deeply": (b'{"a":' + b"[" * 100_000, b"", None),
+    "endless number": (b'{"a":' + b"9" * 10_000 + b"}", b"", None),
+    "a list": ([1, 2], b"", None),
+    "cut off": ({"dense.weight": entry("F32", [2, 3], 0, 24)}, b"\0" * 9, None),
+    "bytes left over": ({"dense.weight": entry("F32", [2, 3], 0, 24)}, b"\0" * 99, None),
+    "overlapping": (
+        {"a": entry("F32", [2, 3], 0, 24), "b": entry("F32", [2, 3], 0, 24)},
+        b"\0" * 24,
+        None,
+    ),
+    "begins before the data": ({"a": entry("F32", [2, 3], -5, 24)}, b"\0" * 24, None),
+    "absurd size": ({"a": entry("F32", [10**30, 3], 0, 24)}, b"\0" * 24, None),
+    "size that overflows": ({"a": entry("F32", [2**40, 2**40], 0, 24)}, b"\0" * 24, None),
+    "unknown type": ({"a": entry("X7", [2, 3], 0, 24)}, b"\0" * 24, None),
+    "entry without offsets": ({"a": {"dtype": "F32"}}, b"", None),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_file(name: str, tmp_path: Path) -> None:
+    header, body, length = BROKEN[name]
+    (found,) = problems(raw(tmp_path / "w.safetensors", header, body, length))
+    assert found.code == "E0612"
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x04\x95cos\nsystem\n."])
+def test_other_formats(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(content)
+    assert problems(path)[0].code == "E0612"
+
+
+def test_every_cut_of_a_file_is_refused(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.safetensors"
+    weights.save(whole, ARRAYS)
+    data = whole.read_bytes()
+    for length in range(len(data)):
+        cut = tmp_path / "cut.safetensors"
+        cut.write_bytes(data[:length])
+        assert problems(cut)[0].code == "E0612"
