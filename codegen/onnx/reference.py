@@ -4,15 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
 
 from codegen.layout import lower, lower_training
 from codegen.onnx.module import build, build_step
 from codegen.weight_map import Array
 from nnspec.graph import Graph
+from nnspec.ops.windows import same_padding
 from nnspec.training.program import Minimize, Training
 
 OPSET = 20
+
+
+class MaxPool(OpRun):
+    """The operator as its specification has it: the evaluator's own mixes up the axes of uneven pads."""
+
+    op_domain = ""
+
+    def _run(
+        self,
+        x: Array,
+        auto_pad: str | None = None,
+        ceil_mode: int | None = None,
+        dilations: Sequence[int] | None = None,
+        kernel_shape: Sequence[int] = (),
+        pads: Sequence[int] | None = None,
+        storage_order: int | None = None,
+        strides: Sequence[int] | None = None,
+    ) -> tuple[Array]:
+        steps = strides or [1] * len(kernel_shape)
+        around = [(0, 0), (0, 0)]
+        for i, (size, kernel, step) in enumerate(
+            zip(x.shape[2:], kernel_shape, steps, strict=True)
+        ):
+            if auto_pad == "SAME_UPPER":
+                around.append(same_padding(size, kernel, step, 1))
+            else:
+                around.append((pads[i], pads[i + len(kernel_shape)]) if pads else (0, 0))
+        padded = np.pad(x, around, constant_values=-np.inf)
+        axes = tuple(range(2, x.ndim))
+        view = np.lib.stride_tricks.sliding_window_view
+        windows = view(padded, tuple(kernel_shape), axes)  # type: ignore[call-overload]
+        places = (slice(None), slice(None), *(slice(None, None, step) for step in steps))
+        return (windows[places].max(axis=tuple(range(x.ndim, windows.ndim))),)
 
 
 def outputs(model: Graph, weights: Mapping[str, Array], inputs: Sequence[Array]) -> list[Array]:
@@ -20,7 +56,7 @@ def outputs(model: Graph, weights: Mapping[str, Array], inputs: Sequence[Array])
     lowered = lower(model, boundary="NHWC")
     proto, _ = build(lowered, weights, opset=OPSET, metadata={})
     feeds = {i.name: a for i, a in zip(proto.graph.input, inputs, strict=True)}
-    return list(ReferenceEvaluator(proto).run(None, feeds))
+    return list(ReferenceEvaluator(proto, new_ops=[MaxPool]).run(None, feeds))
 
 
 def losses(
@@ -33,5 +69,5 @@ def losses(
         i.name: a.transpose(0, 3, 1, 2) if layout == "NCHW" else a
         for i, a, layout in zip(proto.graph.input, batch, lowered.batch_layouts, strict=True)
     }
-    found = list(ReferenceEvaluator(proto).run(None, feeds))
+    found = list(ReferenceEvaluator(proto, new_ops=[MaxPool]).run(None, feeds))
     return found[: sum(isinstance(s, Minimize) for s in training.steps)]
