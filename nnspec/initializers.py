@@ -1,8 +1,8 @@
 """How weights begin: each initialiser is a value of the language (`normal(0.02)`, `glorot_uniform`).
 
 Every weight draws from a generator of its own, seeded by the seed and the weight's path, so editing
-one layer never changes another's beginning. Draws are made in f64 from PCG64's raw bits; what the
-mathematics library of a platform may change lies far below f32's rounding.
+one layer never changes another's beginning. Draws are made in f64 from PCG64's bits by arithmetic
+that every machine rounds alike (`nnspec/exact.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import numpy as np
 
+from nnspec.exact import normal_quantile
 from nnspec.fields import arg
 from nnspec.kinds import real
 
@@ -61,14 +62,8 @@ def fans_of(shape: tuple[int, ...], fans: Fans) -> tuple[int, int]:
 
 
 def normals(shape: tuple[int, ...], generator: np.random.Generator) -> Array:
-    """Standard normal values by Box and Muller from uniform ones."""
-    count = math.prod(shape)
-    half = (count + 1) // 2
-    radius = np.sqrt(-2.0 * np.log1p(-generator.random(half)))
-    angle = 2.0 * np.pi * generator.random(half)
-    both = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
-    values: Array = both[:count].reshape(shape)
-    return values
+    """Standard normal values: the quantiles of uniform ones (0 has none)."""
+    return normal_quantile(np.maximum(generator.random(shape), 2.0**-54))
 
 
 @declare
