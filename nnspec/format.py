@@ -306,7 +306,7 @@ def broken(expr: tree.Expr, indent: int, column: int) -> str:
     match expr:
         case tree.Pipe():
             head, stages = spine(expr)
-            parts = [broken(head, indent, column)]
+            parts = [parenthesised(head, PIPE, broken(head, indent, column))]
             parts += ["-> " + parenthesised(s, OR, broken(s, inner, inner + 3)) for s in stages]
             return pad.join(parts)
         case tree.Call(function=function, arguments=arguments) if arguments:
