@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import nnspec
+from codegen.target import Emitted
+from nnspec.graph import Program
 from nnspec.verify.report import Row, difference
 
 SPECS = sorted((Path(__file__).parent.parent / "specs").glob("*.nn"))
@@ -38,3 +41,46 @@ def test_difference_sees_what_it_should() -> None:
     assert difference(a[:2], a)[1] == float("inf")
     assert difference(np.array([1.0, np.nan, 3.0]), a)[1] == float("inf")
     assert difference(np.array([1e-9]), np.array([0.0]))[1] == float("inf")
+
+
+class Mistaken:
+    """PyTorch, with a mistake put into what it generates."""
+
+    def __init__(self, before: str, after: str) -> None:
+        from codegen import TARGETS
+
+        self.target, self.before, self.after = TARGETS["pytorch"], before, after
+        self.name, self.extra, self.modules, self.suffix = "pytorch", None, (), ".safetensors"
+
+    def emit(self, program: Program, *, stem: str, provenance: str) -> Emitted:
+        emitted = self.target.emit(program, stem=stem, provenance=provenance)
+        files = {n: str(t).replace(self.before, self.after) for n, t in emitted.files.items()}
+        return replace(emitted, files=files)
+
+
+def test_a_wrong_model_is_found_with_its_line() -> None:
+    from nnspec.verify.run import verify
+
+    spec = nnspec.load("specs/digits_cnn.nn")
+    wrong = Mistaken("nn.MaxPool2d(2)", "nn.AvgPool2d(2)")
+    report = verify(replace(spec.program, trainings=()), [wrong])
+    assert not report.agrees
+    (culprit,) = report.culprits
+    assert culprit.node == "max_pool2d"
+    assert str(culprit.span).endswith("specs/digits_cnn.nn:7:8")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "quantity"),
+    [
+        ("Adam(net.parameters())", "Adam(net.parameters(), eps=1e-7)", "weights after 1 step"),
+        ("F.cross_entropy(logits, label)", "F.cross_entropy(logits, label) * 1.001", "loss"),
+    ],
+)
+def test_a_wrong_program_is_found(before: str, after: str, quantity: str) -> None:
+    from codegen import TARGETS
+    from nnspec.verify.run import verify
+
+    program = replace(nnspec.load("specs/digits_mlp.nn").program, models=())
+    report = verify(program, [TARGETS["gluon"], Mistaken(before, after)])
+    assert quantity in {r.quantity for r in report.rows if not r.agrees}
