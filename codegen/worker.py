@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from codegen.generated import load_module
 from codegen.weight_map import Array
 from nnspec.diagnostics import Diagnostic, SpecError
 
@@ -198,7 +199,7 @@ def _perform(runtime: Any, job: dict[str, Any]) -> Any:
             request["dtype"],
         )
     task = kind(**job)
-    module = runtime.load_module(Path(task.module))
+    module = load_module(Path(task.module))
     match task:
         case Predict():
             return runtime.predict(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from graphs import example_graph
 
+from codegen.generated import load_module
 from codegen.onnx import reference
 from codegen.target import Emitted, Target
 from codegen.weight_map import Array, to_native
@@ -62,7 +63,7 @@ def run_case(
     emitted = target.emit(Program((case.model,)), stem="case", provenance="conformance")
     path = folder / "case.py"
     path.write_text(emitted_text(emitted), encoding="utf-8")
-    module: ModuleType = runtime.load_module(path)
+    module: ModuleType = load_module(path)
     entry = emitted.models[case.model]
     weights = to_native(case.weights, entry.weight_map)
     inputs = [to_layout(a, x) for a, x in zip(case.inputs, entry.input_layouts, strict=True)]

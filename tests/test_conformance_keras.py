@@ -9,6 +9,7 @@ import pytest
 from conformance import Case, emitted_text, op_cases, run_case
 
 from codegen import TARGETS
+from codegen.generated import load_module
 from codegen.keras.module import DIALECT
 from nnspec.graph import Program
 from nnspec.ops import OPS
@@ -40,12 +41,10 @@ def test_gradients_are_finite(case: Case, tmp_path: Path) -> None:
     """In training mode, for every weight and every operand of floats."""
     import tensorflow as tf
 
-    from codegen.keras import runtime
-
     emitted = TARGETS["keras"].emit(Program((case.model,)), stem="case", provenance="conformance")
     path = tmp_path / "case.py"
     path.write_text(emitted_text(emitted), encoding="utf-8")
-    net = getattr(runtime.load_module(path), emitted.models[case.model].class_name)()
+    net = getattr(load_module(path), emitted.models[case.model].class_name)()
     inputs = [tf.convert_to_tensor(a) for a in case.inputs]
     floats = [x for x in inputs if x.dtype.is_floating]
     with tf.GradientTape() as tape:

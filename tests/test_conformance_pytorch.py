@@ -9,6 +9,7 @@ import pytest
 from conformance import Case, emitted_text, op_cases, run_case
 
 from codegen import TARGETS
+from codegen.generated import load_module
 from codegen.pytorch.module import DIALECT
 from nnspec.graph import Program
 from nnspec.ops import OPS
@@ -29,13 +30,11 @@ def test_gradients_are_finite(case: Case, tmp_path: Path) -> None:
     """In training mode, for every weight and every operand of floats."""
     import torch
 
-    from codegen.pytorch import runtime
-
     emitted = TARGETS["pytorch"].emit(Program((case.model,)), stem="case", provenance="conformance")
     path = tmp_path / "case.py"
     path.write_text(emitted_text(emitted), encoding="utf-8")
     entry = emitted.models[case.model]
-    net = getattr(runtime.load_module(path), entry.class_name)().train()
+    net = getattr(load_module(path), entry.class_name)().train()
     inputs = [
         torch.tensor(to_layout(a, x)) for a, x in zip(case.inputs, entry.input_layouts, strict=True)
     ]

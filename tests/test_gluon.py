@@ -20,6 +20,7 @@ from graphs import example_graph
 import nnspec
 from codegen import gluon
 from codegen.dialect import Unsupported
+from codegen.generated import load_module
 from codegen.gluon.records import kept_graphs, moves_once
 from codegen.gluon.reshape import reshape_codes
 from codegen.weight_map import to_native
@@ -110,14 +111,13 @@ def test_ways_to_run(path: Path, model: Graph, tmp_path: Path) -> None:
 def _module(
     path: Path, style: str, case: Any, folder: Path
 ) -> tuple[Any, list[Any], dict[str, Any]]:
-    from codegen.gluon import runtime
 
     made = emitted(path, style)
     ((name, text),) = made.files.items()
     (folder / name).write_text(str(text))
     entry = made.models[case.model]
     inputs = [to_layout(a, x) for a, x in zip(case.inputs, entry.input_layouts, strict=True)]
-    return runtime.load_module(folder / name), inputs, to_native(case.weights, entry.weight_map)
+    return load_module(folder / name), inputs, to_native(case.weights, entry.weight_map)
 
 
 def _other_ways(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from codegen import TARGETS
+from codegen.generated import load_module
 from codegen.target import Emitted
 from codegen.weight_map import to_canonical, to_native
 from codegen.worker import TrainRequest, TrainResult
@@ -41,10 +42,9 @@ def code(text: str) -> str:
 
 
 def module_of(emitted: Emitted, folder: Path) -> ModuleType:
-    runtime = importlib.import_module("codegen.keras.runtime")
     path = folder / "case_keras.py"
     path.write_text(str(*emitted.files.values()), encoding="utf-8")
-    return runtime.load_module(path)  # type: ignore[no-any-return]
+    return load_module(path)
 
 
 LANGUAGE = """

@@ -5,10 +5,8 @@ Called by `codegen.worker`, in a process of its own.
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,17 +47,6 @@ def _import_mxnet() -> Any:
 
 
 mx = _import_mxnet()
-
-
-def load_module(path: Path) -> ModuleType:
-    """The generated program as a module."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise SystemExit(f"{path} is not a Python program")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def predict(

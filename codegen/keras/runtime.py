@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,16 +19,6 @@ import numpy as np
 from codegen.program import snake
 from codegen.weight_map import Array
 from codegen.worker import TrainRequest, TrainResult, Weights
-
-
-def load_module(path: Path) -> ModuleType:
-    """Import a generated file."""
-    spec = importlib.util.spec_from_file_location(f"generated_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module.__name__] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def predict(

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from codegen.dialect import Application, Result
 from codegen.forward import Forward
-from codegen.python_source import Expr, Literal, Name, Operator, Slice, Tuple, lift
+from codegen.python_source import Expr, Literal, Name, Operator
+from codegen.subscripts import part
 from nnspec.graph import Node
 from nnspec.ops.activations import LogSoftmax, Relu, Sigmoid, Softmax, Tanh
 from nnspec.ops.algebra import MatMul
@@ -137,24 +138,6 @@ def transpose(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Resul
 def concat(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
     assert isinstance(node.op, Concat)
     return Name("torch.cat")(list(operands), dim=node.op.axis)
-
-
-def part(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
-    """`x[:, 1:-1, 0]`."""
-    op = node.op
-    assert isinstance(op, Part)
-    indices: list[Expr] = []
-    for axis, (start, end, step) in enumerate(zip(op.starts, op.ends, op.steps, strict=True)):
-        if axis in op.squeeze:
-            indices.append(lift(start or 0))
-        else:
-            bounds = (start or None, end, None if step == 1 else step)
-            indices.append(Slice(*(None if b is None else lift(b) for b in bounds)))
-    while indices and indices[-1] == Slice():
-        indices.pop()
-    if not indices:
-        return operands[0]
-    return operands[0][indices[0] if len(indices) == 1 else Tuple(tuple(indices))]
 
 
 def cast(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:

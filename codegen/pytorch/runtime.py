@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,16 +16,6 @@ from codegen.weight_map import Array
 from codegen.worker import TrainRequest, TrainResult, Weights
 
 _DTYPES = {"f32": torch.float32, "f64": torch.float64}
-
-
-def load_module(path: Path) -> ModuleType:
-    """Import a generated file."""
-    spec = importlib.util.spec_from_file_location(f"generated_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module.__name__] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def predict(
