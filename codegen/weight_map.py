@@ -40,15 +40,19 @@ class Reorder:
     grid: tuple[int, ...]
     order: tuple[int, ...]
 
-    def _index(self) -> Array:
-        count = int(np.prod(self.grid))
-        return np.arange(count).reshape(self.grid).transpose(self.order).ravel()
-
     def apply(self, array: Array) -> Array:
-        return array.take(self._index(), axis=self.axis)
+        return self._turn(array, self.grid, self.order)
 
     def undo(self, array: Array) -> Array:
-        return array.take(np.argsort(self._index()), axis=self.axis)
+        turned = tuple(self.grid[i] for i in self.order)
+        return self._turn(array, turned, tuple(int(i) for i in np.argsort(self.order)))
+
+    def _turn(self, array: Array, grid: tuple[int, ...], order: tuple[int, ...]) -> Array:
+        before, after = array.shape[: self.axis], array.shape[self.axis + 1 :]
+        inner = tuple(self.axis + i for i in order)
+        end = self.axis + len(grid)
+        axes = (*range(self.axis), *inner, *range(end, end + len(after)))
+        return array.reshape(*before, *grid, *after).transpose(axes).reshape(array.shape)
 
 
 @dataclass(frozen=True)
