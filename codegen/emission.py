@@ -57,11 +57,6 @@ def described(program: LoweredProgram) -> Callable[[Graph], str]:
     return describe
 
 
-def described_logical(graph: Graph) -> str:
-    """The same for a target that keeps the language's layout."""
-    return described(LoweredProgram({}, ()))(graph)
-
-
 def _values(names: list[str], values: tuple[Value, ...], layouts: Layouts) -> str:
     texts = []
     for name, value, layout in zip(names, values, layouts, strict=False):

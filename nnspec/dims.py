@@ -92,7 +92,8 @@ class Sym:
         text = ""
         # Plain numbers last, and what is added before what is taken away: `H + 1`, `4 - T`.
         for monomial, k in sorted(self.terms, key=lambda t: (t[1] < 0, not t[0], str(t[0]))):
-            alone = abs(k) == 1 and len(monomial) == 1
+            # `-(T // 2)`: without the brackets the sign would be the dividend's.
+            alone = len(monomial) == 1 and (k == 1 or (k == -1 and text != ""))
             factors = [str(a) if alone or isinstance(a, str) else f"({a})" for a in monomial]
             if abs(k) != 1 or not factors:
                 factors.append(str(abs(k)))

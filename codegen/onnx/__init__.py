@@ -18,7 +18,6 @@ name = "onnx"
 extra: str | None = "cpu"
 modules: tuple[str, ...] = ("onnxruntime",)
 suffix = ".onnx"
-is_python = False
 
 OPSETS = range(17, 25)
 

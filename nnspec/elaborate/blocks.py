@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nnspec import tree
-from nnspec.diagnostics import Label, SpecError
+from nnspec.diagnostics import Label, SpecError, did_you_mean
 from nnspec.elaborate import layers, statements
 from nnspec.elaborate.builder import Builder
 from nnspec.elaborate.errors import error
@@ -152,8 +152,6 @@ def bind_parameters(
 def _parameter(body: Body, owner: str, parameter: tree.Parameter, given: dict[str, Any]) -> Any:
     name = parameter.name.text
     if parameter.type is not None and parameter.type.text not in layers.PARAMETER_TYPES:
-        from nnspec.diagnostics import did_you_mean
-
         known = layers.PARAMETER_TYPES
         raise error(
             "E0311",

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from nnspec import tree
 from nnspec.diagnostics import Diagnostic, Label
 from nnspec.elaborate.session import Body
+from nnspec.elaborate.statements import bound_names
 from nnspec.source import Span
 
 
 def lint(body: Body, statements: Sequence[tree.Statement]) -> None:
     """Bindings that nobody reads."""
-    from nnspec.elaborate.statements import bound_names
-
     if body.failed:
         return
     places: dict[str, Span] = {}

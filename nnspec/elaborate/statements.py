@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from nnspec import tree
-from nnspec.diagnostics import Label, SpecError
+from nnspec.diagnostics import Label, SpecError, did_you_mean
 from nnspec.dims import Dim, symbol
-from nnspec.elaborate import layers, operators
+from nnspec.elaborate import arguments, layers, operators
 from nnspec.elaborate.builder import Builder
 from nnspec.elaborate.builtins import show
 from nnspec.elaborate.errors import error
@@ -22,6 +22,7 @@ from nnspec.elaborate.values import (
     FunctionLayer,
     Layer,
     Poisoned,
+    Reference,
     clone,
     describe,
 )
@@ -167,8 +168,6 @@ def tensor_type(body: Body, written: tree.TensorType, declare: bool) -> TensorTy
     """A written type; with `declare`, names without a value become symbolic sizes."""
     dtype = written.dtype.text
     if dtype not in DTYPES:
-        from nnspec.diagnostics import did_you_mean
-
         raise error(
             "E0403",
             f"there is no dtype `{dtype}`",
@@ -182,18 +181,16 @@ def tensor_type(body: Body, written: tree.TensorType, declare: bool) -> TensorTy
             if dim.text == "_":
                 shape.append(symbol(_anonymous(body)))
                 continue
-            if (
-                dim.text not in body.scope.bindings
-                and dim.text not in body.sizes
-                and _unbound(body, dim)
-            ):
+            if _is_new(body, dim):
                 body.sizes[dim.text] = symbol(dim.text)
         shape.append(size(body, dim))
     return TensorType(dtype, tuple(shape))
 
 
-def _unbound(body: Body, dim: tree.Name) -> bool:
-    return body.module.find(dim.text) is None and dim.text not in body.module.constants
+def _is_new(body: Body, dim: tree.Name) -> bool:
+    """Whether nothing gives the name of a size a meaning yet."""
+    here = dim.text in body.scope.bindings or dim.text in body.sizes
+    return not here and body.module.find(dim.text) is None and dim.text not in body.module.constants
 
 
 def _anonymous(body: Body) -> str:
@@ -245,33 +242,14 @@ def _given(body: Body, written: tree.TypedName) -> Value:
     value = body.given[len(body.inputs)]
     named = Value(value.type, written.name.text, written.name.span)
     if written.type is not None:
-        # Sizes that this type names are those of the tensor it is given.
-        inner = dict(body.sizes)
-        body.sizes = {}
-        shape = []
-        for dim in written.type.shape:
-            known = isinstance(dim, tree.Name) and (
-                dim.text in body.scope.bindings or dim.text in inner or not _unbound(body, dim)
-            )
-            body.sizes = (
-                inner | body.sizes if known or not isinstance(dim, tree.Name) else body.sizes
-            )
-            shape.append(dim)
-        body.sizes = inner
-        fresh = {
-            d.text
-            for d in shape
-            if isinstance(d, tree.Name)
-            and d.text not in body.scope.bindings
-            and d.text not in inner
-            and _unbound(body, d)
-        }
+        # Sizes that this type is the first to name are those of the tensor that is given.
+        fresh = [
+            d.text for d in written.type.shape if isinstance(d, tree.Name) and _is_new(body, d)
+        ]
         declared = tensor_type(body, written.type, True)
         learned: dict[str, Dim] = {}
         fits = match(declared, value.type, learned)
-        for symbolic in fresh:
-            if symbolic != "_":
-                body.sizes[symbolic] = learned.get(symbolic, body.sizes[symbolic])
+        body.sizes |= {name: learned[name] for name in fresh if name in learned}
         if not fits:
             raise mismatch(
                 body.name,
@@ -349,9 +327,6 @@ def _weight(body: Body, statement: tree.Weight) -> None:
 
 
 def _initializer(value: Any, statement: tree.Weight) -> Initializer:
-    from nnspec.elaborate import arguments
-    from nnspec.elaborate.values import Reference
-
     at = statement.initializer.span
     if isinstance(value, Reference) and value.kind == "initializer":
         made: Initializer = arguments.construct(value.target, (), {}, at)

@@ -8,7 +8,7 @@ from typing import Any
 
 from nnspec import tree
 from nnspec.diagnostics import Label, did_you_mean
-from nnspec.elaborate import statements
+from nnspec.elaborate import arguments, statements
 from nnspec.elaborate.blocks import bind_parameters, later_names, model_graph
 from nnspec.elaborate.builder import Builder
 from nnspec.elaborate.errors import error
@@ -143,8 +143,6 @@ class Program:
                 (Label(self.settings[name][1], "first here"),),
             )
         if isinstance(value, Reference) and value.kind == "data":
-            from nnspec.elaborate import arguments
-
             value = arguments.construct(value.target, (), {}, span).source()
         setting = SETTINGS[name]
         if name == "precision" and value in ("bf16", "f16"):

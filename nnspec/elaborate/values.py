@@ -12,7 +12,7 @@ from typing import Any
 
 from nnspec import tree
 from nnspec.dims import Sym
-from nnspec.graph import TensorType, Value, Weight
+from nnspec.graph import Value, Weight
 from nnspec.initializers import Initializer
 from nnspec.ops import Op
 from nnspec.source import Span
@@ -83,7 +83,6 @@ class OpLayer(Layer):
     op: Op
     activation: Any = None
     weights: tuple[Weight, ...] | None = None
-    built_for: TensorType | None = None
 
     def clone(self) -> Layer:
         return OpLayer(self.span, self.op, clone(self.activation))

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from codegen.weight_map import Array
 from nnspec.source import Span
-
-Quantity = Literal["outputs", "loss", "gradients", "weights after 1 step", "weights after 10 steps"]
 
 # Relative to the tensor's scale (its greatest absolute value). Outputs, losses and gradients are of
 # f32: one rounding is 6e-8; a sum over a few thousand products, taken in another order, reaches 1e-6.
