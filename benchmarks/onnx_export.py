@@ -15,8 +15,8 @@ from train_step import generated
 
 import nnspec
 from codegen import TARGETS
-from nnspec.graph import weights
-from nnspec.weights import initialize
+from nnspec.graph.graph import weights
+from nnspec.graph.weights import initialize
 
 SPECS = Path(__file__).parent.parent / "specs"
 NAMES = ("digits_cnn", "digits_mlp", "digits_convnet", "digits_autoencoder", "digits_lstm")

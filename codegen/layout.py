@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from codegen.target import Layouts
-from codegen.weight_map import Reorder, Transform
-from nnspec.dims import Dim
-from nnspec.graph import Call, Graph, Node, TensorType, Value, Weight, walk
-from nnspec.kinds import Kind
-from nnspec.ops import OPS, Layout, Op
-from nnspec.training.program import Metric, Minimize, Network, Training, TrainStep
+from nnspec.catalogue.ops import OPS, Layout, Op
+from nnspec.core.dims import Dim
+from nnspec.core.kinds import Kind
+from nnspec.graph.graph import Call, Graph, Node, TensorType, Value, Weight, walk
+from nnspec.graph.training import Metric, Minimize, Network, Training, TrainStep
+from nnspec.graph.weight_map import Reorder, Transform
 
 FIRST = (0, 3, 1, 2)
 """Axes of NHWC in the order in which NCHW keeps them."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from codegen.weight_map import WeightMap
-from nnspec.graph import Graph, Program
+from nnspec.graph.graph import Graph, Program
+from nnspec.graph.weight_map import WeightMap
 
 Layouts = tuple[str | None, ...]
 """For each value "NCHW" or "NHWC" where it is an image, "1" where a scalar is an array of one element (in

@@ -15,14 +15,14 @@ __all__ = ["Diagnostic", "Model", "Spec", "SpecError", "__version__", "load"]
 
 if TYPE_CHECKING:
     from nnspec.api import Model, Spec, load
-    from nnspec.diagnostics import Diagnostic, SpecError
+    from nnspec.report.diagnostics import Diagnostic, SpecError
 
 _HOME = {
     "load": "nnspec.api",
     "Spec": "nnspec.api",
     "Model": "nnspec.api",
-    "Diagnostic": "nnspec.diagnostics",
-    "SpecError": "nnspec.diagnostics",
+    "Diagnostic": "nnspec.report.diagnostics",
+    "SpecError": "nnspec.report.diagnostics",
 }
 
 

@@ -15,20 +15,20 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnspec.commands.sources import read_source
 from nnspec.compiler import compile_source
-from nnspec.diagnostics import Diagnostic, Reporter, SpecError, did_you_mean
-from nnspec.graph import Graph, Program
-from nnspec.graph import weights as weights_of
-from nnspec.read import read_source
-from nnspec.source import Source
-from nnspec.training.program import Training
+from nnspec.graph.graph import Graph, Program
+from nnspec.graph.graph import weights as weights_of
+from nnspec.graph.training import Training
+from nnspec.report.diagnostics import Diagnostic, Reporter, SpecError, did_you_mean
+from nnspec.report.source import Source
 
 if TYPE_CHECKING:
     from codegen.target import Emitted
-    from codegen.weight_map import Array
-    from nnspec.summary import Summary
-    from nnspec.training.run import Progress, Trained
-    from nnspec.verify.report import Report
+    from nnspec.driver.train import Progress, Trained
+    from nnspec.driver.verify.report import Report
+    from nnspec.graph.weight_map import Array
+    from nnspec.views.summary import Summary
 
 
 def load(path_or_text: str | Path, *, roots: Sequence[str | Path] = (), **parameters: Any) -> Spec:
@@ -105,9 +105,9 @@ class Spec:
         weights: a canonical file, for targets whose files hold weights.
         options: the target's own (`opset`, `layout`, `style`).
         """
-        from nnspec.building import emit
-        from nnspec.requirements import targets_named
-        from nnspec.stored import load_all
+        from nnspec.driver.build import emit
+        from nnspec.driver.requirements import targets_named
+        from nnspec.driver.stored import load_all
 
         [found] = targets_named([target])
         stored = load_all(Path(weights), self.program) if weights is not None else None
@@ -115,8 +115,8 @@ class Spec:
 
     def verify(self, targets: Sequence[str] | None = None, *, seed: int = 0) -> Report:
         """Compare the targets (all that are installed) on the same weights and inputs."""
-        from nnspec.requirements import installed, is_runnable, require, targets_named
-        from nnspec.verify.run import verify
+        from nnspec.driver.requirements import installed, is_runnable, require, targets_named
+        from nnspec.driver.verify.run import verify
 
         skipped: dict[str, str] = {}
         if targets:
@@ -137,8 +137,8 @@ class Spec:
 
     def initial_weights(self, seed: int = 0) -> dict[str, Array]:
         """Canonical weights as the initialisers draw them, of all networks of the file."""
-        from nnspec.stored import joined, owners
-        from nnspec.weights import initialize
+        from nnspec.driver.stored import joined, owners
+        from nnspec.graph.weights import initialize
 
         known = owners(self.program)
         drawn = {o.name: initialize(weights_of(o.model), seed + i) for i, o in enumerate(known)}
@@ -157,9 +157,9 @@ class Spec:
 
         weights: canonical, to start from; options: `epochs`, `batch_size`, `seed`.
         """
-        from nnspec.requirements import require, runnable_named
-        from nnspec.stored import load_all
-        from nnspec.training.run import train
+        from nnspec.driver.requirements import require, runnable_named
+        from nnspec.driver.stored import load_all
+        from nnspec.driver.train import train
 
         training = self.training(program)
         found = runnable_named(target)
@@ -212,13 +212,13 @@ class Model:
 
     def summary(self) -> Summary:
         """Layers, output shapes, weights, FLOPs and memory."""
-        from nnspec.summary import summarize
+        from nnspec.views.summary import summarize
 
         return summarize(self.graph)
 
     def draw(self, format: str = "svg") -> str:
         """The picture as text: "svg", "dot" or "mermaid"."""
-        from nnspec.drawing import DRAWINGS
+        from nnspec.views.drawing import DRAWINGS
 
         return DRAWINGS[format](self.graph)
 

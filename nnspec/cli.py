@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def status(arguments: list[str]) -> int:
     """Carry out one command line; returns the exit status, and never raises."""
-    from nnspec.diagnostics import SpecError
+    from nnspec.report.diagnostics import SpecError
 
     debug = "--debug" in arguments
     try:
@@ -128,7 +128,7 @@ def _status_of(error: object) -> int:
 def _failed(error: Exception) -> int:
     """What is no `SpecError`: there is no memory left, or nnspec itself is wrong."""
     from nnspec.commands.terminal import show_diagnostics
-    from nnspec.diagnostics import Diagnostic
+    from nnspec.report.diagnostics import Diagnostic
 
     if isinstance(error, MemoryError):
         show_diagnostics([Diagnostic("E0708", "there is not enough memory for this")])

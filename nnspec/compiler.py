@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nnspec.diagnostics import Diagnostic, Reporter
 from nnspec.elaborate import elaborate
 from nnspec.elaborate.modules import read, shown
-from nnspec.graph import Program
-from nnspec.passes import optimise_program
-from nnspec.source import Source
+from nnspec.graph.graph import Program
+from nnspec.graph.passes import optimise_program
+from nnspec.report.diagnostics import Diagnostic, Reporter
+from nnspec.report.source import Source
 
 
 def compile_source(

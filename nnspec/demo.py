@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from nnspec import cli, inference
-from nnspec.data import digits
-from nnspec.requirements import installed
+from nnspec import cli
+from nnspec.catalogue.data import digits
+from nnspec.driver import inference
+from nnspec.driver.requirements import installed
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEC = ROOT / "specs" / "digits_cnn.nn"

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from graphs import example_graph
 
-from codegen.generated import load_module
 from codegen.onnx import reference
 from codegen.target import Emitted, Target
-from codegen.weight_map import Array, to_native
-from nnspec.graph import Graph, Program
-from nnspec.ops import OPS
-from nnspec.verify import cases
-from nnspec.verify.layouts import from_layout, to_layout
+from nnspec.catalogue.ops import OPS
+from nnspec.driver.generated import load_module
+from nnspec.driver.verify import cases
+from nnspec.driver.verify.layouts import from_layout, to_layout
+from nnspec.graph.graph import Graph, Program
+from nnspec.graph.weight_map import Array, to_native
 
 
 @dataclass(frozen=True)

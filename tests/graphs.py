@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nnspec.graph import Graph, Node, TensorType, Value, Weight
-from nnspec.ops.base import Example, Op
-from nnspec.ops.elementwise import Constant
+from nnspec.catalogue.ops.base import Example, Op
+from nnspec.catalogue.ops.elementwise import Constant
+from nnspec.graph.graph import Graph, Node, TensorType, Value, Weight
 
 
 def node(

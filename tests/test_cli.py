@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from nnspec import cli
-from nnspec.diagnostics import Diagnostic, SpecError
-from nnspec.files import write_files
+from nnspec.core.files import write_files
+from nnspec.report.diagnostics import Diagnostic, SpecError
 
 ROOT = Path(__file__).parent.parent
 SPEC = str(ROOT / "specs" / "digits_cnn.nn")
@@ -158,7 +158,7 @@ def test_errors_are_explained_and_leave_nothing_behind(
 def test_missing_framework_names_the_extra(
     small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("nnspec.requirements._version", lambda module: None)
+    monkeypatch.setattr("nnspec.driver.requirements._version", lambda module: None)
     assert cli.status(["verify", str(small), "--target", "keras"]) == 1
     assert 'pip install "nnspec[keras]"' in capsys.readouterr().err
 
@@ -270,7 +270,7 @@ def test_the_demo_scores_above_97_percent(
     from nnspec import demo
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("nnspec.requirements._version", lambda module: None)
+    monkeypatch.setattr("nnspec.driver.requirements._version", lambda module: None)
     assert demo.main() == 0, capsys.readouterr().out
     assert files(tmp_path / "build") == {
         "digits_cnn_pytorch.py", "digits_cnn_keras.py", "digits_cnn_gluon.py", "digits_cnn.onnx"

@@ -13,7 +13,7 @@ from conformance import Case, op_cases, run_case
 from codegen import TARGETS, gluon
 from codegen.gluon.layers import APPLIED, LAYERS
 from codegen.gluon.module import DIALECT
-from nnspec.ops import OPS
+from nnspec.catalogue.ops import OPS
 
 CASES = list(op_cases())
 

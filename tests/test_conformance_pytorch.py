@@ -9,11 +9,11 @@ import pytest
 from conformance import Case, emitted_text, op_cases, run_case
 
 from codegen import TARGETS
-from codegen.generated import load_module
 from codegen.pytorch.module import DIALECT
-from nnspec.graph import Program
-from nnspec.ops import OPS
-from nnspec.verify.layouts import to_layout
+from nnspec.catalogue.ops import OPS
+from nnspec.driver.generated import load_module
+from nnspec.driver.verify.layouts import to_layout
+from nnspec.graph.graph import Program
 
 CASES = list(op_cases())
 

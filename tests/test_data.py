@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from nnspec.data import digits, idx
-from nnspec.data.dataset import load
-from nnspec.diagnostics import SpecError
-from nnspec.training.program import DataSource
+from nnspec.catalogue.data import digits, idx
+from nnspec.catalogue.data.dataset import load
+from nnspec.graph.training import DataSource
+from nnspec.report.diagnostics import SpecError
 
 
 def test_digits_are_the_public_ones_each_once() -> None:

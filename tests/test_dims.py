@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnspec.dims import Dim, substitute, symbol, symbols
+from nnspec.core.dims import Dim, substitute, symbol, symbols
 
 NAMES = ("N", "T", "H")
 small = st.integers(-6, 9)

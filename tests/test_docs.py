@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import nnspec
-from nnspec.codes import known_codes
+from nnspec.report.codes import known_codes
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -23,8 +23,8 @@ EXAMPLES = [
 
 @pytest.mark.parametrize("text", EXAMPLES)
 def test_example_compiles_and_is_formatted(text: str) -> None:
-    from nnspec.format import format_source
-    from nnspec.source import Source
+    from nnspec.report.source import Source
+    from nnspec.syntax.format import format_source
 
     spec = nnspec.load(text)
     assert spec.models

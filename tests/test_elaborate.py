@@ -7,8 +7,8 @@ import math
 import pytest
 
 import nnspec
-from nnspec.diagnostics import SpecError
-from nnspec.graph import Call, Graph, Node, walk, weights
+from nnspec.graph.graph import Call, Graph, Node, walk, weights
+from nnspec.report.diagnostics import SpecError
 
 
 def graph(text: str, name: str | None = None, **parameters: object) -> Graph:
@@ -161,7 +161,7 @@ def test_models_in_models() -> None:
 
 def test_training_reaches_what_the_loss_reaches() -> None:
     training = nnspec.load("specs/digits_dcgan.nn").training()
-    from nnspec.training.program import Minimize
+    from nnspec.graph.training import Minimize
 
     first, second = (s for s in training.steps if isinstance(s, Minimize))
     assert first.over == (("D",),) and second.over == (("G",),)

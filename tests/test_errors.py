@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from nnspec.codes import explanation, known_codes
 from nnspec.compiler import check
-from nnspec.render import render, to_json
+from nnspec.report.codes import explanation, known_codes
+from nnspec.report.render import render, to_json
 
 FOLDER = Path(__file__).parent / "cases" / "errors"
 HELPERS = {"library_blocks", "imports_cycle_other"}

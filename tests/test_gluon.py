@@ -19,17 +19,17 @@ from graphs import example_graph
 
 import nnspec
 from codegen import gluon
-from codegen.dialect import Unsupported
-from codegen.generated import load_module
 from codegen.gluon.records import kept_graphs, moves_once
 from codegen.gluon.reshape import reshape_codes
-from codegen.weight_map import to_native
+from codegen.python.dialect import Unsupported
+from nnspec.catalogue.ops.base import Example
+from nnspec.catalogue.ops.convolution import ConvTranspose2D
 from nnspec.compiler import load
-from nnspec.dims import symbol
-from nnspec.graph import Graph, Program, TensorType, walk
-from nnspec.ops.base import Example
-from nnspec.ops.convolution import ConvTranspose2D
-from nnspec.verify.layouts import to_layout
+from nnspec.core.dims import symbol
+from nnspec.driver.generated import load_module
+from nnspec.driver.verify.layouts import to_layout
+from nnspec.graph.graph import Graph, Program, TensorType, walk
+from nnspec.graph.weight_map import to_native
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted([*(ROOT / "specs").glob("digits_*.nn"), *(ROOT / "tests/cases/gluon").glob("*.nn")])

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnspec.graph import TensorType, Weight
-from nnspec.initializers import INITIALIZERS, ForgetBias, Initializer, fans_of
-from nnspec.weights import initialize
+from nnspec.catalogue.initializers import INITIALIZERS, ForgetBias, Initializer, fans_of
+from nnspec.graph.graph import TensorType, Weight
+from nnspec.graph.weights import initialize
 
 SHAPE, FANS = (300, 200), (200, 300)
 

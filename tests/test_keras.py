@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from codegen import TARGETS
-from codegen.generated import load_module
 from codegen.target import Emitted
-from codegen.weight_map import to_canonical, to_native
-from codegen.worker import TrainRequest, TrainResult
 from nnspec.compiler import compile_source
-from nnspec.diagnostics import Reporter
-from nnspec.graph import Program
-from nnspec.source import Source
-from nnspec.verify import cases
+from nnspec.driver.generated import load_module
+from nnspec.driver.verify import cases
+from nnspec.driver.worker import TrainRequest, TrainResult
+from nnspec.graph.graph import Program
+from nnspec.graph.weight_map import to_canonical, to_native
+from nnspec.report.diagnostics import Reporter
+from nnspec.report.source import Source
 
 GOLDEN = Path(__file__).parent / "cases" / "golden"
 

@@ -8,10 +8,10 @@ import pytest
 import nnspec
 from codegen.layout import lower
 from codegen.onnx.module import build
-from codegen.weight_map import Reorder
-from nnspec.dims import substitute
-from nnspec.graph import Graph, walk
-from nnspec.verify import cases
+from nnspec.core.dims import substitute
+from nnspec.driver.verify import cases
+from nnspec.graph.graph import Graph, walk
+from nnspec.graph.weight_map import Reorder
 
 
 def model(body: str, inputs: str = "image: f32[N, 9, 7, 3]") -> Graph:

@@ -11,9 +11,9 @@ from conformance import Case, op_cases
 import nnspec
 from codegen import TARGETS
 from codegen.onnx.module import IR_VERSIONS, RULES
-from nnspec.diagnostics import SpecError
-from nnspec.graph import Program
-from nnspec.ops import OPS
+from nnspec.catalogue.ops import OPS
+from nnspec.graph.graph import Program
+from nnspec.report.diagnostics import SpecError
 
 CASES = list(op_cases())
 

@@ -7,13 +7,13 @@ import inspect
 import numpy as np
 import pytest
 
-from nnspec.data.catalogue import DATASETS
-from nnspec.dims import Sym, substitute, symbol
-from nnspec.graph import TensorType
-from nnspec.initializers import INITIALIZERS
-from nnspec.ops import OPS, ShapeError
-from nnspec.ops.windows import same_padding, window
-from nnspec.training.optimizers import OPTIMIZERS
+from nnspec.catalogue.data.catalogue import DATASETS
+from nnspec.catalogue.initializers import INITIALIZERS
+from nnspec.catalogue.ops import OPS, ShapeError
+from nnspec.catalogue.ops.windows import same_padding, window
+from nnspec.catalogue.optimizers import OPTIMIZERS
+from nnspec.core.dims import Sym, substitute, symbol
+from nnspec.graph.graph import TensorType
 
 DECLARED = [*OPS.values(), *INITIALIZERS.values(), *OPTIMIZERS.values(), *DATASETS.values()]
 
@@ -63,8 +63,8 @@ def test_windows_count(size: int, kernel: int, stride: int, dilation: int) -> No
 
 def test_initial_weights_do_not_change() -> None:
     """The same on every platform and in every version: files made from a seed stay valid."""
-    from nnspec.graph import Weight
-    from nnspec.weights import initialize
+    from nnspec.graph.graph import Weight
+    from nnspec.graph.weights import initialize
 
     found = {}
     for name in ("glorot_uniform", "normal", "orthogonal", "he_normal", "uniform", "zeros"):

@@ -54,9 +54,9 @@ def test_wheel_holds_the_grammar_the_codes_and_the_digits(built: Path) -> None:
     [wheel] = built.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert "nnspec/grammar/nn.lark" in names
-    assert "nnspec/data/digits.npz" in names
+    assert "nnspec/catalogue/data/digits.npz" in names
     assert "nnspec/py.typed" in names
-    assert any(name.startswith("nnspec/codes/E") for name in names)
+    assert any(name.startswith("nnspec/report/codes/E") for name in names)
     assert "codegen/pytorch/__init__.py" in names
     assert not any(name.startswith("tests/") for name in names)
 

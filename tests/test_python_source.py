@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from codegen.python_source import (
+from codegen.python.source import (
     Assign,
     Blank,
     Call,
@@ -39,8 +39,8 @@ from codegen.python_source import (
     With,
     lift,
 )
-from codegen.python_source.flat import flat
-from codegen.python_source.printer import module_source
+from codegen.python.source.flat import flat
+from codegen.python.source.printer import module_source
 
 EVIL = [
     '"""',

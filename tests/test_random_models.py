@@ -11,10 +11,10 @@ from random_specs import spec
 import nnspec
 from codegen import TARGETS
 from codegen.onnx import reference
-from nnspec.format import format_source
-from nnspec.passes.freeze_random import freeze_graph
-from nnspec.source import Source
-from nnspec.verify import cases
+from nnspec.driver.verify import cases
+from nnspec.graph.passes.freeze_random import freeze_graph
+from nnspec.report.source import Source
+from nnspec.syntax.format import format_source
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnspec.dims import substitute, symbol
-from nnspec.graph import TensorType
-from nnspec.ops import OPS, ShapeError
-from nnspec.ops.base import Example
+from nnspec.catalogue.ops import OPS, ShapeError
+from nnspec.catalogue.ops.base import Example
+from nnspec.core.dims import substitute, symbol
+from nnspec.graph.graph import TensorType
 
 N, T = symbol("N"), symbol("T")
 SIZES = {"N": 2, "T": 5}

@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from nnspec.compiler import load
-from nnspec.graph import Graph
-from nnspec.summary import Summary, summarize
+from nnspec.graph.graph import Graph
+from nnspec.views.summary import Summary, summarize
 
 MLP = """
 model MLP {

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nnspec
-from nnspec import tree
 from nnspec.compiler import compile_source
-from nnspec.diagnostics import Reporter
-from nnspec.format import format_source
-from nnspec.parse import parse
-from nnspec.source import Source, Span
+from nnspec.report.diagnostics import Reporter
+from nnspec.report.source import Source, Span
+from nnspec.syntax import tree
+from nnspec.syntax.format import format_source
+from nnspec.syntax.parse import parse
 
 ROOT = Path(__file__).parent.parent
 SPECS = sorted((ROOT / "specs").glob("*.nn"))
@@ -52,7 +52,7 @@ def test_grammar_has_no_conflict() -> None:
 
 
 def test_grammar_knows_no_layer() -> None:
-    from nnspec.ops import OPS
+    from nnspec.catalogue.ops import OPS
 
     words = set(re.findall(r'"([A-Za-z_]\w*)"', (ROOT / "grammar" / "nn.lark").read_text()))
     assert not words & set(OPS)
@@ -189,7 +189,7 @@ def test_any_tree_survives_its_text(values: list[Any]) -> None:
     statements = tuple(
         tree.Constant(PLACE, tree.Identifier(PLACE, f"a{i}"), v) for i, v in enumerate(values)
     )
-    from nnspec.format import format_file
+    from nnspec.syntax.format import format_file
 
     text = format_file(tree.File(PLACE, statements, ()), Source("x", ""))
     again = parsed(text)
@@ -231,7 +231,7 @@ def test_broken_specs_never_fail_otherwise(text: str) -> None:
     reporter = Reporter()
     program = compile_source(Source("<text>", text), reporter)
     assert reporter.errors or program.models or program.trainings or not text.strip() or program
-    from nnspec.render import render
+    from nnspec.report.render import render
 
     assert "Traceback" not in render(reporter.diagnostics)
 

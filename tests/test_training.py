@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import nnspec
-from codegen import TARGETS, worker
-from codegen.weight_map import to_native
-from nnspec import inference
-from nnspec.data import digits
-from nnspec.native import write_module
-from nnspec.training.run import Trained, train
+from codegen import TARGETS
+from nnspec.catalogue.data import digits
+from nnspec.driver import inference, worker
+from nnspec.driver.native import write_module
+from nnspec.driver.train import Trained, train
+from nnspec.graph.weight_map import to_native
 
 SPECS = Path(__file__).parent.parent / "specs"
 CLASSIFIERS = ("digits_cnn", "digits_cnn_fast", "digits_mlp", "digits_convnet", "digits_lstm")

@@ -9,8 +9,8 @@ import pytest
 
 import nnspec
 from codegen.target import Emitted
-from nnspec.graph import Program
-from nnspec.verify.report import Row, difference
+from nnspec.driver.verify.report import Row, difference
+from nnspec.graph.graph import Program
 
 SPECS = sorted((Path(__file__).parent.parent / "specs").glob("*.nn"))
 
@@ -59,7 +59,7 @@ class Mistaken:
 
 
 def test_a_wrong_model_is_found_with_its_line() -> None:
-    from nnspec.verify.run import verify
+    from nnspec.driver.verify.run import verify
 
     spec = nnspec.load("specs/digits_cnn.nn")
     wrong = Mistaken("nn.MaxPool2d(2)", "nn.AvgPool2d(2)")
@@ -79,7 +79,7 @@ def test_a_wrong_model_is_found_with_its_line() -> None:
 )
 def test_a_wrong_program_is_found(before: str, after: str, quantity: str) -> None:
     from codegen import TARGETS
-    from nnspec.verify.run import verify
+    from nnspec.driver.verify.run import verify
 
     program = replace(nnspec.load("specs/digits_mlp.nn").program, models=())
     report = verify(program, [TARGETS["gluon"], Mistaken(before, after)])

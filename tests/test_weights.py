@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnspec import weights
-from nnspec.codes import explanation
-from nnspec.diagnostics import SpecError
-from nnspec.graph import TensorType, Weight
+from nnspec.graph import weights
+from nnspec.graph.graph import TensorType, Weight
+from nnspec.report.codes import explanation
+from nnspec.report.diagnostics import SpecError
 
 MODEL = [
     Weight(TensorType("f32", (2, 3)), path="dense.weight", role="weight"),

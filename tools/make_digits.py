@@ -1,4 +1,4 @@
-"""Makes `nnspec/data/digits.npz` from scikit-learn's copy of the UCI digits (run once, by hand).
+"""Makes `nnspec/catalogue/data/digits.npz` from scikit-learn's copy of the UCI digits (run once, by hand).
 
 36 digits of each class are held out, evenly spread over the original order, in which each writer's digits
 stand together: every writer and every class is in both parts. The order is fixed here, so that the
@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 HELD_OUT_PER_CLASS = 36
-TARGET = Path(__file__).parent.parent / "nnspec" / "data" / "digits.npz"
+TARGET = Path(__file__).parent.parent / "nnspec" / "catalogue" / "data" / "digits.npz"
 
 
 def main() -> None:

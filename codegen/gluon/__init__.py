@@ -5,10 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from codegen import program as programs
-from codegen.classes import build_classes
-from codegen.dialect import Dialect
-from codegen.emission import LoweredProgram, described, lowered_program, weight_map
 from codegen.gluon.layers import moving_batch_norm
 from codegen.gluon.module import DIALECT
 from codegen.gluon.records import moves_once
@@ -16,12 +12,16 @@ from codegen.gluon.source import file_text
 from codegen.gluon.symbol import RESERVED, build_symbol
 from codegen.gluon.train import TrainingWriter, entry
 from codegen.gluon.weights import native_name
-from codegen.names import distinct
-from codegen.python_source import FunctionDef, Stmt
+from codegen.python import program as programs
+from codegen.python.classes import build_classes
+from codegen.python.dialect import Dialect
+from codegen.python.emission import LoweredProgram, described, lowered_program, weight_map
+from codegen.python.names import distinct
+from codegen.python.source import FunctionDef, Stmt
 from codegen.target import Emitted, EmittedModel, Layouts
-from codegen.weight_map import WeightMap
-from nnspec.graph import Graph, Program, Value
-from nnspec.ops.normalization import BatchNorm
+from nnspec.catalogue.ops.normalization import BatchNorm
+from nnspec.graph.graph import Graph, Program, Value
+from nnspec.graph.weight_map import WeightMap
 
 name = "gluon"
 extra: str | None = "gluon"

@@ -7,14 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from codegen.dialect import Application, Result, UnsupportedOp
-from codegen.forward import Forward
 from codegen.gluon.reshape import reshape_codes
-from codegen.python_source import Attribute, Expr, Item, Literal, Name, Operator, Unary
-from nnspec.dims import Sym
-from nnspec.graph import Node, TensorType
-from nnspec.ops import activations, algebra, elementwise, pooling, random, reduction, shaping
-from nnspec.ops.base import Op
+from codegen.python.dialect import Application, Result, UnsupportedOp
+from codegen.python.forward import Forward
+from codegen.python.source import Attribute, Expr, Item, Literal, Name, Operator, Unary
+from nnspec.catalogue.ops import (
+    activations,
+    algebra,
+    elementwise,
+    pooling,
+    random,
+    reduction,
+    shaping,
+)
+from nnspec.catalogue.ops.base import Op
+from nnspec.core.dims import Sym
+from nnspec.graph.graph import Node, TensorType
 
 DTYPES = {
     "f16": "float16",

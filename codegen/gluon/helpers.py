@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from codegen import program
 from codegen.gluon import initializers, losses, optimizers, program_helpers
-from codegen.python_source import Verbatim
+from codegen.python import program
+from codegen.python.source import Verbatim
 
 HELPERS: Mapping[str, Verbatim] = {
     "stack": Verbatim(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from codegen.python_source import Expr, Name, Verbatim
-from nnspec import initializers as init
-from nnspec.initializers import Initializer, fans_of
+from codegen.python.source import Expr, Name, Verbatim
+from nnspec.catalogue import initializers as init
+from nnspec.catalogue.initializers import Initializer, fans_of
 
 HELPERS: Mapping[str, Verbatim] = {
     "UniformBetween": Verbatim(

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from codegen.dialect import Application, Constructor, Result, UnsupportedOp
-from codegen.forward import Forward
 from codegen.gluon.initializers import initializer
 from codegen.gluon.padding import Pads, compact, padded, pads, symmetric
-from codegen.python_source import Call, Expr, Literal, Name
-from nnspec import initializers as init
-from nnspec.dims import Dim
-from nnspec.graph import Node, TensorType, Weight
-from nnspec.ops import convolution, dense, normalization, pooling, recurrent
-from nnspec.ops.base import Op, WeightSpec
+from codegen.python.dialect import Application, Constructor, Result, UnsupportedOp
+from codegen.python.forward import Forward
+from codegen.python.source import Call, Expr, Literal, Name
+from nnspec.catalogue import initializers as init
+from nnspec.catalogue.ops import convolution, dense, normalization, pooling, recurrent
+from nnspec.catalogue.ops.base import Op, WeightSpec
+from nnspec.core.dims import Dim
+from nnspec.graph.graph import Node, TensorType, Weight
 
 Args = tuple[Expr, ...]
 Convolution = convolution.Conv2D | convolution.ConvTranspose2D

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from codegen.dialect import Application, Result
-from codegen.forward import Forward
-from codegen.python_source import Expr, Literal, Name, Verbatim
-from nnspec.graph import Node
-from nnspec.ops import losses
-from nnspec.ops.base import Op
+from codegen.python.dialect import Application, Result
+from codegen.python.forward import Forward
+from codegen.python.source import Expr, Literal, Name, Verbatim
+from nnspec.catalogue.ops import losses
+from nnspec.catalogue.ops.base import Op
+from nnspec.graph.graph import Node
 
 Args = tuple[Expr, ...]
 

@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from codegen.dialect import ClassParts, Dialect
-from codegen.forward import Forward
 from codegen.gluon.functions import functions
 from codegen.gluon.helpers import HELPERS
 from codegen.gluon.initializers import initializer
 from codegen.gluon.layers import APPLIED, LAYERS
 from codegen.gluon.losses import table as losses
 from codegen.gluon.weights import NATIVE_ROLES
-from codegen.names import attribute, distinct
-from codegen.python_source import (
+from codegen.python.dialect import ClassParts, Dialect
+from codegen.python.forward import Forward
+from codegen.python.names import attribute, distinct
+from codegen.python.source import (
     Assign,
     Attribute,
     ClassDef,
@@ -32,10 +32,10 @@ from codegen.python_source import (
     Unary,
     With,
 )
-from codegen.python_source.tree import children, names
-from nnspec.graph import Node, Weight
-from nnspec.ops.base import Op
-from nnspec.ops.elementwise import StopGradient
+from codegen.python.source.tree import children, names
+from nnspec.catalogue.ops.base import Op
+from nnspec.catalogue.ops.elementwise import StopGradient
+from nnspec.graph.graph import Node, Weight
 
 IMPORTS: Mapping[str, Import] = {
     "argparse": Import("argparse"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from codegen.python_source import Expr, Name, Verbatim
-from nnspec.training.optimizers import SGD, Adam, Optimizer
+from codegen.python.source import Expr, Name, Verbatim
+from nnspec.catalogue.optimizers import SGD, Adam, Optimizer
 
 HELPERS: Mapping[str, Verbatim] = {
     "Adam": Verbatim(

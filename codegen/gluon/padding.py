@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from codegen.dialect import UnsupportedOp
-from codegen.python_source import Expr, Name
-from nnspec.dims import Dim
-from nnspec.graph import Node
-from nnspec.ops.windows import extent, same_padding
+from codegen.python.dialect import UnsupportedOp
+from codegen.python.source import Expr, Name
+from nnspec.catalogue.ops.windows import extent, same_padding
+from nnspec.core.dims import Dim
+from nnspec.graph.graph import Node
 
 Pads = tuple[tuple[int, int], ...]
 

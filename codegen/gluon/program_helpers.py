@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from codegen.python_source import Verbatim
+from codegen.python.source import Verbatim
 
 HELPERS: Mapping[str, Verbatim] = {
     "BatchNorm": Verbatim(

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from codegen.dialect import Unsupported
-from nnspec.graph import Call, Node, Value, Weight, walk
-from nnspec.graph import weights as weights_of
-from nnspec.ops.elementwise import StopGradient
-from nnspec.ops.normalization import BatchNorm
-from nnspec.training.program import Minimize, Training, TrainStep
+from codegen.python.dialect import Unsupported
+from nnspec.catalogue.ops.elementwise import StopGradient
+from nnspec.catalogue.ops.normalization import BatchNorm
+from nnspec.graph.graph import Call, Node, Value, Weight, walk
+from nnspec.graph.graph import weights as weights_of
+from nnspec.graph.training import Minimize, Training, TrainStep
 
 
 def reached(training: Training) -> dict[Minimize, list[Node | Call]]:

@@ -6,7 +6,7 @@ size of the input, -1 is worked out, -3 joins two sizes, -4 splits one into the 
 
 from __future__ import annotations
 
-from nnspec.dims import Dim, Shape
+from nnspec.core.dims import Dim, Shape
 
 Codes = tuple[int, ...]
 

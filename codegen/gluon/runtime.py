@@ -1,6 +1,6 @@
 """Runs generated Gluon programs; the only file of this package that imports MXNet.
 
-Called by `codegen.worker`, in a process of its own.
+Called by `nnspec.driver.worker`, in a process of its own.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from codegen.program import snake
-from codegen.weight_map import Array
-from codegen.worker import TrainRequest, TrainResult, Weights
+from codegen.python.program import snake
+from nnspec.driver.worker import TrainRequest, TrainResult, Weights
+from nnspec.graph.weight_map import Array
 
 MISSING_LIBRARY = """MXNet is installed but could not be loaded: {error}
 It needs the system libraries libgomp1 and libquadmath0 (Debian and Ubuntu:

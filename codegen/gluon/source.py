@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from codegen.dialect import Dialect
-from codegen.module import module_text
-from codegen.python_source import Comment, Import, Stmt, Verbatim
-from codegen.python_source.imports import sort_imports
-from codegen.python_source.printer import statements_text
-from codegen.python_source.tree import names
+from codegen.python.dialect import Dialect
+from codegen.python.file import module_text
+from codegen.python.source import Comment, Import, Stmt, Verbatim
+from codegen.python.source.imports import sort_imports
+from codegen.python.source.printer import statements_text
+from codegen.python.source.tree import names
 
 REASON = Comment("MXNet 1.9.1 uses the name np.bool, which numpy 1.24 took out.")
 SHIM = """\

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from codegen.dialect import Dialect
-from codegen.forward import Forward
 from codegen.gluon.functions import DTYPES, functions
 from codegen.gluon.helpers import HELPERS
 from codegen.gluon.losses import table as losses
 from codegen.gluon.module import IMPORTS, NEVER
 from codegen.gluon.symbol_layers import SYMBOL_ROLES, Layers
 from codegen.gluon.weights import lstm_role
-from codegen.names import distinct, identifier
-from codegen.python_source import (
+from codegen.python.dialect import Dialect
+from codegen.python.forward import Forward
+from codegen.python.names import distinct, identifier
+from codegen.python.source import (
     Assign,
     Expr,
     FunctionDef,
@@ -27,11 +27,11 @@ from codegen.python_source import (
     Return,
     Stmt,
 )
-from codegen.weight_map import NativeWeight, Transform, WeightMap
-from nnspec.graph import Graph, Node, Value, Weight
-from nnspec.graph import weights as weights_of
-from nnspec.ops import recurrent
-from nnspec.passes.inline_calls import inline_calls
+from nnspec.catalogue.ops import recurrent
+from nnspec.graph.graph import Graph, Node, Value, Weight
+from nnspec.graph.graph import weights as weights_of
+from nnspec.graph.passes.inline_calls import inline_calls
+from nnspec.graph.weight_map import NativeWeight, Transform, WeightMap
 
 
 @dataclass

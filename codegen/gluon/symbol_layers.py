@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from codegen.dialect import Application, Result
-from codegen.forward import Forward
 from codegen.gluon.layers import (
     MINUS_INFINITY,
     batch_norm_axis,
@@ -24,10 +22,12 @@ from codegen.gluon.layers import (
     transposed_crop,
 )
 from codegen.gluon.padding import padded, symmetric
-from codegen.python_source import Call, Expr, Name
-from nnspec.graph import Node
-from nnspec.ops import convolution, dense, normalization, pooling, recurrent
-from nnspec.ops.base import Op
+from codegen.python.dialect import Application, Result
+from codegen.python.forward import Forward
+from codegen.python.source import Call, Expr, Name
+from nnspec.catalogue.ops import convolution, dense, normalization, pooling, recurrent
+from nnspec.catalogue.ops.base import Op
+from nnspec.graph.graph import Node
 
 Args = tuple[Expr, ...]
 PREFIX = "mx.sym"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from codegen.plan import (
+from codegen.python.plan import (
     BlockSlot,
     ChainSlot,
     LayerSlot,
@@ -14,7 +14,7 @@ from codegen.plan import (
     WeightSlot,
     reference,
 )
-from codegen.python_source import Dict, Expr, Name
+from codegen.python.source import Dict, Expr, Name
 
 
 def parameters_of(

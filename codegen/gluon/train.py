@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from codegen import program
-from codegen.classes import Classes
-from codegen.forward import Forward
 from codegen.gluon.functions import DTYPES
 from codegen.gluon.module import TRAINING
 from codegen.gluon.optimizers import optimizer
 from codegen.gluon.records import kept_graphs, refuse_stale_weights, some_unreached
 from codegen.gluon.targets import parameters_of
-from codegen.python_source import (
+from codegen.python import program
+from codegen.python.classes import Classes
+from codegen.python.forward import Forward
+from codegen.python.source import (
     Assign,
     Blank,
     Comment,
@@ -32,8 +32,8 @@ from codegen.python_source import (
     With,
 )
 from codegen.target import Layouts
-from nnspec.graph import Value
-from nnspec.training.program import Minimize, Training, TrainStep
+from nnspec.graph.graph import Value
+from nnspec.graph.training import Minimize, Training, TrainStep
 
 
 class TrainingWriter:

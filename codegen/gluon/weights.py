@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from codegen.plan import Owner
-from nnspec.ops import normalization, recurrent
-from nnspec.ops.base import Op
+from codegen.python.plan import Owner
+from nnspec.catalogue.ops import normalization, recurrent
+from nnspec.catalogue.ops.base import Op
 
 NATIVE_ROLES: Mapping[tuple[type[Op], str], str] = {
     (normalization.BatchNorm, "weight"): "gamma",

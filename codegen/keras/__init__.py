@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 
-from codegen import program as programs
-from codegen.classes import build_classes
-from codegen.emission import LoweredProgram, described, weight_map
 from codegen.keras import module, train
 from codegen.keras.weights import native_name, transforms
 from codegen.layout import Lowered, lower
-from codegen.module import module_text
+from codegen.python import program as programs
+from codegen.python.classes import build_classes
+from codegen.python.emission import LoweredProgram, described, weight_map
+from codegen.python.file import module_text
 from codegen.target import Emitted, EmittedModel, Layouts
-from nnspec.graph import Graph, Program
+from nnspec.graph.graph import Graph, Program
 
 name = "keras"
 extra: str | None = "keras"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from codegen import program
 from codegen.keras.losses import compiled_loss, compiled_metric
 from codegen.keras.optimizers import optimizer
-from codegen.python_source import (
+from codegen.python import program
+from codegen.python.source import (
     Expr,
     Expression,
     FunctionDef,
@@ -17,9 +17,9 @@ from codegen.python_source import (
     Parameter,
     Stmt,
 )
-from nnspec.graph import Call, Node, Value
-from nnspec.training.optimizers import Optimizer
-from nnspec.training.program import Minimize, Network, Training
+from nnspec.catalogue.optimizers import Optimizer
+from nnspec.graph.graph import Call, Node, Value
+from nnspec.graph.training import Minimize, Network, Training
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from codegen import program
 from codegen.keras import optimizers
-from codegen.python_source import Verbatim
+from codegen.python import program
+from codegen.python.source import Verbatim
 
 _SAME_PADDING = '''
 def same_padding(x, kernel, strides, dilation):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from codegen.python_source import Call, Expr, Literal, Name, lift
-from nnspec import initializers as init
-from nnspec.graph import Weight
+from codegen.python.source import Call, Expr, Literal, Name, lift
+from nnspec.catalogue import initializers as init
+from nnspec.graph.graph import Weight
 
 
 def initializer(value: init.Initializer, *, fan_in: str = "fan_in") -> Expr:

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import reduce
 
-from codegen.dialect import Application, Constructor, Result
-from codegen.forward import Forward
 from codegen.keras.initializers import initializer, with_initializers
-from codegen.python_source import Assign, Call, Expr, List, Literal, Name, Slice, Tuple, lift
-from nnspec.graph import Node
-from nnspec.initializers import Normal
-from nnspec.ops.activations import Relu, Sigmoid, Softmax, Tanh
-from nnspec.ops.base import Op
-from nnspec.ops.convolution import Conv2D, ConvTranspose2D
-from nnspec.ops.dense import Dense, Embedding
-from nnspec.ops.normalization import BatchNorm, Dropout
-from nnspec.ops.pooling import AvgPool2D, MaxPool2D
-from nnspec.ops.recurrent import LSTM
-from nnspec.ops.windows import Pads, extent, same_padding
+from codegen.python.dialect import Application, Constructor, Result
+from codegen.python.forward import Forward
+from codegen.python.source import Assign, Call, Expr, List, Literal, Name, Slice, Tuple, lift
+from nnspec.catalogue.initializers import Normal
+from nnspec.catalogue.ops.activations import Relu, Sigmoid, Softmax, Tanh
+from nnspec.catalogue.ops.base import Op
+from nnspec.catalogue.ops.convolution import Conv2D, ConvTranspose2D
+from nnspec.catalogue.ops.dense import Dense, Embedding
+from nnspec.catalogue.ops.normalization import BatchNorm, Dropout
+from nnspec.catalogue.ops.pooling import AvgPool2D, MaxPool2D
+from nnspec.catalogue.ops.recurrent import LSTM
+from nnspec.catalogue.ops.windows import Pads, extent, same_padding
+from nnspec.graph.graph import Node
 
 Pair = tuple[int, int]
 NONE: Pads = ((0, 0), (0, 0))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from codegen.dialect import Application, Result
-from codegen.forward import Forward
-from codegen.python_source import Expr, Literal, Name, Operator
-from nnspec.graph import Node
-from nnspec.ops.base import Op
-from nnspec.ops.losses import Accuracy, BinaryCrossEntropy, CrossEntropy, Mse
+from codegen.python.dialect import Application, Result
+from codegen.python.forward import Forward
+from codegen.python.source import Expr, Literal, Name, Operator
+from nnspec.catalogue.ops.base import Op
+from nnspec.catalogue.ops.losses import Accuracy, BinaryCrossEntropy, CrossEntropy, Mse
+from nnspec.graph.graph import Node
 
 
 def _reduced(each: Expr, reduction: str) -> Expr:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 from functools import partial
 
-from codegen.dialect import ClassParts, Dialect
 from codegen.keras.functions import DTYPES, FUNCTIONS, MODULES
 from codegen.keras.helpers import HELPERS
 from codegen.keras.initializers import free_weight
 from codegen.keras.layers import APPLIED, CHAINED, LAYERS, absorb
 from codegen.keras.losses import LOSSES
 from codegen.keras.weights import weight_ref
-from codegen.python_source import (
+from codegen.python.dialect import ClassParts, Dialect
+from codegen.python.source import (
     Assign,
     Call,
     ClassDef,
@@ -33,7 +33,7 @@ from codegen.python_source import (
     Tuple,
     Unary,
 )
-from nnspec.graph import Value, walk
+from nnspec.graph.graph import Value, walk
 
 BUILT = "Called on symbols, it makes its weights."
 TRAINING = "Keras tells the layers inside whether this is training."

@@ -1,4 +1,4 @@
-"""Runs generated Keras in a process of its own (`codegen/worker.py`)."""
+"""Runs generated Keras in a process of its own (`nnspec/driver/worker.py`)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 import keras
 import numpy as np
 
-from codegen.program import snake
-from codegen.weight_map import Array
-from codegen.worker import TrainRequest, TrainResult, Weights
+from codegen.python.program import snake
+from nnspec.driver.worker import TrainRequest, TrainResult, Weights
+from nnspec.graph.weight_map import Array
 
 
 def predict(

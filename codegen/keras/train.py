@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from codegen import program
-from codegen.dialect import Dialect
 from codegen.keras.compiled import Compiled, compile_model, compiled
 from codegen.keras.functions import DTYPES
 from codegen.keras.trainer import Trainer, make_trainer, trainer_class
-from codegen.plan import Plan
-from codegen.python_source import (
+from codegen.python import program
+from codegen.python.dialect import Dialect
+from codegen.python.plan import Plan
+from codegen.python.source import (
     Assign,
     Call,
     Conditional,
@@ -29,8 +29,8 @@ from codegen.python_source import (
     Tuple,
     Unary,
 )
-from nnspec.graph import Graph, Value
-from nnspec.training.program import Training
+from nnspec.graph.graph import Graph, Value
+from nnspec.graph.training import Training
 
 FUNCTIONS = ("compile_model", "make_trainer", "prepare", "parse_arguments", "main")
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from codegen import program
-from codegen.dialect import Dialect
-from codegen.forward import Forward
 from codegen.keras.optimizers import optimizer
 from codegen.keras.weights import weight_ref
-from codegen.names import attribute, distinct, identifier
-from codegen.plan import ListSlot, Plan, owners, reference
-from codegen.python_source import (
+from codegen.python import program
+from codegen.python.dialect import Dialect
+from codegen.python.forward import Forward
+from codegen.python.names import attribute, distinct, identifier
+from codegen.python.plan import ListSlot, Plan, owners, reference
+from codegen.python.source import (
     Assign,
     Call,
     ClassDef,
@@ -30,9 +30,9 @@ from codegen.python_source import (
     Unary,
     With,
 )
-from nnspec.graph import Call as GraphCall
-from nnspec.graph import Graph, Node, Weight
-from nnspec.training.program import Minimize, Training, TrainStep
+from nnspec.graph.graph import Call as GraphCall
+from nnspec.graph.graph import Graph, Node, Weight
+from nnspec.graph.training import Minimize, Training, TrainStep
 
 
 @dataclass(frozen=True)

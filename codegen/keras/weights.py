@@ -6,15 +6,15 @@ attributes and numbers, then the name that Keras gives the variable (`runtime.py
 
 from __future__ import annotations
 
-from codegen.plan import Owner
-from codegen.python_source import Expr, Name
-from codegen.weight_map import Permute, Transform
-from nnspec.graph import Node, Weight
-from nnspec.ops.base import Op
-from nnspec.ops.convolution import Conv2D, ConvTranspose2D
-from nnspec.ops.dense import Dense, Embedding
-from nnspec.ops.normalization import BatchNorm
-from nnspec.ops.recurrent import LSTM
+from codegen.python.plan import Owner
+from codegen.python.source import Expr, Name
+from nnspec.catalogue.ops.base import Op
+from nnspec.catalogue.ops.convolution import Conv2D, ConvTranspose2D
+from nnspec.catalogue.ops.dense import Dense, Embedding
+from nnspec.catalogue.ops.normalization import BatchNorm
+from nnspec.catalogue.ops.recurrent import LSTM
+from nnspec.graph.graph import Node, Weight
+from nnspec.graph.weight_map import Permute, Transform
 
 _KERNEL = {"weight": "kernel", "bias": "bias"}
 _ROLES: dict[type[Op], dict[str, str]] = {

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from codegen.target import Emitted, EmittedModel
-from nnspec.diagnostics import Diagnostic, SpecError
 from nnspec.elaborate.names import snake_case
-from nnspec.graph import Graph, Program
-from nnspec.graph import weights as weights_of
+from nnspec.graph.graph import Graph, Program
+from nnspec.graph.graph import weights as weights_of
+from nnspec.report.diagnostics import Diagnostic, SpecError
 
 if TYPE_CHECKING:
-    from codegen.weight_map import Array
+    from nnspec.graph.weight_map import Array
 
 name = "onnx"
 extra: str | None = "cpu"
@@ -38,7 +38,7 @@ def emit(
     """
     from codegen.layout import lower
     from codegen.onnx.module import LARGEST, build
-    from nnspec.weights import initialize
+    from nnspec.graph.weights import initialize
 
     _check(opset, layout)
     files: dict[str, str | bytes] = {}

@@ -8,11 +8,10 @@ import numpy as np
 
 from codegen.onnx.layers import nothing
 from codegen.onnx.lowering import ELEMENT_TYPES, Lowering, Rule
-from nnspec.graph import Node
-from nnspec.ops import Op
-from nnspec.ops.activations import LogSoftmax, Relu, Sigmoid, Softmax, Tanh
-from nnspec.ops.algebra import MatMul
-from nnspec.ops.elementwise import (
+from nnspec.catalogue.ops import Op
+from nnspec.catalogue.ops.activations import LogSoftmax, Relu, Sigmoid, Softmax, Tanh
+from nnspec.catalogue.ops.algebra import MatMul
+from nnspec.catalogue.ops.elementwise import (
     Abs,
     Add,
     Constant,
@@ -28,10 +27,11 @@ from nnspec.ops.elementwise import (
     StopGradient,
     Subtract,
 )
-from nnspec.ops.pooling import GlobalAvgPool
-from nnspec.ops.random import RandomNormal
-from nnspec.ops.reduction import Mean, Sum
-from nnspec.ops.shaping import Cast, Concat, Flatten, Reshape, Slice, Transpose
+from nnspec.catalogue.ops.pooling import GlobalAvgPool
+from nnspec.catalogue.ops.random import RandomNormal
+from nnspec.catalogue.ops.reduction import Mean, Sum
+from nnspec.catalogue.ops.shaping import Cast, Concat, Flatten, Reshape, Slice, Transpose
+from nnspec.graph.graph import Node
 
 NUMPY = {
     "f16": "f2",

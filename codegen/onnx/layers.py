@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from codegen.onnx.lowering import Lowering, Rule
-from codegen.weight_map import Gates, Permute, Reshape, ZeroPad
-from nnspec.graph import Node
-from nnspec.ops import Op
-from nnspec.ops.convolution import Conv2D, ConvTranspose2D
-from nnspec.ops.dense import Dense, Embedding
-from nnspec.ops.normalization import BatchNorm, Dropout
-from nnspec.ops.pooling import AvgPool2D, MaxPool2D
-from nnspec.ops.recurrent import LSTM
-from nnspec.ops.windows import extent, same_padding
+from nnspec.catalogue.ops import Op
+from nnspec.catalogue.ops.convolution import Conv2D, ConvTranspose2D
+from nnspec.catalogue.ops.dense import Dense, Embedding
+from nnspec.catalogue.ops.normalization import BatchNorm, Dropout
+from nnspec.catalogue.ops.pooling import AvgPool2D, MaxPool2D
+from nnspec.catalogue.ops.recurrent import LSTM
+from nnspec.catalogue.ops.windows import extent, same_padding
+from nnspec.graph.graph import Node
+from nnspec.graph.weight_map import Gates, Permute, Reshape, ZeroPad
 
 
 def dense(to: Lowering, node: Node, inputs: list[str]) -> list[str]:

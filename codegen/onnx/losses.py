@@ -7,9 +7,9 @@ from typing import Any
 from onnx import TensorProto
 
 from codegen.onnx.lowering import Lowering, Rule
-from nnspec.graph import Node
-from nnspec.ops import Op
-from nnspec.ops.losses import Accuracy, BinaryCrossEntropy, CrossEntropy, Mse
+from nnspec.catalogue.ops import Op
+from nnspec.catalogue.ops.losses import Accuracy, BinaryCrossEntropy, CrossEntropy, Mse
+from nnspec.graph.graph import Node
 
 
 def reduced(to: Lowering, x: str, rank: int, reduction: str) -> str:

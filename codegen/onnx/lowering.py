@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from codegen.weight_map import Array, NativeWeight, Transform
-from nnspec.dims import Dim, Quotient, Sym, symbols
-from nnspec.graph import Call, Graph, Node, Value, Weight
-from nnspec.ops import Op
+from nnspec.catalogue.ops import Op
+from nnspec.core.dims import Dim, Quotient, Sym, symbols
+from nnspec.graph.graph import Call, Graph, Node, Value, Weight
+from nnspec.graph.weight_map import Array, NativeWeight, Transform
 
 ELEMENT_TYPES = {
     "f16": TensorProto.FLOAT16,

@@ -11,9 +11,9 @@ from codegen.onnx.functions import FUNCTIONS
 from codegen.onnx.layers import LAYERS
 from codegen.onnx.losses import LOSSES
 from codegen.onnx.lowering import ELEMENT_TYPES, Lowering
-from codegen.weight_map import Array, Transform, WeightMap
-from nnspec.graph import Call, Node, Value
-from nnspec.training.program import Minimize
+from nnspec.graph.graph import Call, Node, Value
+from nnspec.graph.training import Minimize
+from nnspec.graph.weight_map import Array, Transform, WeightMap
 
 RULES = {**LAYERS, **FUNCTIONS, **LOSSES}
 

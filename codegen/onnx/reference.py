@@ -10,10 +10,10 @@ from onnx.reference.op_run import OpRun
 
 from codegen.layout import lower, lower_training
 from codegen.onnx.module import build, build_step
-from codegen.weight_map import Array
-from nnspec.graph import Graph
-from nnspec.ops.windows import same_padding
-from nnspec.training.program import Minimize, Training
+from nnspec.catalogue.ops.windows import same_padding
+from nnspec.graph.graph import Graph
+from nnspec.graph.training import Minimize, Training
+from nnspec.graph.weight_map import Array
 
 OPSET = 20
 

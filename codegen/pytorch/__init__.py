@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from codegen import program as programs
-from codegen.classes import build_classes
-from codegen.emission import described, lowered_program, weight_map
-from codegen.module import module_text
-from codegen.python_source import Stmt
+from codegen.python import program as programs
+from codegen.python.classes import build_classes
+from codegen.python.emission import described, lowered_program, weight_map
+from codegen.python.file import module_text
+from codegen.python.source import Stmt
 from codegen.pytorch import loop, train
 from codegen.pytorch.initializers import init_weights
 from codegen.pytorch.module import DIALECT, native_name
 from codegen.target import Emitted, EmittedModel
-from nnspec.graph import Program, walk
+from nnspec.graph.graph import Program, walk
 
 name = "pytorch"
 extra: str | None = "pytorch"

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from codegen.dialect import Application, Result
-from codegen.forward import Forward
-from codegen.python_source import Expr, Literal, Name, Operator
-from codegen.subscripts import part
-from nnspec.graph import Node
-from nnspec.ops.activations import LogSoftmax, Relu, Sigmoid, Softmax, Tanh
-from nnspec.ops.algebra import MatMul
-from nnspec.ops.base import Op
-from nnspec.ops.elementwise import (
+from codegen.python.dialect import Application, Result
+from codegen.python.forward import Forward
+from codegen.python.source import Expr, Literal, Name, Operator
+from codegen.python.subscripts import part
+from nnspec.catalogue.ops.activations import LogSoftmax, Relu, Sigmoid, Softmax, Tanh
+from nnspec.catalogue.ops.algebra import MatMul
+from nnspec.catalogue.ops.base import Op
+from nnspec.catalogue.ops.elementwise import (
     Abs,
     Add,
     Constant,
@@ -28,11 +27,12 @@ from nnspec.ops.elementwise import (
     StopGradient,
     Subtract,
 )
-from nnspec.ops.pooling import GlobalAvgPool
-from nnspec.ops.random import RandomNormal
-from nnspec.ops.reduction import Mean, Sum
-from nnspec.ops.shaping import Cast, Concat, Flatten, Reshape, Transpose
-from nnspec.ops.shaping import Slice as Part
+from nnspec.catalogue.ops.pooling import GlobalAvgPool
+from nnspec.catalogue.ops.random import RandomNormal
+from nnspec.catalogue.ops.reduction import Mean, Sum
+from nnspec.catalogue.ops.shaping import Cast, Concat, Flatten, Reshape, Transpose
+from nnspec.catalogue.ops.shaping import Slice as Part
+from nnspec.graph.graph import Node
 
 DTYPES = {
     "f16": "torch.float16",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codegen.python_source import Verbatim
+from codegen.python.source import Verbatim
 
 _BATCH_NORM = '''
 class BatchNorm{rank}d(nn.BatchNorm{rank}d):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from codegen.dialect import Application, Constructor, Result
-from codegen.forward import Forward
-from codegen.python_source import Call, Expr, Literal, Name, Slice, Tuple, lift
+from codegen.python.dialect import Application, Constructor, Result
+from codegen.python.forward import Forward
+from codegen.python.source import Call, Expr, Literal, Name, Slice, Tuple, lift
 from codegen.pytorch.initializers import with_initializers
-from nnspec.graph import Node
-from nnspec.ops.base import Op
-from nnspec.ops.convolution import Conv2D, ConvTranspose2D
-from nnspec.ops.pooling import AvgPool2D, MaxPool2D
-from nnspec.ops.windows import Pads, extent, same_padding
+from nnspec.catalogue.ops.base import Op
+from nnspec.catalogue.ops.convolution import Conv2D, ConvTranspose2D
+from nnspec.catalogue.ops.pooling import AvgPool2D, MaxPool2D
+from nnspec.catalogue.ops.windows import Pads, extent, same_padding
+from nnspec.graph.graph import Node
 
 Pair = tuple[int, int]
 

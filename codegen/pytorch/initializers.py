@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from codegen.python_source import (
+from codegen.python.source import (
     Assign,
     Attribute,
     Call,
@@ -20,11 +20,11 @@ from codegen.python_source import (
     Stmt,
     Tuple,
 )
-from nnspec import initializers as init
-from nnspec.graph import Node, Weight
-from nnspec.ops.convolution import Conv2D, ConvTranspose2D
-from nnspec.ops.dense import Dense, Embedding
-from nnspec.ops.recurrent import LSTM
+from nnspec.catalogue import initializers as init
+from nnspec.catalogue.ops.convolution import Conv2D, ConvTranspose2D
+from nnspec.catalogue.ops.dense import Dense, Embedding
+from nnspec.catalogue.ops.recurrent import LSTM
+from nnspec.graph.graph import Node, Weight
 
 _DEFAULTS: dict[str, init.Initializer] = {"weight": init.GlorotUniform(), "bias": init.Zeros()}
 

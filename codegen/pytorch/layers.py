@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from codegen.dialect import Application, Constructor, Result
-from codegen.forward import Forward
-from codegen.python_source import Assign, Expr, Literal, Name, Tuple
+from codegen.python.dialect import Application, Constructor, Result
+from codegen.python.forward import Forward
+from codegen.python.source import Assign, Expr, Literal, Name, Tuple
 from codegen.pytorch import images
 from codegen.pytorch.images import shape
 from codegen.pytorch.initializers import with_initializers
-from nnspec.graph import Node
-from nnspec.ops.base import Op
-from nnspec.ops.dense import Dense, Embedding
-from nnspec.ops.normalization import BatchNorm, Dropout
-from nnspec.ops.recurrent import LSTM
+from nnspec.catalogue.ops.base import Op
+from nnspec.catalogue.ops.dense import Dense, Embedding
+from nnspec.catalogue.ops.normalization import BatchNorm, Dropout
+from nnspec.catalogue.ops.recurrent import LSTM
+from nnspec.graph.graph import Node
 
 
 def dense(node: Node) -> Expr:

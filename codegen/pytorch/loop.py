@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from codegen import program
-from codegen.python_source import (
+from codegen.python import program
+from codegen.python.source import (
     Assign,
     Call,
     Comprehension,
@@ -25,7 +25,7 @@ from codegen.python_source import (
     Unary,
 )
 from codegen.pytorch.train import TrainingSource
-from nnspec.training.program import Training
+from nnspec.graph.training import Training
 
 
 def main(sources: Sequence[TrainingSource]) -> tuple[Stmt, ...]:

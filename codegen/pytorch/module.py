@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from codegen import program
-from codegen.dialect import ClassParts, Dialect
-from codegen.plan import Owner
-from codegen.python_source import (
+from codegen.python import program
+from codegen.python.dialect import ClassParts, Dialect
+from codegen.python.plan import Owner
+from codegen.python.source import (
     ClassDef,
     Comprehension,
     Expr,
@@ -24,10 +24,10 @@ from codegen.pytorch.helpers import HELPERS
 from codegen.pytorch.initializers import free_weight
 from codegen.pytorch.layers import APPLIED, CHAINED, LAYERS
 from codegen.pytorch.losses import LOSSES
-from nnspec.graph import Node, Weight, walk
-from nnspec.ops.convolution import Conv2D, ConvTranspose2D
-from nnspec.ops.dense import Dense, Embedding
-from nnspec.ops.recurrent import LSTM
+from nnspec.catalogue.ops.convolution import Conv2D, ConvTranspose2D
+from nnspec.catalogue.ops.dense import Dense, Embedding
+from nnspec.catalogue.ops.recurrent import LSTM
+from nnspec.graph.graph import Node, Weight, walk
 
 TENSOR = Name("Tensor")
 INITIALIZED = (Dense, Conv2D, ConvTranspose2D, Embedding, LSTM)

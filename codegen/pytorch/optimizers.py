@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from codegen.python_source import Expr, Name
-from nnspec.training.optimizers import SGD, Adam, Optimizer
+from codegen.python.source import Expr, Name
+from nnspec.catalogue.optimizers import SGD, Adam, Optimizer
 
 
 def optimizer(value: Optimizer, parameters: Expr) -> Expr:

@@ -1,4 +1,4 @@
-"""Runs generated PyTorch in a process of its own (`codegen/worker.py`)."""
+"""Runs generated PyTorch in a process of its own (`nnspec/driver/worker.py`)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from codegen.program import snake
-from codegen.weight_map import Array
-from codegen.worker import TrainRequest, TrainResult, Weights
+from codegen.python.program import snake
+from nnspec.driver.worker import TrainRequest, TrainResult, Weights
+from nnspec.graph.weight_map import Array
 
 _DTYPES = {"f32": torch.float32, "f64": torch.float64}
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from codegen import program
-from codegen.dialect import Dialect, Unsupported
-from codegen.forward import Forward
-from codegen.plan import Plan, owners, reference
-from codegen.python_source import (
+from codegen.python import program
+from codegen.python.dialect import Dialect, Unsupported
+from codegen.python.forward import Forward
+from codegen.python.plan import Plan, owners, reference
+from codegen.python.source import (
     Call,
     Dict,
     Expr,
@@ -28,9 +28,9 @@ from codegen.pytorch.functions import DTYPES
 from codegen.pytorch.module import weight_ref
 from codegen.pytorch.optimizers import optimizer
 from codegen.target import Layouts
-from nnspec.graph import Call as GraphCall
-from nnspec.graph import Graph, Node, Value, Weight
-from nnspec.training.program import Minimize, Network, Training
+from nnspec.graph.graph import Call as GraphCall
+from nnspec.graph.graph import Graph, Node, Value, Weight
+from nnspec.graph.training import Minimize, Network, Training
 
 TENSOR, MODULE = Name("Tensor"), Name("nn.Module")
 FIGURES = Name("dict")[Tuple((Name("str"), Name("float")))]

@@ -85,10 +85,10 @@ def build(
       nnspec build digits_cnn.nn --emit graph
     """
     import nnspec
-    from nnspec.building import build_files
     from nnspec.commands.settings import parse_settings
     from nnspec.commands.terminal import say, show_diagnostics
-    from nnspec.files import write_files
+    from nnspec.core.files import write_files
+    from nnspec.driver.build import build_files
 
     if emit is Stage.tree:
         _print_tree(file)
@@ -109,10 +109,10 @@ def build(
 
 
 def _print_tree(file: Path) -> None:
-    from nnspec.diagnostics import Reporter
-    from nnspec.parse import parse
-    from nnspec.read import read_source
-    from nnspec.show import show_tree
+    from nnspec.commands.sources import read_source
+    from nnspec.report.diagnostics import Reporter
+    from nnspec.syntax.parse import parse
+    from nnspec.views.stages import show_tree
 
     reporter = Reporter()
     tree = parse(read_source(file), reporter)
@@ -121,12 +121,12 @@ def _print_tree(file: Path) -> None:
 
 
 def _print_graphs(spec: Spec, stage: Stage) -> None:
-    from nnspec.show import show_graph
+    from nnspec.views.stages import show_graph
 
     for graph in spec.program.models:
         print(show_graph(graph), end="")
         if stage is Stage.passes:
-            from nnspec.passes import PASSES
+            from nnspec.graph.passes import PASSES
 
             for change in PASSES:
                 graph = change(graph)

@@ -28,10 +28,10 @@ def check(
       nnspec check --format json digits_cnn.nn
     """
     from nnspec.commands.settings import parse_settings
+    from nnspec.commands.sources import read_source
     from nnspec.commands.terminal import print_json, say, show_diagnostics
     from nnspec.compiler import compile_source
-    from nnspec.diagnostics import Reporter, SpecError
-    from nnspec.read import read_source
+    from nnspec.report.diagnostics import Reporter, SpecError
 
     parameters = parse_settings(settings)
     reporter = Reporter()
@@ -44,7 +44,7 @@ def check(
             compile_source(source, reporter, roots=roots or (), parameters=parameters)
     found, errors = reporter.diagnostics, len(reporter.errors)
     if format is Format.json:
-        from nnspec.render import to_json
+        from nnspec.report.render import to_json
 
         print_json(to_json(found))
     else:

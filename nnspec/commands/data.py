@@ -36,11 +36,11 @@ def data(
     """
     import numpy as np
 
+    from nnspec.catalogue.data.catalogue import source
+    from nnspec.catalogue.data.dataset import checked, load
     from nnspec.commands.settings import parse_settings
     from nnspec.commands.terminal import say
-    from nnspec.data.catalogue import source
-    from nnspec.data.dataset import checked, load
-    from nnspec.files import write_file
+    from nnspec.core.files import write_file
 
     arguments = parse_settings(settings)
     if size is not None:

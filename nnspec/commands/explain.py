@@ -19,7 +19,7 @@ def explain(
       nnspec explain E0301
       nnspec explain
     """
-    from nnspec.codes import explanation, known_codes
+    from nnspec.report.codes import explanation, known_codes
 
     if code is None:
         for known, title in known_codes().items():

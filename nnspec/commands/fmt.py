@@ -30,10 +30,10 @@ def fmt(
       nnspec fmt --diff digits_cnn.nn
       nnspec fmt - < digits_cnn.nn
     """
+    from nnspec.commands.sources import STANDARD_INPUT, read_source
     from nnspec.commands.terminal import say
-    from nnspec.files import write_file
-    from nnspec.format import format_source
-    from nnspec.read import STANDARD_INPUT, read_source
+    from nnspec.core.files import write_file
+    from nnspec.syntax.format import format_source
 
     changed = []
     for file in files:

@@ -45,7 +45,7 @@ def graph(
     """
     import nnspec
     from nnspec.commands.settings import parse_settings
-    from nnspec.files import write_file
+    from nnspec.core.files import write_file
 
     chosen = format or _by_suffix(output)
     spec = nnspec.load(file, roots=roots or (), **parse_settings(settings))

@@ -33,7 +33,7 @@ def init(
     import nnspec
     from nnspec.commands.settings import parse_settings
     from nnspec.commands.terminal import say
-    from nnspec.weights import save
+    from nnspec.graph.weights import save
 
     spec = nnspec.load(file, roots=roots or (), **parse_settings(settings))
     if model is not None:

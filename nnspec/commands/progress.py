@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nnspec.training.run import Progress
+    from nnspec.driver.train import Progress
 
 
 @contextlib.contextmanager

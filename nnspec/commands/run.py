@@ -57,9 +57,9 @@ def run(
       nnspec run digits_cnn.onnx image=images.npy -o outputs.npz --device cuda
       nnspec run digits_cnn.onnx --bench
     """
-    from nnspec import inference
     from nnspec.commands.settings import parse_settings
     from nnspec.commands.terminal import print_json, say, show_diagnostics
+    from nnspec.driver import inference
 
     is_spec = file.suffix != ".onnx"
     loaded = (
@@ -109,7 +109,7 @@ def _outputs(found: dict[str, Any], output: Path | None, report: dict[str, Any])
     """Into the report, and into a file where one is wanted."""
     import numpy as np
 
-    from nnspec.files import write_file
+    from nnspec.core.files import write_file
 
     report["outputs"] = {
         name: {

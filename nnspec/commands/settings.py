@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from nnspec.diagnostics import Diagnostic, SpecError
+from nnspec.report.diagnostics import Diagnostic, SpecError
 
 _CONSTANTS = {"true": True, "false": False, "none": None}
 _INT = re.compile(r"[+-]?\d[\d_]*")

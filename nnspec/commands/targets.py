@@ -21,7 +21,7 @@ def targets(format: OutputFormat = Format.text) -> None:
     """
     from codegen import TARGETS
     from nnspec.commands.terminal import console, print_json, show_diagnostics
-    from nnspec.requirements import installation, mixed_onnxruntime
+    from nnspec.driver.requirements import installation, mixed_onnxruntime
 
     found = [installation(target) for target in TARGETS.values()]
     if format is Format.json:

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nnspec.diagnostics import Diagnostic
+    from nnspec.report.diagnostics import Diagnostic
 
 
 def colours(stream: IO[str]) -> bool:
@@ -45,6 +45,6 @@ def say(message: str) -> None:
 
 def show_diagnostics(diagnostics: Sequence[Diagnostic]) -> None:
     """Draw diagnostics on standard error."""
-    from nnspec.render import render
+    from nnspec.report.render import render
 
     print(render(diagnostics, color=colours(sys.stderr)), file=sys.stderr, end="")

@@ -52,8 +52,8 @@ def train(
     from nnspec.commands.progress import epochs_shown
     from nnspec.commands.settings import parse_settings
     from nnspec.commands.terminal import print_json, say
-    from nnspec.stored import joined
-    from nnspec.weights import save
+    from nnspec.driver.stored import joined
+    from nnspec.graph.weights import save
 
     spec = nnspec.load(file, roots=roots or (), **parse_settings(settings))
     output = output or Path(f"{spec.stem}.safetensors")

@@ -58,7 +58,7 @@ def verify(
             continue
         reports.append(report)
         if format is Format.text:
-            from nnspec.verify.table import render
+            from nnspec.driver.verify.table import render
 
             console().print(render(report))
     if format is Format.json:

@@ -53,7 +53,7 @@ def weights_convert(
     import nnspec
     from nnspec.commands.settings import parse_settings
     from nnspec.commands.terminal import say
-    from nnspec.convert import CANONICAL, convert
+    from nnspec.driver.convert import CANONICAL, convert
 
     spec = nnspec.load(file, roots=roots or (), **parse_settings(settings))
     convert(

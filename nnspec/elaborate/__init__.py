@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nnspec import tree
-from nnspec.diagnostics import Diagnostic, Reporter, did_you_mean
 from nnspec.elaborate.blocks import call_block, model_graph
 from nnspec.elaborate.lints import naming
 from nnspec.elaborate.modules import Loader, Module
 from nnspec.elaborate.resolve import resolve
 from nnspec.elaborate.session import Session
 from nnspec.elaborate.training import training
-from nnspec.graph import Program
-from nnspec.source import Source
+from nnspec.graph.graph import Program
+from nnspec.report.diagnostics import Diagnostic, Reporter, did_you_mean
+from nnspec.report.source import Source
+from nnspec.syntax import tree
 
 
 def elaborate(

@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nnspec.diagnostics import Label, did_you_mean
 from nnspec.elaborate.errors import error
 from nnspec.elaborate.values import describe
-from nnspec.source import Span
+from nnspec.report.diagnostics import Label, did_you_mean
+from nnspec.report.source import Span
 
 Positional = Sequence[tuple[Any, Span]]
 Named = Mapping[str, tuple[Any, Span, Span]]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nnspec import tree
-from nnspec.diagnostics import Label, SpecError, did_you_mean
 from nnspec.elaborate import layers, statements
 from nnspec.elaborate.builder import Builder
 from nnspec.elaborate.errors import error
@@ -18,8 +16,10 @@ from nnspec.elaborate.names import snake_case
 from nnspec.elaborate.scope import Scope
 from nnspec.elaborate.session import Body, Session
 from nnspec.elaborate.values import POISON, BlockLayer, Layer, Poison, Poisoned
-from nnspec.graph import Graph, Value
-from nnspec.source import Span
+from nnspec.graph.graph import Graph, Value
+from nnspec.report.diagnostics import Label, SpecError, did_you_mean
+from nnspec.report.source import Span
+from nnspec.syntax import tree
 
 
 def model_graph(

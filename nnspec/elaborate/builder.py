@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nnspec.diagnostics import Label
-from nnspec.dims import product
+from nnspec.catalogue.ops import OPS, Op, ShapeError
+from nnspec.core.dims import product
 from nnspec.elaborate.errors import error
 from nnspec.elaborate.limits import ELEMENTS, Budget, beyond
 from nnspec.elaborate.names import Namer
-from nnspec.graph import Call, Graph, Node, TensorType, Value, Weight
-from nnspec.ops import OPS, Op, ShapeError
-from nnspec.source import Span
+from nnspec.graph.graph import Call, Graph, Node, TensorType, Value, Weight
+from nnspec.report.diagnostics import Label
+from nnspec.report.source import Span
 
 
 @dataclass(eq=False)

@@ -9,7 +9,7 @@ from typing import Any
 from nnspec.elaborate.errors import error
 from nnspec.elaborate.limits import ITEMS, beyond, check_number
 from nnspec.elaborate.values import describe, is_number, is_size
-from nnspec.source import Span
+from nnspec.report.source import Span
 
 Builtin = Callable[[list[Any], Span], Any]
 

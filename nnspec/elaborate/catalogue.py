@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 
-from nnspec.data.catalogue import DATASETS
+from nnspec.catalogue.data.catalogue import DATASETS
+from nnspec.catalogue.initializers import INITIALIZERS
+from nnspec.catalogue.ops import OPS
+from nnspec.catalogue.optimizers import OPTIMIZERS
 from nnspec.elaborate.builtins import BUILTINS
 from nnspec.elaborate.values import Reference
-from nnspec.graph import DTYPES
-from nnspec.initializers import INITIALIZERS
-from nnspec.ops import OPS
-from nnspec.training.optimizers import OPTIMIZERS
+from nnspec.graph.graph import DTYPES
 
 HIDDEN = frozenset({"constant", "slice", "negative"})
 """Ops that only the compiler makes."""

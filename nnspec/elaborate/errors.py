@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nnspec.diagnostics import Diagnostic, Label, SpecError
-from nnspec.source import Span
+from nnspec.report.diagnostics import Diagnostic, Label, SpecError
+from nnspec.report.source import Span
 
 
 def error(

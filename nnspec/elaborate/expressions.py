@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from nnspec import tree
-from nnspec.diagnostics import Label, SpecError, did_you_mean
+from nnspec.catalogue.ops import OPS
 from nnspec.elaborate import arguments, layers, operators
 from nnspec.elaborate.catalogue import catalogue
 from nnspec.elaborate.errors import error
@@ -30,10 +29,11 @@ from nnspec.elaborate.values import (
     is_layer,
     is_size,
 )
-from nnspec.graph import Value
-from nnspec.ops import OPS
-from nnspec.source import Span
-from nnspec.training.program import Network
+from nnspec.graph.graph import Value
+from nnspec.graph.training import Network
+from nnspec.report.diagnostics import Label, SpecError, did_you_mean
+from nnspec.report.source import Span
+from nnspec.syntax import tree
 
 
 def evaluate(body: Body, expr: tree.Expr) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from nnspec.diagnostics import Label
+from nnspec.catalogue.ops import Op, ShapeError
 from nnspec.elaborate import arguments
 from nnspec.elaborate.builder import Builder, infer
 from nnspec.elaborate.errors import error
@@ -29,10 +29,10 @@ from nnspec.elaborate.values import (
     is_layer,
     is_number,
 )
-from nnspec.graph import Call, TensorType, Value, Weight
-from nnspec.ops import Op, ShapeError
-from nnspec.source import Span
-from nnspec.training.program import Network
+from nnspec.graph.graph import Call, TensorType, Value, Weight
+from nnspec.graph.training import Network
+from nnspec.report.diagnostics import Label
+from nnspec.report.source import Span
 
 
 def construct(body: Body, op: type[Op], positional: Any, named: Any, span: Span) -> OpLayer:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nnspec.diagnostics import Diagnostic, Label, SpecError
-from nnspec.source import Span
+from nnspec.report.diagnostics import Diagnostic, Label, SpecError
+from nnspec.report.source import Span
 
 ITERATIONS = 1_000_000
 NODES = 200_000

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nnspec import tree
-from nnspec.diagnostics import Diagnostic, Label
 from nnspec.elaborate.session import Body
 from nnspec.elaborate.statements import bound_names
-from nnspec.source import Span
+from nnspec.report.diagnostics import Diagnostic, Label
+from nnspec.report.source import Span
+from nnspec.syntax import tree
 
 
 def lint(body: Body, statements: Sequence[tree.Statement]) -> None:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nnspec import tree
-from nnspec.diagnostics import Diagnostic, Label, Reporter, SpecError, did_you_mean
 from nnspec.elaborate.errors import error
 from nnspec.elaborate.values import POISON, BlockReference
-from nnspec.parse import parse
-from nnspec.source import Source, Span
+from nnspec.report.diagnostics import Diagnostic, Label, Reporter, SpecError, did_you_mean
+from nnspec.report.source import Source, Span
+from nnspec.syntax import tree
+from nnspec.syntax.parse import parse
 
 LIBRARY = Path(__file__).parent.parent / "library"
 """Blocks that ship with nnspec."""

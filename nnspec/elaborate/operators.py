@@ -7,7 +7,8 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from nnspec.dims import Sym
+from nnspec.catalogue.ops import OPS
+from nnspec.core.dims import Sym
 from nnspec.elaborate.builder import Builder
 from nnspec.elaborate.errors import error
 from nnspec.elaborate.limits import ITEMS, beyond, check_number
@@ -19,9 +20,8 @@ from nnspec.elaborate.values import (
     is_number,
     is_size,
 )
-from nnspec.graph import Value
-from nnspec.ops import OPS
-from nnspec.source import Span
+from nnspec.graph.graph import Value
+from nnspec.report.source import Span
 
 TENSOR_OPS = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "@": "matmul"}
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
-from nnspec import tree
-from nnspec.diagnostics import SpecError, did_you_mean
 from nnspec.elaborate.catalogue import catalogue
 from nnspec.elaborate.errors import error
 from nnspec.elaborate.modules import Module
 from nnspec.elaborate.session import Session
+from nnspec.report.diagnostics import SpecError, did_you_mean
+from nnspec.syntax import tree
 
 
 def resolve(session: Session, module: Module) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from nnspec.source import Span
+from nnspec.report.source import Span
 
 
 @dataclass

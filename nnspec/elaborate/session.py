@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from nnspec.diagnostics import Diagnostic, Label, Reporter, SpecError
-from nnspec.dims import Dim
+from nnspec.core.dims import Dim
 from nnspec.elaborate.builder import Builder
 from nnspec.elaborate.limits import Budget
 from nnspec.elaborate.scope import Scope
-from nnspec.graph import Graph, Value
-from nnspec.source import Span
+from nnspec.graph.graph import Graph, Value
+from nnspec.report.diagnostics import Diagnostic, Label, Reporter, SpecError
+from nnspec.report.source import Span
 
 if TYPE_CHECKING:
     from nnspec.elaborate.modules import Module

@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from nnspec import tree
-from nnspec.diagnostics import Label, SpecError, did_you_mean
-from nnspec.dims import Dim, symbol
+from nnspec.catalogue.initializers import Initializer
+from nnspec.core.dims import Dim, symbol
 from nnspec.elaborate import arguments, layers, operators
 from nnspec.elaborate.builder import Builder
 from nnspec.elaborate.builtins import show
@@ -26,9 +25,10 @@ from nnspec.elaborate.values import (
     clone,
     describe,
 )
-from nnspec.graph import DTYPES, TensorType, Value, Weight
-from nnspec.initializers import Initializer
-from nnspec.source import Span
+from nnspec.graph.graph import DTYPES, TensorType, Value, Weight
+from nnspec.report.diagnostics import Label, SpecError, did_you_mean
+from nnspec.report.source import Span
+from nnspec.syntax import tree
 
 
 def run(body: Body, statements: Sequence[tree.Statement]) -> None:

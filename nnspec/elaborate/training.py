@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nnspec import tree
-from nnspec.diagnostics import Label, did_you_mean
+from nnspec.catalogue.optimizers import Optimizer
 from nnspec.elaborate import arguments, statements
 from nnspec.elaborate.blocks import bind_parameters, later_names, model_graph
 from nnspec.elaborate.builder import Builder
@@ -26,10 +25,8 @@ from nnspec.elaborate.values import (
     Reference,
     describe,
 )
-from nnspec.graph import Call, Node, Value, weights
-from nnspec.source import Span
-from nnspec.training.optimizers import Optimizer
-from nnspec.training.program import (
+from nnspec.graph.graph import Call, Node, Value, weights
+from nnspec.graph.training import (
     DataSource,
     Metric,
     Minimize,
@@ -37,6 +34,9 @@ from nnspec.training.program import (
     Settings,
     Training,
 )
+from nnspec.report.diagnostics import Label, did_you_mean
+from nnspec.report.source import Span
+from nnspec.syntax import tree
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from nnspec.diagnostics import Label
-from nnspec.dims import Dim, Sym, substitute, symbols
+from nnspec.core.dims import Dim, Sym, substitute, symbols
 from nnspec.elaborate.errors import error
-from nnspec.graph import TensorType, Value
-from nnspec.source import Span
-from nnspec.training.program import Network
+from nnspec.graph.graph import TensorType, Value
+from nnspec.graph.training import Network
+from nnspec.report.diagnostics import Label
+from nnspec.report.source import Span
 
 
 def match(declared: TensorType, actual: TensorType, sizes: dict[str, Dim]) -> bool:

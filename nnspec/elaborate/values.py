@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nnspec import tree
-from nnspec.dims import Sym
-from nnspec.graph import Value, Weight
-from nnspec.initializers import Initializer
-from nnspec.ops import Op
-from nnspec.source import Span
-from nnspec.training.optimizers import Optimizer
-from nnspec.training.program import DataSource, Network
+from nnspec.catalogue.initializers import Initializer
+from nnspec.catalogue.ops import Op
+from nnspec.catalogue.optimizers import Optimizer
+from nnspec.core.dims import Sym
+from nnspec.graph.graph import Value, Weight
+from nnspec.graph.training import DataSource, Network
+from nnspec.report.source import Span
+from nnspec.syntax import tree
 
 
 class Poison:

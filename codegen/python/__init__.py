@@ -1,0 +1,1 @@
+"""What targets that are written in Python share."""

@@ -1,0 +1,269 @@
+"""Graphs as classes: one for each block, shared by all instances that differ only in numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from codegen.python.dialect import ClassParts, Dialect, UnsupportedOp
+from codegen.python.forward import Forward
+from codegen.python.merging import (
+    Draft,
+    literal_columns,
+    literal_count,
+    skeleton,
+    with_parameters,
+    without_notes,
+)
+from codegen.python.names import attribute, distinct, identifier
+from codegen.python.plan import (
+    BlockSlot,
+    ChainSlot,
+    LayerSlot,
+    ListSlot,
+    Plan,
+    Slot,
+    WeightSlot,
+    layer_reader,
+    plan_graph,
+    values_named,
+    weight_reader,
+)
+from codegen.python.source import Assign, Call, Expr, Literal, Name, Return, Stmt, Tuple
+from nnspec.graph.graph import Graph, Node
+
+
+@dataclass
+class Group:
+    """Instances that share a class, numbered; the draft of each; the values of each parameter, in order."""
+
+    name: str
+    members: dict[Plan, int]
+    drafts: list[Draft]
+    parameters: dict[str, list[Literal]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Classes:
+    """definitions: in an order in which each class follows those it uses.
+    names: class of each graph that was given; plans: where its weights live (`codegen.python.plan.owners`)."""
+
+    definitions: tuple[Stmt, ...]
+    names: dict[Graph, str]
+    plans: dict[Graph, Plan]
+
+
+Describe = Callable[[Graph], str]
+
+
+def shapes(graph: Graph) -> str:
+    """`image: [N, 28, 28, 1] -> logits: [N, 10]`, for the docstring of a model."""
+    inputs = [f"{v.name or 'x'}: {v.type}" for v in graph.inputs]
+    outputs = [
+        f"{name}: {v.type}" for name, v in zip(graph.output_names, graph.outputs, strict=True)
+    ]
+    return f"{', '.join(inputs)} -> {', '.join(outputs)}"
+
+
+def build_classes(
+    graphs: Sequence[Graph],
+    dialect: Dialect,
+    *,
+    describe: Describe = shapes,
+    reserved: Sequence[str] = (),
+) -> Classes:
+    """Classes of models and of every block in them.
+
+    describe: the line on shapes and layouts in a model's docstring.
+    reserved: names of the module that no class may take (`main`, `train_step`).
+    """
+    builder = _Builder(dialect, describe, {*reserved})
+    plans = {graph: plan_graph(graph, dialect) for graph in graphs}
+    levels: dict[int, list[Plan]] = {}
+    height: dict[Plan, int] = {}
+
+    def measure(plan: Plan) -> int:
+        if plan not in height:
+            height[plan] = 1 + max((measure(p) for p in plan.blocks()), default=0)
+            levels.setdefault(height[plan], []).append(plan)
+        return height[plan]
+
+    for plan in plans.values():
+        measure(plan)
+    for level in sorted(levels):
+        builder.add(levels[level])
+    names = {graph: builder.groups[plan].name for graph, plan in plans.items()}
+    order: dict[str, Stmt] = {}
+
+    def write(plan: Plan) -> None:
+        for inner in plan.blocks():
+            write(inner)
+        order.setdefault(builder.groups[plan].name, builder.definitions[builder.groups[plan].name])
+
+    for plan in plans.values():
+        write(plan)
+    return Classes(tuple(order.values()), names, plans)
+
+
+class _Builder:
+    def __init__(self, dialect: Dialect, describe: Describe, taken: set[str]) -> None:
+        self.dialect, self.describe = dialect, describe
+        self.reserved = {*taken, *dialect.imports, *dialect.helpers, *dialect.reserved}
+        self.taken: set[str] = set()
+        self.groups: dict[Plan, Group] = {}
+        self.definitions: dict[str, Stmt] = {}
+
+    def add(self, plans: Sequence[Plan]) -> None:
+        """Plans whose blocks all have their class already."""
+        found: dict[object, Group] = {}
+        for plan in plans:
+            draft = self.draft(plan)
+            model = plan.graph.kind == "model"
+            shape = draft if model else skeleton(draft)
+            key = (plan.graph.name, plan.graph.kind, shape)
+            if key not in found:
+                name = distinct_class(identifier(plan.graph.name, self.reserved), self.taken)
+                self.taken.add(name)
+                found[key] = Group(name, {}, [])
+            group = found[key]
+            group.members[plan] = len(group.members)
+            group.drafts.append(draft)
+            self.groups[plan] = group
+        for group in found.values():
+            self.definitions[group.name] = self.dialect.frame(self.merge(group))
+
+    def draft(self, plan: Plan) -> Draft:
+        init = tuple(
+            Assign(Name(f"self.{name}"), self.constructor(slot))
+            for name, slot in plan.slots.items()
+            if not (isinstance(slot, WeightSlot) and self.dialect.weight is None)
+        )
+        draft = Draft(init, *self.forward(plan, plan.graph, plan.steps))
+        for other in plan.others:
+            again = plan_graph(other, self.dialect)
+            if self.forward(plan, again.graph, again.steps) != (
+                draft.forward,
+                draft.inputs,
+                draft.results,
+            ):
+                node = next(s for s in other.steps if isinstance(s, Node))
+                raise UnsupportedOp(
+                    node,
+                    self.dialect.name,
+                    f"`{plan.graph.name}` is shared between tensors of different sizes, and its code "
+                    "depends on them",
+                )
+        return draft
+
+    def forward(
+        self, plan: Plan, graph: Graph, steps: Sequence[Any]
+    ) -> tuple[tuple[Stmt, ...], tuple[str, ...], int]:
+        dialect = self.dialect
+        reserved = {*dialect.imports, *dialect.helpers, *dialect.reserved, *dialect.forward_names}
+        named: list[str] = []
+        for wanted in values_named(graph).values():
+            named.append(distinct(identifier(wanted, reserved), named))
+        forward = Forward(
+            dialect,
+            tuple(zip(graph.inputs, named, strict=True)),
+            steps,
+            graph.outputs,
+            layer=layer_reader(plan),
+            weight=weight_reader(plan, dialect),
+        )
+        forward.run()
+        results = tuple(map(forward.result, graph.outputs))
+        value = results[0] if len(results) == 1 else Tuple(results)
+        return (*forward.body(), Return(value)), tuple(named), len(results)
+
+    def constructor(self, slot: Slot) -> Expr:
+        match slot:
+            case LayerSlot(_, expression):
+                return expression
+            case WeightSlot(weight):
+                assert self.dialect.weight is not None
+                return self.dialect.weight(weight)
+            case BlockSlot(plan):
+                return self.instance(plan)
+            case ChainSlot(slots):
+                assert self.dialect.sequence is not None
+                return self.dialect.sequence(tuple(map(self.constructor, slots)))
+            case ListSlot(slots):
+                built = tuple(map(self.constructor, slots))
+                if len(built) > 1 and all(b == built[0] for b in built):
+                    return self.dialect.repeat(built[0], len(built))
+                return self.dialect.container(built)
+
+    def instance(self, plan: Plan) -> Expr:
+        """`Residual(filters=64, stride=2)`."""
+        group = self.groups[plan]
+        index = group.members[plan]
+        values = {name: column[index] for name, column in group.parameters.items()}
+        if len(values) == 1:
+            ((name, value),) = values.items()
+            return Call(Name(group.name), (dataclasses.replace(value, hint=name),))
+        return Call(Name(group.name), (), tuple(values.items()))
+
+    def merge(self, group: Group) -> ClassParts:
+        first, draft = next(iter(group.members)), group.drafts[0]
+        columns = literal_columns(group.drafts)
+        slots = set().union(*(plan.slots for plan in group.members))
+        named = self.parameters(group, columns, slots)
+        init = with_parameters(draft.init, named)
+        offset = literal_count(draft.init)
+        forward = with_parameters(draft.forward, named, "self.", offset)
+        kept = [n for i, n in sorted(named.items()) if i >= offset]
+        own = tuple(Assign(Name(f"self.{n}"), Name(n)) for n in dict.fromkeys(kept))
+        if len(group.members) > 1:
+            forward = without_notes(forward)
+        model = first.graph.kind == "model"
+        lines = [first.graph.doc or "", self.describe(first.graph) if model else ""]
+        return ClassParts(
+            name=group.name,
+            doc="\n\n".join(line for line in lines if line) or None,
+            parameters=tuple(group.parameters),
+            types={n: type(c[0].value).__name__ for n, c in group.parameters.items()},
+            init=(*own, *init),
+            forward=forward,
+            inputs=draft.inputs,
+            results=draft.results,
+            graph=first.graph,
+            model=model,
+        )
+
+    def parameters(
+        self, group: Group, columns: list[tuple[list[Literal], str | None]], slots: set[str]
+    ) -> dict[int, str]:
+        """The name of the parameter at each place where instances differ."""
+        named: dict[int, str] = {}
+        for place, (column, hint) in enumerate(columns):
+            if all(value == column[0] for value in column):
+                continue
+            same = [n for n, values in group.parameters.items() if values == column]
+            if not same:
+                wanted = self.argument(group, column) or hint or "size"
+                free = attribute(wanted, self.dialect.reserved_attributes)
+                used = {*group.parameters, *slots, *self.taken, *self.reserved}
+                same = [distinct(identifier(free), used.union(self.dialect.forward_names))]
+                group.parameters[same[0]] = column
+            named[place] = same[0]
+        return named
+
+    def argument(self, group: Group, column: list[Literal]) -> str | None:
+        """The block's own parameter that has these values."""
+        wanted = [v.value for v in column]
+        for name in next(iter(group.members)).graph.arguments:
+            given = [plan.graph.arguments.get(name) for plan in group.members]
+            if given == wanted and list(map(type, given)) == list(map(type, wanted)):
+                return name
+        return None
+
+
+def distinct_class(name: str, taken: set[str]) -> str:
+    """`Residual`, `Residual2`, `Residual3`, ..."""
+    number, candidate = 2, name
+    while candidate in taken:
+        candidate, number = f"{name}{number}", number + 1
+    return candidate

@@ -1,0 +1,135 @@
+"""What a Python target states about itself; everything else is shared.
+
+`codegen/python/forward.py` turns the steps of a graph into statements, `codegen/python/classes.py` turns graphs into
+classes, `codegen/python/file.py` puts a file together. A target fills in one `Dialect`: tables for what maps one
+to one, short functions for what does not, and reasons for what it can never do.
+
+A file is built like this (see `codegen/pytorch/__init__.py`):
+
+    classes = build_classes(graphs, DIALECT)            # codegen/python/classes.py
+    text = module_text(doc, (*classes.definitions, *training), DIALECT)   # codegen/python/file.py
+
+Imports and helpers need no bookkeeping: `module_text` looks at the first part of every `Name` in the tree
+(`F` in `Name("F.relu")`) and adds the import or helper that `Dialect` has under that name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Union
+
+from codegen.python.source import Expr, Import, Stmt, Verbatim
+from nnspec.catalogue.ops.base import Op
+from nnspec.graph.graph import Graph, Node, Weight
+from nnspec.report.diagnostics import Diagnostic, Label, SpecError
+from nnspec.report.source import Span
+
+if TYPE_CHECKING:
+    from codegen.python.forward import Forward
+
+Result = Union[Expr, tuple[Expr, ...]]
+Constructor = Callable[[Node], Expr]
+"""Constructor of a layer object: `lambda node: Name("nn.Linear")(node.inputs[0].type.shape[-1], node.op.units)`.
+
+Leave out arguments whose default is the language's. Where a positional number may differ between instances of
+a block, name it: `Literal(n, hint="in_features")`; keyword arguments are named already. (Such numbers become
+parameters of the shared class: the block's own parameter where the values agree with one, else the hint.)"""
+
+Application = Callable[[Node, tuple[Expr, ...], "Forward"], Result]
+"""How an op is applied to its operands (in the order of `node.inputs`).
+
+Gives one expression, which for an op with several results is a tuple-valued one (`self.lstm(x)` giving
+`y, h, c`); or a tuple of expressions, one for each of `node.outputs`. A result may be `forward.emit`-ted in pieces:
+see `Forward`. A number that met a tensor arrives as a `Literal`. An expression that is used more than once in the
+result goes through `forward.name(expression)` first, since operands may be whole expressions."""
+
+
+@dataclass(frozen=True)
+class ClassParts:
+    """What `Dialect.frame` makes a class of.
+
+    name, doc: `doc` is the writer's text with a line on shapes, ready to be a docstring; None if there is none.
+    parameters: of the constructor, where instances of a block differ (`filters`, `stride`); often empty. `init` reads
+        them by name and `forward` as `self.<name>`, which `init` sets where `forward` needs it.
+    init: `self.conv2d = ...` for every layer and container, then free weights; without prologue.
+    forward: statements of the forward pass, the last of them a `Return`.
+    inputs, results: names of the forward pass's parameters; how many values it returns.
+    graph: the (first) instance, for what else a frame wants to know; free weights are `graph.free_weights`.
+    model: whether this is a whole model rather than a block.
+    types: of the constructor's parameters ("int"), for annotations.
+    """
+
+    name: str
+    doc: str | None
+    parameters: tuple[str, ...]
+    init: tuple[Stmt, ...]
+    forward: tuple[Stmt, ...]
+    inputs: tuple[str, ...]
+    results: int
+    graph: Graph
+    model: bool
+    types: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """The differences of one target.
+
+    layers: constructors of layer objects, kept as `self.<layer>`.
+    functions: how ops are applied. A layer that has a constructor is by default applied as `self.<layer>(*operands)`;
+        state it here only where more is to be said. A layer (Dropout, say) without a constructor is a function.
+    modules: functions that also exist as objects (`nn.ReLU()`), so that a bound chain of layers can be a `sequence`;
+        None as an answer: not this one. A layer that is in `functions` too needs an entry here to stand in a chain.
+    never: ops that the target can never express, each with the reason. Every other op must be in a table.
+    frame: assembles a class.
+    imports: root name to import: {"torch": Import("torch"), "F": Import("torch.nn.functional", alias="F")}.
+    helpers: name to fixed text that defines it; written before the classes of a file that use it.
+    repeat: a container of `count` layers built by the same expression (`nn.ModuleList([... for _ in range(count)])`).
+    container: a container of the given layers, to be indexed and looped over (`nn.ModuleList([a, b])`).
+    sequence: layers applied one after the other, as one callable object (`nn.Sequential(a, b)`); None if there is none.
+    weight: the value of `self.<name> = ...` for a free weight; None where `frame` declares them itself.
+    weight_ref: how a weight is read in a forward pass, in the canonical layout. `owner` is the expression of the layer
+        object that has it (`self.embed`) with that layer's node, or `self` and None for a free weight.
+    size: the run-time size of a tensor along an axis; `x.shape[0]` by default.
+    absorb: constructor of a layer with the activation that alone uses its result built in (`Dense(8, activation="relu")`);
+        None, or an answer of None, leaves them apart. Asked only where the layer is applied once.
+    forward_names: parameters of the forward method that a spec's names must avoid ("self", "F", "training").
+    reserved: further names that variables must not take (imports, helpers, keywords and builtins are known).
+    reserved_attributes: attributes of the base class that layers must not take ("train", "forward", "parameters").
+    """
+
+    name: str
+    layers: Mapping[type[Op], Constructor]
+    functions: Mapping[type[Op], Application]
+    frame: Callable[[ClassParts], Stmt]
+    repeat: Callable[[Expr, int], Expr]
+    container: Callable[[tuple[Expr, ...]], Expr]
+    weight_ref: Callable[[Weight, Expr, Node | None], Expr]
+    weight: Callable[[Weight], Expr] | None = None
+    sequence: Callable[[tuple[Expr, ...]], Expr] | None = None
+    modules: Mapping[type[Op], Callable[[Node], Expr | None]] = field(default_factory=dict)
+    never: Mapping[type[Op], str] = field(default_factory=dict)
+    imports: Mapping[str, Import] = field(default_factory=dict)
+    helpers: Mapping[str, Verbatim] = field(default_factory=dict)
+    size: Callable[[Expr, int], Expr] = lambda tensor, axis: tensor.attr("shape")[axis]
+    absorb: Callable[[Node, Node], Expr | None] | None = None
+    forward_names: tuple[str, ...] = ("self",)
+    reserved: frozenset[str] = frozenset()
+    reserved_attributes: frozenset[str] = frozenset()
+
+
+class Unsupported(SpecError):
+    """Something of a spec that a target cannot express; `what` is in the words of the message."""
+
+    def __init__(self, what: str, span: Span | None, target: str, reason: str) -> None:
+        label = None if span is None else Label(span)
+        super().__init__(Diagnostic("E0704", f"{target} cannot express {what}: {reason}", label))
+
+
+class UnsupportedOp(Unsupported):
+    """An op that a target cannot express; `node` has its place in the spec."""
+
+    def __init__(self, node: Node, target: str, reason: str) -> None:
+        self.node = node
+        super().__init__(f"`{node.op.name}`", node.span, target, reason)

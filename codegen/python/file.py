@@ -1,0 +1,46 @@
+"""A generated file: docstring, the imports and helpers that its code mentions, then the code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from codegen.python.dialect import Dialect
+from codegen.python.source import Import, Module, Stmt, Verbatim
+from codegen.python.source.imports import sort_imports
+from codegen.python.source.printer import module_source
+from codegen.python.source.tree import names
+
+
+def module_text(
+    doc: str,
+    definitions: Sequence[Stmt],
+    dialect: Dialect,
+    *,
+    program: Sequence[Stmt] = (),
+    first: Sequence[Stmt] = (),
+) -> str:
+    """The text of a file of a target.
+
+    Imports and helpers are found by name: every first part of a `Name` that `dialect.imports` or
+    `dialect.helpers` knows. Helpers stand in the order in which the dialect lists them.
+    definitions: initialisers and classes; program: what trains them, after helpers of its own.
+    first: statements between imports and helpers (settings of the framework).
+    """
+    before = _helpers(dialect, (*first, *definitions))
+    after = {n: h for n, h in _helpers(dialect, program).items() if n not in before}
+    body = (*first, *before.values(), *definitions, *after.values(), *program)
+    mentioned = set(names(*body))
+    imports: list[Import] = [i for n, i in dialect.imports.items() if n in mentioned]
+    return module_source(Module(doc, (*sort_imports(imports), *body)))
+
+
+def _helpers(dialect: Dialect, statements: Sequence[Stmt]) -> dict[str, Verbatim]:
+    """Helpers that the statements mention, and those that these need."""
+    found: set[str] = set()
+    waiting = [n for n in names(*statements) if n in dialect.helpers]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += [n for n in dialect.helpers[name].uses if n in dialect.helpers]
+    return {n: h for n, h in dialect.helpers.items() if n in found}

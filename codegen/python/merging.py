@@ -1,0 +1,101 @@
+"""What instances of a block have in common: their source, but for the literals in which they differ."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from codegen.python.source import Assign, Call, Expr, Literal, Name, Parameter, Stmt, Tuple
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A class as one instance would have it, before what instances have in common is found."""
+
+    init: tuple[Stmt, ...]
+    forward: tuple[Stmt, ...]
+    inputs: tuple[str, ...]
+    results: int
+
+
+def skeleton(draft: Draft) -> Draft:
+    """The draft with each literal reduced to its kind: instances with equal ones share a class."""
+    result: Draft = rewrite(draft, lambda value, hint: Literal(f"<{type(value.value).__name__}>"))
+    return result
+
+
+def literal_columns(drafts: Sequence[Draft]) -> list[tuple[list[Literal], str | None]]:
+    """For each place of a literal, its value in each member, and what the place is called."""
+    rows: list[list[tuple[Literal, str | None]]] = []
+    for draft in drafts:
+        row: list[tuple[Literal, str | None]] = []
+
+        def note(value: Literal, hint: str | None, row: Any = row) -> Literal:
+            row.append((value, hint))
+            return value
+
+        rewrite(draft.init, note)
+        rewrite(draft.forward, note)
+        rows.append(row)
+    return [([value for value, _ in places], places[0][1]) for places in zip(*rows, strict=True)]
+
+
+def literal_count(tree: Any) -> int:
+    """How many literals the tree has."""
+    places: list[Literal] = []
+
+    def note(value: Literal, hint: str | None) -> Literal:
+        places.append(value)
+        return value
+
+    rewrite(tree, note)
+    return len(places)
+
+
+def with_parameters(
+    tree: tuple[Stmt, ...], named: Mapping[int, str], prefix: str = "", first: int = 0
+) -> tuple[Stmt, ...]:
+    """The statements with literals replaced by names, by place; `first` is the place of their first."""
+    place = first - 1
+
+    def visit(value: Literal, hint: str | None) -> Expr:
+        nonlocal place
+        place += 1
+        return Name(prefix + named[place]) if place in named else value
+
+    result: tuple[Stmt, ...] = rewrite(tree, visit)
+    return result
+
+
+def rewrite(
+    tree: Any, visit: Callable[[Literal, str | None], Expr], hint: str | None = None
+) -> Any:
+    """The tree with every literal replaced by what `visit` makes of it."""
+    match tree:
+        case Literal():
+            return visit(tree, tree.hint or hint)
+        case Call(function, arguments, keywords):
+            return Call(
+                rewrite(function, visit),
+                tuple(rewrite(a, visit) for a in arguments),
+                tuple((k, rewrite(v, visit, k)) for k, v in keywords),
+            )
+        case tuple():
+            return tuple(rewrite(part, visit, hint) for part in tree)
+        case Tuple(elements):
+            return Tuple(rewrite(elements, visit, hint))
+        case Expr() | Stmt() | Parameter() | Draft():
+            changes = {
+                f.name: rewrite(getattr(tree, f.name), visit)
+                for f in dataclasses.fields(tree)  # type: ignore[arg-type]
+            }
+            return dataclasses.replace(tree, **changes)  # type: ignore[type-var]
+        case _:
+            return tree
+
+
+def without_notes(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
+    """The statements without the shapes of one instance."""
+    return tuple(dataclasses.replace(s, note=None) if isinstance(s, Assign) else s for s in body)

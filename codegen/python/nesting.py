@@ -1,0 +1,105 @@
+"""Which steps are written inside the expression of the step that uses them.
+
+`F.relu(self.conv2d(x))` rather than two lines, but not a forward pass on one line: activations take what they
+activate, arithmetic its operands, a `return` the last function. Only values that are used once and that
+the writer gave no name, with nothing to be evaluated in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from codegen.python.source.flat import measure
+from nnspec.catalogue.ops.base import Layout
+from nnspec.graph.graph import Call, Node, Value
+from nnspec.graph.training import Minimize, TrainStep
+
+NOWHERE, SHORT, LONG = 0, 36, 60
+
+width = measure
+
+
+def operands(step: TrainStep) -> tuple[Value, ...]:
+    """The values that a step reads."""
+    return (step.loss,) if isinstance(step, Minimize) else step.inputs
+
+
+def nested(
+    steps: Sequence[TrainStep], roots: Sequence[Value], *, returned: bool
+) -> dict[TrainStep, int]:
+    """Steps to be nested, with the greatest width of their expression.
+
+    returned: the roots are what a `return` takes (else they stay in variables).
+    """
+    users: dict[Value, list[int]] = {}
+    for index, step in enumerate(steps):
+        for value in operands(step):
+            users.setdefault(value, []).append(index)
+    for value in roots:
+        users.setdefault(value, []).append(len(steps))
+    makers = {v: s for s in steps if not isinstance(s, Minimize) for v in s.outputs}
+
+    into: dict[int, int] = {}
+    found: dict[TrainStep, int] = {}
+    for index in range(len(steps) - 1, -1, -1):
+        step = steps[index]
+        if isinstance(step, Minimize) or len(step.outputs) != 1:
+            continue
+        used = users.get(step.outputs[0], [])
+        if len(used) != 1 or not _adjacent(index, used[0], into, steps):
+            continue
+        if used[0] == len(steps):
+            room = _room_in_return(step, len(roots)) if returned else NOWHERE
+        else:
+            room = _room(step, steps[used[0]], makers, users)
+        if room:
+            found[step], into[index] = room, used[0]
+    return found
+
+
+def _adjacent(index: int, user: int, into: dict[int, int], steps: Sequence[TrainStep]) -> bool:
+    """Whether all that lies between a step and its user is nested in that user too."""
+    for between in range(index + 1, user):
+        step = steps[between]
+        at = between
+        while at in into and at != user:
+            at = into[at]
+        if at != user and not (isinstance(step, Node) and not step.inputs and not step.weights):
+            return False
+    return True
+
+
+def _room_in_return(step: Node | Call, roots: int) -> int:
+    if roots == 1:
+        return LONG
+    applied = isinstance(step, Call) or step.layer is not None
+    if step.outputs[0].name is not None and applied:
+        return NOWHERE
+    return SHORT
+
+
+def _room(
+    step: Node | Call,
+    user: TrainStep,
+    makers: dict[Value, Node | Call],
+    users: dict[Value, list[int]],
+) -> int:
+    if isinstance(user, Minimize) or step.outputs[0].name is not None:
+        return NOWHERE
+    small = isinstance(step, Node) and step.op.name in ("stop_gradient", "random_normal", "cast")
+    if isinstance(user, Call) or user.layer is not None:
+        return SHORT if small else NOWHERE
+    if user.op.layout is Layout.CARRY and user.outputs[0].type.rank > 0:
+        return LONG
+    if user.op.name in ("concat", "stack"):
+        return SHORT
+    if isinstance(step, Call) or step.layer is not None:
+        return NOWHERE
+    if user.outputs[0].type.rank == 0:
+        return SHORT
+    around = [makers.get(v) for v in step.inputs]
+    deep = any(
+        m is not None and (isinstance(m, Call) or m.layer is not None) and len(users[v]) == 1
+        for v, m in zip(step.inputs, around, strict=True)
+    )
+    return NOWHERE if deep else SHORT

@@ -1,0 +1,173 @@
+"""Expressions that are too long for a line, broken as `ruff format` would: from the outside in."""
+
+from __future__ import annotations
+
+import re
+
+from codegen.python.source.flat import LEVEL, flat, level_of
+from codegen.python.source.tree import (
+    Attribute,
+    Call,
+    Comprehension,
+    Conditional,
+    Dict,
+    Expr,
+    Item,
+    List,
+    Operator,
+    Tuple,
+    Unary,
+)
+
+WIDTH = 88
+STEP = 4
+
+
+def _broken(expression: Expr, indent: int, column: int) -> str | None:
+    """The expression with its outermost brackets broken; None where there are none.
+
+    It begins at `column` of a line that is indented by `indent`.
+    """
+    inner = indent + STEP
+    match expression:
+        case Call(function, arguments, keywords) if arguments or keywords:
+            line = ", ".join(flat.arguments(arguments, keywords))
+            return flat.primary(function) + bracketed(
+                "()",
+                line,
+                [
+                    *(_argument(a, inner, "") for a in arguments),
+                    *(_argument(v, inner, f"{k}=") for k, v in keywords),
+                ],
+                indent,
+            )
+        case List(elements) if elements:
+            return _exploded("[]", [_argument(e, inner, "") for e in elements], indent)
+        case Tuple(elements) if elements:
+            return _exploded("()", [_argument(e, inner, "") for e in elements], indent)
+        case Dict(items) if items:
+            return _exploded("{}", [_argument(v, inner, f"{flat(k)}: ") for k, v in items], indent)
+        case Comprehension(element, target, iterable):
+            clause = f"for {flat.bare(target)} in {flat.within(iterable, 1)}"
+            one = f"{flat(element)} {clause}"
+            if inner + len(one) > WIDTH:
+                one = f"{_argument(element, inner, '')}\n{' ' * inner}{clause}"
+            return f"[\n{' ' * inner}{one}\n{' ' * indent}]"
+        case Item(value, index) if isinstance(value, (Call, Item, Attribute, List, Tuple)):
+            if column + len(flat(value)) + 1 <= WIDTH:
+                return f"{flat(value)}[\n{' ' * inner}{flat.bare(index)}\n{' ' * indent}]"
+            broken = _broken(value, indent, column)
+            return None if broken is None else f"{broken}[{flat.bare(index)}]"
+        case Item(value, index):
+            text = flat.bare(index)
+            return f"{flat.primary(value)}[\n{' ' * inner}{text}\n{' ' * indent}]"
+        case Attribute(value, name):
+            broken = _broken(value, indent, column)
+            return None if broken is None else f"{broken}.{name}"
+        case _:
+            return None
+
+
+def _argument(expression: Expr, indent: int, prefix: str) -> str:
+    """An element on a line of its own, followed by a comma."""
+    text = flat(expression)
+    if indent + len(prefix) + len(text) + 1 <= WIDTH:
+        return prefix + text
+    if isinstance(expression, (Operator, Conditional)):
+        return prefix + f"\n{' ' * indent}".join(_pieces(expression, indent))
+    return prefix + (_broken(expression, indent, indent + len(prefix)) or text)
+
+
+def bracketed(brackets: str, line: str, elements: list[str], indent: int) -> str:
+    """All elements on one indented line if they fit there, else one on each."""
+    if indent + STEP + len(line) <= WIDTH:
+        return f"{brackets[0]}\n{' ' * (indent + STEP)}{line}\n{' ' * indent}{brackets[1]}"
+    return _exploded(brackets, elements, indent)
+
+
+def _exploded(brackets: str, elements: list[str], indent: int) -> str:
+    pad = " " * (indent + STEP)
+    body = "".join(f"{pad}{element},\n" for element in elements)
+    return f"{brackets[0]}\n{body}{' ' * indent}{brackets[1]}"
+
+
+def _pieces(expression: Expr, indent: int) -> list[str]:
+    """The operands of a too long operation, one for each line."""
+    if isinstance(expression, Conditional):
+        return [
+            flat.within(expression.then, 1),
+            f"if {flat.within(expression.test, 1)}",
+            f"else {flat(expression.otherwise)}",
+        ]
+    assert isinstance(expression, Operator)
+    level = LEVEL[expression.symbol]
+    left = expression.left
+    if isinstance(left, Operator) and LEVEL[left.symbol] == level and expression.symbol != "**":
+        first = _pieces(left, indent)
+    else:
+        first = [_operand(left, level, indent, "")]
+    return [*first, _operand(expression.right, level + 1, indent, f"{expression.symbol} ")]
+
+
+def _operand(expression: Expr, level: int, indent: int, prefix: str) -> str:
+    text = prefix + flat.within(expression, level)
+    if indent + len(text) > WIDTH and level_of(expression) >= level:
+        broken = _broken(expression, indent, indent + len(prefix))
+        return prefix + (broken or flat(expression))
+    return text
+
+
+def _omits_parentheses(expression: Expr) -> bool:
+    """Whether a too long operation is broken inside its operands: one operator, brackets at the end."""
+    match expression:
+        case Operator(symbol, left, right) if symbol != "**":
+            ends = isinstance(right, (Call, List, Tuple, Dict)) and flat(right)[-2:] not in (
+                "()",
+                "[]",
+                "{}",
+            )
+            return ends and not isinstance(left, (Operator, Conditional, Unary))
+        case _:
+            return False
+
+
+def _inside(expression: Operator, indent: int, column: int) -> str | None:
+    """Such an operation: its last brackets broken if what stands before them fits, else its first."""
+    before = f"{flat(expression.left)} {expression.symbol} "
+    opening = len(re.split(r"(?<=[(\[{])", flat(expression.right), maxsplit=1)[0])
+    if column + len(before) + opening <= WIDTH:
+        broken = _broken(expression.right, indent, column + len(before))
+        return None if broken is None else before + broken
+    broken = _broken(expression.left, indent, column)
+    if broken is None:
+        return None
+    before = f"{broken} {expression.symbol} "
+    column = len(before.rpartition("\n")[2])
+    if column + len(flat(expression.right)) <= WIDTH:
+        return before + flat(expression.right)
+    right = _broken(expression.right, indent, column)
+    return None if right is None else before + right
+
+
+def right_side(expression: Expr, indent: int, prefix: str, tail: str = "") -> str:
+    """What follows `x = ` or `return ` in a statement, with parentheses if that is what it takes."""
+    text = flat.bare(expression)
+    if indent + len(prefix) + len(text) + len(tail) <= WIDTH:
+        return prefix + text + tail
+    column = indent + len(prefix)
+    if isinstance(expression, Operator) and _omits_parentheses(expression):
+        inside = _inside(expression, indent, column)
+        if inside is not None:
+            return prefix + inside + tail
+    if isinstance(expression, (Operator, Conditional, Unary)):
+        inner = indent + STEP
+        text = flat(expression)
+        if inner + len(text) > WIDTH and not isinstance(expression, Unary):
+            text = f"\n{' ' * inner}".join(_pieces(expression, inner))
+        return f"{prefix}(\n{' ' * inner}{text}\n{' ' * indent}){tail}"
+    broken = _broken(expression, indent, column)
+    if broken is not None:
+        return prefix + broken + tail
+    if indent + STEP + len(text) <= WIDTH:
+        return f"{prefix}(\n{' ' * (indent + STEP)}{text}\n{' ' * indent}){tail}"
+    return prefix + text + tail

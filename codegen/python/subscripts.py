@@ -1,0 +1,27 @@
+"""`x[:, 1:-1, 0]`: slices where the framework indexes as NumPy does."""
+
+from __future__ import annotations
+
+from codegen.python.dialect import Result
+from codegen.python.forward import Forward
+from codegen.python.source import Expr, Slice, Tuple, lift
+from nnspec.catalogue.ops.shaping import Slice as Part
+from nnspec.graph.graph import Node
+
+
+def part(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
+    """The subscript, without the whole slices at its end."""
+    op = node.op
+    assert isinstance(op, Part)
+    indices: list[Expr] = []
+    for axis, (start, end, step) in enumerate(zip(op.starts, op.ends, op.steps, strict=True)):
+        if axis in op.squeeze:
+            indices.append(lift(start or 0))
+        else:
+            bounds = (start or None, end, None if step == 1 else step)
+            indices.append(Slice(*(None if b is None else lift(b) for b in bounds)))
+    while indices and indices[-1] == Slice():
+        indices.pop()
+    if not indices:
+        return operands[0]
+    return operands[0][indices[0] if len(indices) == 1 else Tuple(tuple(indices))]

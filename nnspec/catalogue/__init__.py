@@ -1,0 +1,1 @@
+"""What the language can name: ops, initialisers, optimizers, data sets."""

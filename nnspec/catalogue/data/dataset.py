@@ -1,0 +1,83 @@
+"""What a data set is, and how one of the catalogue is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnspec.catalogue.data import digits, idx, npz
+from nnspec.catalogue.data.catalogue import DATASETS
+from nnspec.report.diagnostics import Diagnostic, SpecError, did_you_mean
+
+if TYPE_CHECKING:
+    from nnspec.graph.training import DataSource
+
+Array = np.ndarray[Any, Any]
+Columns = dict[str, Array]
+
+HELD_OUT = "validation_"
+"""Prefix of the held-out columns in an `.npz` that holds a whole data set."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Columns by name; in each part the same number of rows everywhere.
+
+    Images are f32 in [0, 1], laid out [N, H, W, C]; labels are i64. `validation` is the held-out part.
+    """
+
+    train: Columns
+    validation: Columns
+
+    def arrays(self) -> Columns:
+        """Both parts under one set of names, as generated programs read them from an `.npz`."""
+        return self.train | {HELD_OUT + name: a for name, a in self.validation.items()}
+
+
+Reader = Callable[..., tuple[Columns, Columns]]
+
+READERS: Mapping[str, Reader] = {
+    "digits": digits.read,
+    "mnist": idx.read,
+    "npz": npz.read,
+}
+"""Each takes `root`, against which relative paths count, and the arguments of the catalogue."""
+
+
+def checked(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments from the command line, as the catalogue declares them; raises `SpecError` (E0706)."""
+    if name not in DATASETS:
+        return dict(arguments)
+    fields = {f.name: f for f in DATASETS[name].arguments()}
+    values = {}
+    for key, value in arguments.items():
+        if key not in fields:
+            helps = did_you_mean(key, fields)
+            raise SpecError(Diagnostic("E0706", f"`{name}` has no argument `{key}`", helps=helps))
+        try:
+            values[key] = fields[key].metadata["kind"](value)
+        except ValueError as error:
+            message = f"`{key}` of `{name}` expects {error}, found {value!r}"
+            raise SpecError(Diagnostic("E0706", message)) from None
+    for key, field in fields.items():
+        if field.default is MISSING and key not in values:
+            raise SpecError(Diagnostic("E0706", f"`{name}` needs `{key}`: {field.metadata['doc']}"))
+    return values
+
+
+def load(source: DataSource, root: Path) -> Dataset:
+    """Read a data set; raises `SpecError` when a file is missing or is not what it should be."""
+    if source.name not in READERS:
+        raise SpecError(
+            Diagnostic(
+                "E0601",
+                f"there is no data set `{source.name}`",
+                notes=(f"data sets: {', '.join(sorted(READERS))}",),
+                helps=did_you_mean(source.name, READERS),
+            )
+        )
+    return Dataset(*READERS[source.name](root, **source.arguments))

@@ -1,0 +1,47 @@
+"""A data set of one's own: an `.npz` with an array per column, and `validation_` ones beside them."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nnspec.report.diagnostics import Diagnostic, SpecError
+
+Array = np.ndarray[Any, Any]
+PREFIX = "validation_"
+
+
+def read(root: Path, path: str) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Columns as they stand in the file; `validation_image` is the held-out part of `image`."""
+    columns = read_arrays(root / path)
+    train = {name: array for name, array in columns.items() if not name.startswith(PREFIX)}
+    validation = {
+        name.removeprefix(PREFIX): array
+        for name, array in columns.items()
+        if name.startswith(PREFIX)
+    }
+    for part in (train, validation):
+        lengths = {name: len(array) if array.ndim else 0 for name, array in part.items()}
+        if len(set(lengths.values())) > 1:
+            raise _bad(root / path, f"its columns differ in length: {lengths}")
+    return train, validation
+
+
+def read_arrays(path: Path) -> dict[str, Array]:
+    """Every array of an `.npz`; never runs pickled code."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise _bad(path, "is a single array (.npy), not an .npz of named columns")
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError as error:
+        raise SpecError(Diagnostic("E0602", f"there is no file `{path}`")) from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise _bad(path, f"is not an .npz of plain arrays: {error}") from error
+
+
+def _bad(path: Path, what: str) -> SpecError:
+    return SpecError(Diagnostic("E0603", f"`{path}` {what}"))

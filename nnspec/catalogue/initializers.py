@@ -1,0 +1,197 @@
+"""How weights begin: each initialiser is a value of the language (`normal(0.02)`, `glorot_uniform`).
+
+Every weight draws from a generator of its own, seeded by the seed and the weight's path, so editing
+one layer never changes another's beginning. Draws are made in f64 from PCG64's bits by arithmetic
+that every machine rounds alike (`nnspec/core/exact.py`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar, dataclass_transform
+
+import numpy as np
+
+from nnspec.core.exact import normal_quantile
+from nnspec.core.fields import arg
+from nnspec.core.kinds import real
+
+Array = np.ndarray[Any, Any]
+Fans = tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class Initializer:
+    """Base of all initialisers; `name` is the one in the language."""
+
+    name: ClassVar[str]
+
+    def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        """Values in f64. `fans` are (in, out), worked out from the shape where the op gives none."""
+        raise NotImplementedError
+
+    @classmethod
+    def arguments(cls) -> tuple[dataclasses.Field[Any], ...]:
+        return dataclasses.fields(cls)
+
+
+INITIALIZERS: dict[str, type[Initializer]] = {}
+AnyInitializer = TypeVar("AnyInitializer", bound=Initializer)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(arg,))
+def declare(cls: type[AnyInitializer]) -> type[AnyInitializer]:
+    """Class decorator: freeze the declaration and enter it into the catalogue."""
+    frozen = dataclass(frozen=True)(cls)
+    INITIALIZERS[frozen.name] = frozen
+    return frozen
+
+
+def fans_of(shape: tuple[int, ...], fans: Fans) -> tuple[int, int]:
+    """Fan in and out of a free weight: the last axis is out, the one before it in."""
+    if fans is not None:
+        return fans
+    if not shape:
+        return 1, 1
+    if len(shape) == 1:
+        return shape[0], shape[0]
+    receptive = math.prod(shape[:-2])
+    return shape[-2] * receptive, shape[-1] * receptive
+
+
+def normals(shape: tuple[int, ...], generator: np.random.Generator) -> Array:
+    """Standard normal values: the quantiles of uniform ones (0 has none)."""
+    return normal_quantile(np.maximum(generator.random(shape), 2.0**-54))
+
+
+@declare
+class Zeros(Initializer):
+    """Every element 0."""
+
+    name = "zeros"
+
+    def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        return np.zeros(shape)
+
+
+@declare
+class Ones(Initializer):
+    """Every element 1."""
+
+    name = "ones"
+
+    def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        return np.ones(shape)
+
+
+@declare
+class Constant(Initializer):
+    """Every element `value`."""
+
+    name = "constant"
+    value: float = arg("what every element is", real())
+
+    def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        return np.full(shape, self.value)
+
+
+@declare
+class Normal(Initializer):
+    """Normal with mean 0."""
+
+    name = "normal"
+    stddev: float = arg("standard deviation", real(0), default=0.02)
+
+    def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        return self.stddev * normals(shape, generator)
+
+
+@declare
+class Uniform(Initializer):
+    """Uniform between two bounds."""
+
+    name = "uniform"
+    low: float = arg("least value", real(), default=-0.05)
+    high: float = arg("bound that is not reached", real(), default=0.05)
+
+    def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        return self.low + (self.high - self.low) * generator.random(shape)
+
+
+@declare
+class GlorotUniform(Initializer):
+    """Uniform within sqrt(6 / (fan in + fan out)) (Glorot and Bengio 2010)."""
+
+    name = "glorot_uniform"
+
+    def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        limit = math.sqrt(6 / sum(fans_of(shape, fans)))
+        return limit * (2 * generator.random(shape) - 1)
+
+
+@declare
+class GlorotNormal(Initializer):
+    """Normal with variance 2 / (fan in + fan out) (Glorot and Bengio 2010)."""
+
+    name = "glorot_normal"
+
+    def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        return math.sqrt(2 / sum(fans_of(shape, fans))) * normals(shape, generator)
+
+
+@declare
+class HeUniform(Initializer):
+    """Uniform within sqrt(6 / fan in) (He et al. 2015)."""
+
+    name = "he_uniform"
+
+    def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        limit = math.sqrt(6 / fans_of(shape, fans)[0])
+        return limit * (2 * generator.random(shape) - 1)
+
+
+@declare
+class HeNormal(Initializer):
+    """Normal with variance 2 / fan in (He et al. 2015)."""
+
+    name = "he_normal"
+
+    def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        return math.sqrt(2 / fans_of(shape, fans)[0]) * normals(shape, generator)
+
+
+@declare
+class Orthogonal(Initializer):
+    """Orthonormal rows or columns, whichever are fewer (Saxe et al. 2013).
+
+    The matrix is the weight's first axis against all others; Gram and Schmidt, twice, in f64.
+    """
+
+    name = "orthogonal"
+    gain: float = arg("factor", real(), default=1.0)
+
+    def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        rows, columns = shape[0], math.prod(shape[1:])
+        tall = normals((max(rows, columns), min(rows, columns)), generator)
+        for i in range(tall.shape[1]):
+            for _ in range(2):
+                overlap = (tall[:, :i] * tall[:, i : i + 1]).sum(axis=0)
+                tall[:, i] -= (tall[:, :i] * overlap).sum(axis=1)
+            tall[:, i] /= np.sqrt((tall[:, i] ** 2).sum())
+        matrix = tall if rows >= columns else tall.T
+        return self.gain * matrix.reshape(shape)
+
+
+@dataclass(frozen=True)
+class ForgetBias(Initializer):
+    """Zeros, and ones for the forget gate of an LSTM (gates i f g o; Jozefowicz et al. 2015)."""
+
+    name = "forget_bias"
+    units: int
+
+    def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        bias = np.zeros(shape)
+        bias[self.units : 2 * self.units] = 1
+        return bias

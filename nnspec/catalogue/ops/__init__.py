@@ -1,0 +1,19 @@
+"""The catalogue: what every op is. `OPS` maps the language's names to declarations."""
+
+from nnspec.catalogue.ops import (  # noqa: F401 - importing a family enters its ops into OPS
+    activations,
+    algebra,
+    convolution,
+    dense,
+    elementwise,
+    losses,
+    normalization,
+    pooling,
+    random,
+    recurrent,
+    reduction,
+    shaping,
+)
+from nnspec.catalogue.ops.base import OPS, Example, Layout, Op, Operand, ShapeError, WeightSpec
+
+__all__ = ["OPS", "Example", "Layout", "Op", "Operand", "ShapeError", "WeightSpec"]

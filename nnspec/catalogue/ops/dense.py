@@ -1,0 +1,90 @@
+"""Layers that multiply by a matrix, and look-up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nnspec.catalogue.initializers import GlorotUniform, Initializer, Normal, Zeros
+from nnspec.catalogue.ops.base import Example, Op, Operand, ShapeError, WeightSpec, declare
+from nnspec.catalogue.ops.helpers import need_float, need_integer, need_number
+from nnspec.core.dims import Dim, product, symbol
+from nnspec.core.fields import arg
+from nnspec.core.kinds import boolean, initializer, whole
+from nnspec.graph.graph import TensorType
+
+N = symbol("N")
+
+
+@declare
+class Dense(Op):
+    """Multiply the last axis by a matrix and add a bias: `y = x W^T + b`.
+
+    `[..., C]` becomes `[..., units]`.
+    """
+
+    name = "Dense"
+    takes_activation = True
+    operands = (Operand("x", "features on the last axis"),)
+    units: int = arg("size of the last axis of the result", whole(1))
+    use_bias: bool = arg("whether a bias is added", boolean, default=True)
+    kernel_initializer: Initializer = arg(
+        "how the matrix begins", initializer, default=GlorotUniform()
+    )
+    bias_initializer: Initializer = arg("how the bias begins", initializer, default=Zeros())
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        if x.rank < 2:
+            raise ShapeError(f"expects at least [N, C], found {x}", 0)
+        need_float(x)
+        return (x.with_shape((*x.shape[:-1], self.units)),)
+
+    def weights(self, *inputs: TensorType) -> tuple[WeightSpec, ...]:
+        width = need_number(inputs[0].shape[-1], "the last axis")
+        kernel = WeightSpec(
+            "weight", (self.units, width), self.kernel_initializer, fans=(width, self.units)
+        )
+        bias = WeightSpec("bias", (self.units,), self.bias_initializer)
+        return (kernel, bias) if self.use_bias else (kernel,)
+
+    def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        places = product(outputs[0].shape)
+        return places * inputs[0].shape[-1] * 2 + (places if self.use_bias else 0)
+
+    @classmethod
+    def examples(cls) -> Iterator[Example]:
+        yield Example(cls(5), (TensorType("f32", (N, 7)),))
+        yield Example(cls(5, use_bias=False), (TensorType("f32", (3, 7)),))
+        yield Example(cls(4), (TensorType("f32", (N, 5, 3)),))
+        yield Example(cls(4), (TensorType("f32", (2, 3, 5, 6)),))
+
+
+@declare
+class Embedding(Op):
+    """Look up a row of a table for each index: `[...]` of integers becomes `[..., width]`.
+
+    An index outside the table is an error in some frameworks and is clipped in others: keep it inside.
+    """
+
+    name = "Embedding"
+    operands = (Operand("x", "indices from 0 to tokens - 1"),)
+    tokens: int = arg("number of rows", whole(1))
+    width: int = arg("size of a row", whole(1))
+    initializer: Initializer = arg("how the table begins", initializer, default=Normal(0.02))
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        need_integer(x, "integer indices", 0)
+        return (TensorType("f32", (*x.shape, self.width)),)
+
+    def weights(self, *inputs: TensorType) -> tuple[WeightSpec, ...]:
+        fans = (self.tokens, self.width)
+        return (WeightSpec("weight", (self.tokens, self.width), self.initializer, fans=fans),)
+
+    def index_bounds(self, *inputs: TensorType) -> dict[int, Dim]:
+        return {0: self.tokens}
+
+    @classmethod
+    def examples(cls) -> Iterator[Example]:
+        yield Example(cls(11, 6), (TensorType("i64", (N, 5)),))
+        yield Example(cls(11, 3), (TensorType("i32", (4,)),))

@@ -1,0 +1,123 @@
+"""Losses and metrics: a batch in, by default one number out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nnspec.catalogue.ops.base import Example, Layout, Op, Operand, ShapeError, declare
+from nnspec.catalogue.ops.helpers import need_float, need_integer, same_dtype
+from nnspec.core.dims import Dim, product, show, symbol
+from nnspec.core.fields import arg
+from nnspec.core.kinds import choice
+from nnspec.graph.graph import TensorType
+
+N, T = symbol("N"), symbol("T")
+REDUCTIONS = choice("mean", "sum", "none")
+
+
+class Loss(Op):
+    """`reduction`: the mean over the batch (and positions), the sum, or each by itself."""
+
+    reduction: str
+
+    def reduced(self, x: TensorType) -> tuple[TensorType, ...]:
+        return (x if self.reduction == "none" else x.with_shape(()),)
+
+    def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        return product(inputs[0].shape) * 5
+
+
+def need_labels(logits: TensorType, labels: TensorType) -> None:
+    """Logits `[..., C]` and integer labels `[...]`."""
+    need_float(logits)
+    need_integer(labels, "integer labels", 1)
+    if logits.rank < 2 or labels.shape != logits.shape[:-1]:
+        raise ShapeError(
+            f"expects one label for each row of scores: {logits} goes with labels "
+            f"{show(logits.shape[:-1])}, found {labels}",
+            0,
+            1,
+        )
+
+
+@declare
+class CrossEntropy(Loss):
+    """`-log softmax(logits)[label]`, from raw scores `[..., C]` and integer labels `[...]`."""
+
+    name = "cross_entropy"
+    operands = (Operand("logits", "raw scores"), Operand("labels", "the right classes"))
+    reduction: str = arg("how the losses are joined", REDUCTIONS, default="mean")
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        logits, labels = inputs
+        need_labels(logits, labels)
+        return self.reduced(logits.with_shape(labels.shape))
+
+    def index_bounds(self, *inputs: TensorType) -> dict[int, Dim]:
+        return {1: inputs[0].shape[-1]}
+
+    @classmethod
+    def examples(cls) -> Iterator[Example]:
+        for reduction in ("mean", "sum", "none"):
+            yield Example(cls(reduction), (TensorType("f32", (N, 7)), TensorType("i64", (N,))))
+        yield Example(cls(), (TensorType("f32", (N, 5, 7)), TensorType("i64", (N, 5))))
+
+
+class Pairwise(Loss):
+    """Predictions and targets of the same shape."""
+
+    layout = Layout.CARRY
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        need_float(*inputs)
+        same_dtype(*inputs)
+        a, b = inputs
+        if b.shape not in (a.shape, ()):
+            raise ShapeError(f"expects operands of one shape, found {a} and {b}", 0, 1)
+        return self.reduced(a)
+
+    @classmethod
+    def examples(cls) -> Iterator[Example]:
+        x = TensorType("f32", (N, 5))
+        for reduction in ("mean", "sum", "none"):
+            yield Example(cls(reduction), (x, x))  # type: ignore[call-arg]
+        y = TensorType("f32", (2, 5, 3, 4))
+        yield Example(cls(), (y, y))
+
+
+@declare
+class Mse(Pairwise):
+    """The mean of the squared differences, over all elements."""
+
+    name = "mse"
+    operands = (Operand("predictions"), Operand("targets", "a tensor or a number"))
+    reduction: str = arg("how the losses are joined", REDUCTIONS, default="mean")
+
+
+@declare
+class BinaryCrossEntropy(Pairwise):
+    """`-t log s - (1 - t) log (1 - s)` with `s = sigmoid(logits)`, from raw scores, over all elements."""
+
+    name = "binary_cross_entropy"
+    operands = (Operand("logits", "raw scores"), Operand("targets", "a tensor or a number, 0 to 1"))
+    reduction: str = arg("how the losses are joined", REDUCTIONS, default="mean")
+
+
+@declare
+class Accuracy(Op):
+    """Share of rows whose greatest score stands at the label."""
+
+    name = "accuracy"
+    operands = (Operand("logits", "scores"), Operand("labels", "the right classes"))
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        logits, labels = inputs
+        need_labels(logits, labels)
+        return (logits.with_shape(()),)
+
+    def index_bounds(self, *inputs: TensorType) -> dict[int, Dim]:
+        return {1: inputs[0].shape[-1]}
+
+    @classmethod
+    def examples(cls) -> Iterator[Example]:
+        yield Example(cls(), (TensorType("f32", (N, 7)), TensorType("i64", (N,))))

@@ -1,0 +1,85 @@
+"""Normalisation and noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nnspec.catalogue.initializers import Ones, Zeros
+from nnspec.catalogue.ops.base import Example, Layout, Op, ShapeError, WeightSpec, declare
+from nnspec.catalogue.ops.helpers import need_float, need_number
+from nnspec.core.dims import Dim, product, symbol
+from nnspec.core.fields import arg, internal
+from nnspec.core.kinds import boolean, real
+from nnspec.graph.graph import TensorType
+
+N = symbol("N")
+
+
+@declare
+class BatchNorm(Op):
+    """Normalise each feature over the batch and all positions (Ioffe and Szegedy 2015).
+
+    In training with the mean and the biased variance of the batch, of which running values are kept
+    (`new = momentum * old + (1 - momentum) * batch`); in evaluation with the running values.
+    """
+
+    name = "BatchNorm"
+    layout = Layout.CARRY
+    takes_activation = True
+    mode = True
+    momentum: float = arg("share of the old running value that is kept", real(0, 1), default=0.9)
+    epsilon: float = arg("added to the variance", real(0), default=1e-5)
+    scale: bool = arg("whether features are scaled by a weight", boolean, default=True)
+    offset: bool = arg("whether a bias is added", boolean, default=True)
+    channels_first: bool = internal(default=False)
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        if x.rank < 2:
+            raise ShapeError(f"expects at least [N, C], found {x}", 0)
+        need_float(x)
+        return (x,)
+
+    def weights(self, *inputs: TensorType) -> tuple[WeightSpec, ...]:
+        (x,) = inputs
+        channels = x.shape[1] if self.channels_first else x.shape[-1]
+        shape = (need_number(channels, "the feature axis"),)
+        return (
+            *([WeightSpec("weight", shape, Ones())] if self.scale else []),
+            *([WeightSpec("bias", shape, Zeros())] if self.offset else []),
+            WeightSpec("running_mean", shape, Zeros(), trainable=False),
+            WeightSpec("running_var", shape, Ones(), trainable=False),
+        )
+
+    def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        return product(outputs[0].shape) * 2
+
+    @classmethod
+    def examples(cls) -> Iterator[Example]:
+        yield Example(cls(), (TensorType("f32", (N, 5, 3, 4)),))
+        yield Example(cls(momentum=0.8, epsilon=1e-3), (TensorType("f32", (N, 6)),))
+        yield Example(cls(scale=False), (TensorType("f32", (4, 3, 2, 5)),))
+        yield Example(cls(offset=False), (TensorType("f32", (N, 7, 5)),))
+
+
+@declare
+class Dropout(Op):
+    """In training set a share of the elements to zero and scale the others by `1 / (1 - rate)`.
+
+    In evaluation the identity (Srivastava et al. 2014).
+    """
+
+    name = "Dropout"
+    layout = Layout.CARRY
+    stochastic = True
+    mode = True
+    rate: float = arg("share of elements set to zero", real(0, 1, open_high=True))
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        need_float(*inputs)
+        return (inputs[0],)
+
+    @classmethod
+    def examples(cls) -> Iterator[Example]:
+        yield Example(cls(0.3), (TensorType("f32", (N, 5)),))
+        yield Example(cls(0.5), (TensorType("f32", (N, 5, 3, 4)),))

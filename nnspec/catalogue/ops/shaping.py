@@ -1,0 +1,200 @@
+"""The same elements in another shape, order or type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nnspec.catalogue.ops.base import Example, Layout, Op, Operand, ShapeError, declare
+from nnspec.catalogue.ops.helpers import normal_axis, same_dtype
+from nnspec.core.dims import Dim, Shape, floor, modulo, product, show, symbol
+from nnspec.core.fields import arg, internal
+from nnspec.core.kinds import axes, axis, choice, optional, shape
+from nnspec.graph.graph import DTYPES, TensorType
+
+N, T = symbol("N"), symbol("T")
+
+
+@declare
+class Flatten(Op):
+    """Join all axes but the first: `[N, H, W, C]` becomes `[N, H * W * C]`."""
+
+    name = "flatten"
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        if x.rank < 2:
+            raise ShapeError(f"expects at least [N, C], found {x}", 0)
+        return (x.with_shape((x.shape[0], product(x.shape[1:]))),)
+
+    @classmethod
+    def examples(cls) -> Iterator[Example]:
+        yield Example(cls(), (TensorType("f32", (N, 5, 3, 4)),))
+        yield Example(cls(), (TensorType("f32", (2, 5)),))
+
+
+@declare
+class Reshape(Op):
+    """The same elements, counted along the last axis first, in another shape; one size may be -1."""
+
+    name = "reshape"
+    shape: Shape = arg("the new sizes", shape)
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        count = product(x.shape)
+        free = [i for i, d in enumerate(self.shape) if d == -1]
+        if len(free) > 1:
+            raise ShapeError("can work out only one size: -1 stands more than once")
+        known = product(tuple(d for d in self.shape if d != -1))
+        if not free:
+            if known != count:
+                raise ShapeError(
+                    f"cannot reshape {x} of {count} elements to {show(self.shape)} of {known}", 0
+                )
+            return (x.with_shape(self.shape),)
+        if known == 0 or modulo(count, known) != 0:
+            raise ShapeError(
+                f"cannot reshape {x} to {show(self.shape)}: {count} elements, not a multiple of {known}",
+                0,
+            )
+        sizes = list(self.shape)
+        sizes[free[0]] = floor(count, known)
+        return (x.with_shape(tuple(sizes)),)
+
+    @classmethod
+    def examples(cls) -> Iterator[Example]:
+        yield Example(cls((N, 15, 4)), (TensorType("f32", (N, 5, 3, 4)),))
+        yield Example(cls((N, 2, 3, 4)), (TensorType("f32", (N, 24)),))
+        yield Example(cls((-1, 4)), (TensorType("f32", (N, 3, 4)),))
+        yield Example(cls((N, T, 2, 3)), (TensorType("f32", (N, T, 6)),))
+
+
+@declare
+class Transpose(Op):
+    """Axes in another order; by default the last two change places."""
+
+    name = "transpose"
+    axes: tuple[int, ...] | None = arg(
+        "for each axis of the result, where it comes from", optional(axes), default=None
+    )
+
+    def order(self, rank: int) -> tuple[int, ...]:
+        """The axes, counted from 0."""
+        if self.axes is None:
+            return (*range(rank - 2), rank - 1, rank - 2)
+        return tuple(normal_axis(a, rank) for a in self.axes)
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        if x.rank < 2 and self.axes is None:
+            raise ShapeError(f"expects at least two axes, found {x}", 0)
+        order = self.order(x.rank)
+        if sorted(order) != list(range(x.rank)):
+            raise ShapeError(f"needs every axis of {x} once, found {list(self.axes or ())}", 0)
+        return (x.with_shape(tuple(x.shape[i] for i in order)),)
+
+    @classmethod
+    def examples(cls) -> Iterator[Example]:
+        yield Example(cls(), (TensorType("f32", (3, 5)),))
+        yield Example(cls((0, 2, 1, 3)), (TensorType("f32", (N, 5, 3, 4)),))
+
+
+@declare
+class Concat(Op):
+    """Join tensors along an axis, the last by default."""
+
+    name = "concat"
+    layout = Layout.AXES
+    operands = (Operand("x", "two or more tensors", variadic=True),)
+    axis: int = arg("the axis along which they are joined", axis, default=-1)
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        first = inputs[0]
+        dtype = same_dtype(*inputs)
+        at = normal_axis(self.axis, first.rank)
+        total: Dim = 0
+        for i, x in enumerate(inputs):
+            fits = x.rank == first.rank and all(
+                m == n for j, (m, n) in enumerate(zip(x.shape, first.shape, strict=True)) if j != at
+            )
+            if not fits:
+                raise ShapeError(
+                    f"cannot join {first} and {x} along axis {self.axis}: the other axes differ",
+                    0,
+                    i,
+                )
+            total = total + x.shape[at]
+        return (TensorType(dtype, (*first.shape[:at], total, *first.shape[at + 1 :])),)
+
+    @classmethod
+    def examples(cls) -> Iterator[Example]:
+        x = TensorType("f32", (N, 5, 3, 4))
+        yield Example(cls(), (x, x.with_shape((N, 5, 3, 2))))
+        yield Example(cls(1), (x, x.with_shape((N, 2, 3, 4)), x))
+
+
+@declare
+class Slice(Op):
+    """Part of a tensor: what `x[:, 1:-1, 0]` becomes. Never written as such.
+
+    starts, ends: for each axis a number (negative counts from the end) or none for the whole.
+    steps: at least 1. squeeze: axes that were indexed by a number and vanish.
+    """
+
+    name = "slice"
+    layout = Layout.LOGICAL
+    starts: tuple[int | None, ...] = internal(default=())
+    ends: tuple[int | None, ...] = internal(default=())
+    steps: tuple[int, ...] = internal(default=())
+    squeeze: tuple[int, ...] = internal(default=())
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        sizes: list[Dim] = []
+        for i, size in enumerate(x.shape):
+            length = _length(size, self.starts[i], self.ends[i], self.steps[i])
+            if i in self.squeeze:
+                start = self.starts[i] or 0
+                if isinstance(size, int) and not -size <= start < size:
+                    raise ShapeError(f"index {start} is outside axis {i} of {x}", 0)
+                continue
+            if isinstance(length, int) and length < 1:
+                raise ShapeError(f"nothing is left of axis {i} of {x}", 0)
+            sizes.append(length)
+        return (x.with_shape(tuple(sizes)),)
+
+    @classmethod
+    def examples(cls) -> Iterator[Example]:
+        x = TensorType("f32", (N, 7, 5, 4))
+        none = (None,) * 4
+        one = (1,) * 4
+        yield Example(cls((None, 1, None, None), (None, -1, None, None), one), (x,))
+        yield Example(cls((None, 0, None, 2), none, (1, 2, 1, 1)), (x,))
+        yield Example(cls((None, -1, None, None), none, one, (1,)), (x,))
+        yield Example(cls((None, 0, None, 1), (None, 1, None, 2), one, (1, 3)), (x,))
+
+
+def _length(size: Dim, start: int | None, end: int | None, step: int) -> Dim:
+    if isinstance(size, int):
+        return len(range(*slice(start, end, step).indices(size)))
+    low: Dim = 0 if start is None else start if start >= 0 else size + start
+    high: Dim = size if end is None else end if end >= 0 else size + end
+    return (high - low + (step - 1)) // step
+
+
+@declare
+class Cast(Op):
+    """The same numbers in another dtype; a fraction is cut off towards zero."""
+
+    name = "cast"
+    layout = Layout.CARRY
+    dtype: str = arg("the new dtype", choice(*DTYPES))
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        return (TensorType(self.dtype, inputs[0].shape),)
+
+    @classmethod
+    def examples(cls) -> Iterator[Example]:
+        yield Example(cls("i64"), (TensorType("f32", (N, 5)),))
+        yield Example(cls("f32"), (TensorType("i32", (N, 5)),))
+        yield Example(cls("f64"), (TensorType("f32", (N, 5, 3, 4)),))

@@ -1,0 +1,47 @@
+"""The arithmetic of sliding windows, in one place."""
+
+from __future__ import annotations
+
+from nnspec.catalogue.ops.base import ShapeError
+from nnspec.core.dims import Dim, floor
+
+Pads = tuple[tuple[int, int], ...]
+
+
+def extent(kernel: int, dilation: int) -> int:
+    """Cells that a dilated kernel spans."""
+    return dilation * (kernel - 1) + 1
+
+
+def pad_of(padding: str | Pads, axis: int) -> tuple[int, int] | str:
+    """The padding along one spatial axis: its name, or the cells before and after."""
+    return padding if isinstance(padding, str) else padding[axis]
+
+
+def window(size: Dim, kernel: int, stride: int, dilation: int, pad: tuple[int, int] | str) -> Dim:
+    """Number of places at which a window fits along one axis."""
+    if pad == "same":
+        return floor(size + (stride - 1), stride)
+    before, after = (0, 0) if isinstance(pad, str) else pad
+    room = size + (before + after - extent(kernel, dilation))
+    if isinstance(room, int) and room < 0:
+        raise ShapeError(
+            f"a window of {extent(kernel, dilation)} does not fit into {size} cells",
+            0,
+            help='use `padding = "same"`, or a smaller kernel',
+        )
+    return floor(room, stride) + 1
+
+
+def same_padding(size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
+    """What `"same"` adds before and after: the odd cell goes to the end."""
+    places = -(-size // stride)
+    total = max((places - 1) * stride + extent(kernel, dilation) - size, 0)
+    return total // 2, total - total // 2
+
+
+def transposed(size: Dim, kernel: int, stride: int, dilation: int, pad: str) -> Dim:
+    """Size after a transposed convolution."""
+    if pad == "same":
+        return size * stride
+    return (size - 1) * stride + extent(kernel, dilation)

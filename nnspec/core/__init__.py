@@ -1,0 +1,1 @@
+"""Facts that everything else stands on: sizes, element types, declarations, files."""

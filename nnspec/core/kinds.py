@@ -1,0 +1,163 @@
+"""What an argument may be, and how what was written becomes what the op holds.
+
+A kind's `convert` takes a compile-time value (int, float, bool, str, None, list, tuple, `Dim`,
+`Initializer`, a dtype name) and returns the field's value, or raises `ValueError` with what was
+expected, in the words of a message: "a whole number of at least 1".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from nnspec.core.dims import Sym
+
+
+@dataclass(frozen=True)
+class Kind:
+    """expects: completes "expected ..."; `axis_like` marks fields that the layout pass remaps."""
+
+    expects: str
+    convert: Callable[[Any], Any]
+    axis_like: bool = False
+
+    def __call__(self, value: Any) -> Any:
+        return self.convert(value)
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _require(
+    expects: str, test: Callable[[Any], bool], then: Callable[[Any], Any] = lambda v: v
+) -> Kind:
+    def convert(value: Any) -> Any:
+        if not test(value):
+            raise ValueError(expects)
+        return then(value)
+
+    return Kind(expects, convert)
+
+
+def whole(minimum: int | None = None) -> Kind:
+    """A whole number, optionally with a least value."""
+    expects = "a whole number" + ("" if minimum is None else f" of at least {minimum}")
+    return _require(expects, lambda v: _is_int(v) and (minimum is None or v >= minimum))
+
+
+def real(low: float | None = None, high: float | None = None, *, open_high: bool = False) -> Kind:
+    """A number within bounds; `open_high` leaves the upper bound out."""
+    bounds = {
+        (False, False): "",
+        (True, False): f" of at least {low}",
+        (False, True): f" of at most {high}",
+        (True, True): f" from {low} {'up to, not including,' if open_high else 'to'} {high}",
+    }[low is not None, high is not None]
+
+    def fits(value: Any) -> bool:
+        if not (_is_int(value) or isinstance(value, float)) or value != value:
+            return False
+        above = low is None or value >= low
+        below = high is None or (value < high if open_high else value <= high)
+        return above and below
+
+    return _require("a number" + bounds, fits, float)
+
+
+boolean = _require("true or false", lambda v: isinstance(v, bool))
+string = _require("a string", lambda v: isinstance(v, str))
+
+
+def choice(*options: str) -> Kind:
+    """One of a few strings."""
+    listed = " or ".join(
+        [", ".join(f'"{o}"' for o in options[:-1]), f'"{options[-1]}"']
+        if options[1:]
+        else [f'"{options[0]}"']
+    )
+    return _require(listed, lambda v: v in options)
+
+
+def sizes(rank: int, minimum: int = 1) -> Kind:
+    """A whole number for all spatial axes or one for each; becomes a tuple."""
+    expects = f"a whole number of at least {minimum} or {rank} of them"
+
+    def convert(value: Any) -> Any:
+        many = (value,) * rank if _is_int(value) else value
+        if not isinstance(many, (tuple, list)) or len(many) != rank:
+            raise ValueError(expects)
+        if not all(_is_int(v) and v >= minimum for v in many):
+            raise ValueError(expects)
+        return tuple(many)
+
+    return Kind(expects, convert)
+
+
+def optional(kind: Kind) -> Kind:
+    """The kind, or `none`."""
+    return Kind(
+        f"{kind.expects} or none", lambda v: None if v is None else kind.convert(v), kind.axis_like
+    )
+
+
+def padding(rank: int, *named: str) -> Kind:
+    """`"valid"`, `"same"`, a number (symmetric), one number an axis, or `((t, b), (l, r))`.
+
+    Becomes a name or a tuple of (before, after) pairs.
+    """
+    names = " or ".join(f'"{n}"' for n in named)
+    expects = f"{names}, a whole number of at least 0, or {rank} pairs (before, after)"
+
+    def convert(value: Any) -> Any:
+        if isinstance(value, str) and value in named:
+            return value
+        if _is_int(value):
+            value = (value,) * rank
+        if not isinstance(value, (tuple, list)) or len(value) != rank:
+            raise ValueError(expects)
+        pairs = [(v, v) if _is_int(v) else v for v in value]
+        for pair in pairs:
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                raise ValueError(expects)
+            if not all(_is_int(v) and v >= 0 for v in pair):
+                raise ValueError(expects)
+        return tuple(tuple(p) for p in pairs)
+
+    return Kind(expects, convert)
+
+
+axis = Kind("the number of an axis", whole().convert, axis_like=True)
+
+
+def _axes(value: Any) -> Any:
+    many = (value,) if _is_int(value) else value
+    if not isinstance(many, (tuple, list)) or not many or not all(map(_is_int, many)):
+        raise ValueError(axes.expects)
+    return tuple(many)
+
+
+axes = Kind("the number of an axis or a list of them", _axes, axis_like=True)
+
+
+def _shape(value: Any) -> Any:
+    if not isinstance(value, (tuple, list)):
+        raise ValueError(shape.expects)
+    if not all(isinstance(v, Sym) or (_is_int(v) and v >= -1) for v in value):
+        raise ValueError(shape.expects)
+    return tuple(value)
+
+
+shape = Kind("a list of sizes", _shape)
+
+
+def _initializer(value: Any) -> Any:
+    from nnspec.catalogue.initializers import Initializer
+
+    if not isinstance(value, Initializer):
+        raise ValueError(initializer.expects)
+    return value
+
+
+initializer = Kind("an initialiser, such as `glorot_uniform` or `normal(0.02)`", _initializer)

@@ -1,0 +1,1 @@
+"""What runs targets: build, train, convert, verify, inference."""

@@ -1,0 +1,68 @@
+"""Generated modules and native weight files of one network: canonical weights in, canonical weights out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from codegen.target import Emitted
+from nnspec.driver.verify.cases import inputs_of, symbol_sizes
+from nnspec.driver.verify.layouts import to_layout
+from nnspec.driver.worker import LoadNative, SaveNative
+from nnspec.graph.graph import Graph
+from nnspec.graph.weight_map import Array, to_canonical, to_native
+
+
+def write_module(emitted: Emitted, folder: Path) -> Path:
+    """Write the emitted Python module into a folder (of its own) and say where it is."""
+    for name, content in emitted.files.items():
+        if name.endswith(".py"):
+            path = folder / name
+            path.write_text(str(content), encoding="utf-8")
+    return path
+
+
+@dataclass(frozen=True)
+class NativeFile:
+    """A network's weights in the file format of a target.
+
+    module: the generated module; path: of the native file.
+    """
+
+    model: Graph
+    emitted: Emitted
+    module: Path
+    path: Path
+
+    def save(self, weights: Mapping[str, Array]) -> SaveNative:
+        """The job that writes canonical weights to the file."""
+        entry = self.emitted.models[self.model]
+        native = to_native(weights, entry.weight_map)
+        return SaveNative(str(self.module), entry.class_name, native, str(self.path), self.inputs())
+
+    def load(self) -> LoadNative:
+        """The job that reads the file."""
+        entry = self.emitted.models[self.model]
+        return LoadNative(str(self.module), entry.class_name, str(self.path), self.inputs())
+
+    def canonical(self, native: Mapping[str, Array]) -> dict[str, Array]:
+        """What the job `load` returned, as canonical weights."""
+        return to_canonical(native, self.emitted.models[self.model].weight_map)
+
+    def inputs(self) -> list[Array]:
+        """Example inputs, for a framework that builds its weights on data."""
+        layouts = self.emitted.models[self.model].input_layouts
+        sizes = symbol_sizes(self.model.inputs)
+        drawn = inputs_of(self.model.inputs, self.model.steps, sizes, np.random.default_rng(0))
+        return [to_layout(a, layout) for a, layout in zip(drawn, layouts, strict=True)]
+
+
+def network_path(path: Path, network: str, several: bool) -> Path:
+    """Where a network's file stands: `trained.h5`, or `trained-G.h5` where there are several."""
+    if not several:
+        return path
+    stem, dot, suffixes = path.name.partition(".")
+    return path.with_name(f"{stem}-{network}{dot}{suffixes}")

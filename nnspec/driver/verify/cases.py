@@ -1,0 +1,116 @@
+"""Inputs and weights that show mistakes: odd unequal sizes, negative values, labels of every class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from nnspec.core.dims import substitute, symbols
+from nnspec.graph.graph import Call, Graph, Node, Value, Weight, weights
+from nnspec.graph.training import Minimize, Training, TrainStep
+from nnspec.graph.weight_map import Array
+from nnspec.graph.weights import initialize
+
+NUMPY_DTYPES = {
+    "f16": "float16",
+    "f32": "float32",
+    "f64": "float64",
+    "i8": "int8",
+    "u8": "uint8",
+    "i32": "int32",
+    "i64": "int64",
+    "bool": "bool",
+}
+
+# Primes, so that no two axes agree by chance; the first is the batch in most specs.
+_SIZES = (3, 5, 7, 11, 13, 17, 19, 23)
+
+
+def symbol_sizes(values: Iterable[Value]) -> dict[str, int]:
+    """A size for every symbolic dimension, in the order in which they are first met."""
+    names: dict[str, None] = {}
+    for value in values:
+        for dim in value.type.shape:
+            names |= dict.fromkeys(sorted(symbols(dim)))
+    return {name: _SIZES[i % len(_SIZES)] for i, name in enumerate(names)}
+
+
+def inputs_of(
+    values: Sequence[Value],
+    steps: Sequence[TrainStep],
+    sizes: dict[str, int],
+    generator: np.random.Generator,
+) -> list[Array]:
+    """One array for each value: normal for floats, within bounds for indices, coins for bools."""
+    bounds = index_bounds(steps)
+    return [_draw(v, bounds.get(v, 4), sizes, generator) for v in values]
+
+
+def _draw(value: Value, bound: int, sizes: dict[str, int], generator: np.random.Generator) -> Array:
+    shape = tuple(int(str(substitute(d, sizes))) for d in value.type.shape)
+    dtype = NUMPY_DTYPES[value.type.dtype]
+    if value.type.is_float:
+        return generator.standard_normal(shape).astype(dtype)
+    if value.type.dtype == "bool":
+        return generator.random(shape) < 0.5
+    return generator.integers(0, bound, shape).astype(dtype)
+
+
+def index_bounds(steps: Sequence[TrainStep]) -> dict[Value, int]:
+    """How many choices an integer value has, told by the ops that index with it."""
+    bounds: dict[Value, int] = {}
+
+    def note(value: Value, bound: int) -> None:
+        bounds[value] = min(bounds.get(value, bound), bound)
+
+    for step in reversed(steps):
+        match step:
+            case Call():
+                inner = index_bounds(step.body.steps)
+                for outer, parameter in zip(step.inputs, step.body.inputs, strict=True):
+                    if parameter in inner:
+                        note(outer, inner[parameter])
+            case Node():
+                declared = step.op.index_bounds(*(v.type for v in step.inputs))
+                for i, bound in declared.items():
+                    if isinstance(bound, int):
+                        note(step.inputs[i], bound)
+                # A reshape or slice of indices holds indices of the same kind.
+                for output in step.outputs:
+                    if output in bounds and step.inputs and not step.inputs[0].type.is_float:
+                        note(step.inputs[0], bounds[output])
+            case Minimize():
+                pass
+    return bounds
+
+
+def weights_of(model: Graph, seed: int) -> dict[str, Array]:
+    """Initial weights, moved away from zeros and ones, which would hide a wrong bias or scale."""
+    found = weights(model)
+    initial = initialize(found, seed)
+    generator = np.random.default_rng(seed + 1)
+    return {w.path: _jitter(w, initial[w.path], generator) for w in found}
+
+
+def _jitter(weight: Weight, array: Array, generator: np.random.Generator) -> Array:
+    noise = generator.standard_normal(array.shape)
+    moved: Array = array
+    if weight.role == "running_var":  # a variance stays positive
+        moved = array * (1 + 0.2 * np.abs(noise))
+    elif array.ndim <= 1 or not weight.trainable:
+        moved = array + 0.1 * noise
+    return moved.astype(array.dtype, copy=False)
+
+
+def networks_weights(training: Training, seed: int) -> dict[str, dict[str, Array]]:
+    """Weights for every network of a training program."""
+    return {n.name: weights_of(n.model, seed + i) for i, n in enumerate(training.networks)}
+
+
+def batches_of(training: Training, count: int, seed: int) -> Iterator[list[Array]]:
+    """`count` batches of the columns that the program reads."""
+    generator = np.random.default_rng(seed)
+    sizes = symbol_sizes(training.batch)
+    for _ in range(count):
+        yield inputs_of(training.batch, training.steps, sizes, generator)

@@ -1,0 +1,227 @@
+"""Runs generated programs, each target in a process of its own.
+
+`run(target, jobs)` starts `python -m nnspec.driver.worker TARGET DIRECTORY`, which imports that target's
+`runtime` (and so its framework) and does the jobs in order. Requests and results are JSON beside one
+`.npz`, so that nothing is ever unpickled, and no framework is imported into the caller.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nnspec.driver.generated import load_module
+from nnspec.graph.weight_map import Array
+from nnspec.report.diagnostics import Diagnostic, SpecError
+
+Weights = dict[str, dict[str, Array]]
+
+
+class WorkerError(SpecError):
+    """A worker that did not come to its end; `output` is the last of what it printed."""
+
+    def __init__(self, target: str, output: str) -> None:
+        self.target, self.output = target, output
+        lines = tuple(output.strip().splitlines()[-8:])
+        super().__init__(Diagnostic("E0708", f"the {target} process failed", notes=lines))
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What `runtime.train` is asked to do.
+
+    program: name of the `train` declaration.
+    networks: (name in the program, class in the generated module), in order.
+    minimizes: how many updates one step makes.
+    at: after which steps (from 1) the weights are returned; the last one ends the run.
+    dtype: "f32" or "f64".
+    """
+
+    program: str
+    networks: tuple[tuple[str, str], ...]
+    minimizes: int = 1
+    at: tuple[int, ...] = (1, 10)
+    dtype: str = "f32"
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What came of it, in native names and layouts.
+
+    losses: for each step, the loss of each `minimize`.
+    gradients: of the first step, for each `minimize`: those of the networks that it updates.
+    weights: after each step of `at` (keys are the step as text).
+    """
+
+    losses: list[list[float]]
+    gradients: list[Weights]
+    weights: dict[str, Weights] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Predict:
+    """Apply a model: weights and inputs in native names and layouts; the result is a list of arrays."""
+
+    module: str
+    class_name: str
+    weights: dict[str, Array]
+    inputs: list[Array]
+    training: bool = False
+
+
+@dataclass(frozen=True)
+class Train:
+    """Take training steps with the generated program; `batches[step][column]`."""
+
+    module: str
+    request: TrainRequest
+    weights: Weights
+    batches: list[list[Array]]
+
+
+@dataclass(frozen=True)
+class SaveNative:
+    """Write weights in the target's own file format."""
+
+    module: str
+    class_name: str
+    weights: dict[str, Array]
+    path: str
+    inputs: list[Array] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class LoadNative:
+    """Read the target's own file format; the result is a dict of native names."""
+
+    module: str
+    class_name: str
+    path: str
+    inputs: list[Array] = field(default_factory=list)
+
+
+Job = Predict | Train | SaveNative | LoadNative
+JOBS: dict[str, type[Any]] = {c.__name__: c for c in (Predict, Train, SaveNative, LoadNative)}
+
+
+def run(target: str, jobs: Sequence[Job], *, timeout: float = 1800) -> list[Any]:
+    """Results of the jobs, in order; raises `WorkerError` when the process fails."""
+    with tempfile.TemporaryDirectory(prefix="nnspec-") as folder:
+        _write(Path(folder), "request", [{"job": type(j).__name__, **_fields(j)} for j in jobs])
+        process = subprocess.run(
+            [sys.executable, "-m", "nnspec.driver.worker", target, folder],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            env=_environment(),
+            check=False,
+        )
+        if process.returncode:
+            raise WorkerError(target, process.stderr or process.stdout)
+        results: list[Any] = _read(Path(folder), "result")
+        return results
+
+
+def _environment() -> dict[str, str]:
+    """This process's environment, with our packages importable and nothing of the current folder."""
+    root = str(Path(__file__).resolve().parent.parent.parent)
+    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1"}
+
+
+def _fields(job: Job) -> dict[str, Any]:
+    return {f.name: getattr(job, f.name) for f in dataclasses.fields(job)}
+
+
+def _write(folder: Path, stem: str, payload: object) -> None:
+    arrays: list[Array] = []
+
+    def pack(value: Any) -> Any:
+        match value:
+            case np.ndarray():
+                arrays.append(value)
+                return {"$array": len(arrays) - 1}
+            case np.generic():
+                return value.item()
+            case dict():
+                return {str(k): pack(v) for k, v in value.items()}
+            case list() | tuple():
+                return [pack(v) for v in value]
+            case TrainRequest() | TrainResult():
+                return pack({f.name: getattr(value, f.name) for f in dataclasses.fields(value)})
+            case _:
+                return value
+
+    text = json.dumps(pack(payload))
+    np.savez(folder / f"{stem}.npz", **{f"a{i}": a for i, a in enumerate(arrays)})
+    (folder / f"{stem}.json").write_text(text)
+
+
+def _read(folder: Path, stem: str) -> Any:
+    with np.load(folder / f"{stem}.npz", allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+
+    def unpack(value: Any) -> Any:
+        match value:
+            case {"$array": index}:
+                return arrays[f"a{index}"]
+            case dict():
+                return {k: unpack(v) for k, v in value.items()}
+            case list():
+                return [unpack(v) for v in value]
+            case _:
+                return value
+
+    return unpack(json.loads((folder / f"{stem}.json").read_text()))
+
+
+def _perform(runtime: Any, job: dict[str, Any]) -> Any:
+    kind = JOBS[job.pop("job")]
+    if kind is Train:
+        request = job["request"]
+        job["request"] = TrainRequest(
+            request["program"],
+            tuple((name, cls) for name, cls in request["networks"]),
+            request["minimizes"],
+            tuple(request["at"]),
+            request["dtype"],
+        )
+    task = kind(**job)
+    module = load_module(Path(task.module))
+    match task:
+        case Predict():
+            return runtime.predict(
+                module, task.class_name, task.weights, task.inputs, training=task.training
+            )
+        case Train():
+            return runtime.train(module, task.request, task.weights, task.batches)
+        case SaveNative():
+            return runtime.save_native(
+                module, task.class_name, task.weights, Path(task.path), task.inputs
+            )
+        case LoadNative():
+            return runtime.load_native(module, task.class_name, Path(task.path), task.inputs)
+
+
+def main(arguments: Sequence[str]) -> None:
+    target, folder = arguments
+    runtime = importlib.import_module(f"codegen.{target}.runtime")
+    results = [_perform(runtime, job) for job in _read(Path(folder), "request")]
+    _write(Path(folder), "result", results)
+
+
+if __name__ == "__main__":
+    # Under its importable name, so that its classes are the ones that runtimes use.
+    importlib.import_module("nnspec.driver.worker").main(sys.argv[1:])

@@ -1,0 +1,1 @@
+"""The typed graph, its weights, training programs, and passes over them."""

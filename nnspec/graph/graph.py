@@ -1,0 +1,178 @@
+"""The typed graph: what a spec means, with every `for`, `if` and parameter already worked out.
+
+A `Graph` is one model or one instance of a block. Its nodes are in order of evaluation; a `Node`
+applies one op, a `Call` applies another graph, so blocks stay blocks. Everything is immutable.
+A value, weight, node or graph is itself and nothing else (compared by identity): a weight that
+two nodes share is the same object in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Union
+
+from nnspec.core.dims import Dim, Shape, show
+from nnspec.report.source import Span
+
+if TYPE_CHECKING:
+    from nnspec.catalogue.initializers import Initializer
+    from nnspec.catalogue.ops.base import Op
+    from nnspec.graph.training import Training
+
+DTYPES = ("f16", "bf16", "f32", "f64", "i8", "u8", "i32", "i64", "bool")
+FLOATS = ("f16", "bf16", "f32", "f64")
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """`f32[N, 28, 28, 1]`: element type and size along each axis."""
+
+    dtype: str
+    shape: Shape
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+    @property
+    def is_float(self) -> bool:
+        return self.dtype in FLOATS
+
+    def with_shape(self, shape: tuple[Dim, ...]) -> TensorType:
+        return TensorType(self.dtype, tuple(shape))
+
+    def __str__(self) -> str:
+        return self.dtype + show(self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """A tensor. `name` is what the writer called it, if anything."""
+
+    type: TensorType
+    name: str | None = None
+    span: Span | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Weight(Value):
+    """A trained (or, like a running mean, kept) tensor in the canonical layout.
+
+    path: unique in the model, `layer.3.attention.dense.weight`; the key in a canonical file.
+    role: the last part of the path: `weight`, `bias`, `running_mean`, or a free weight's name.
+    fans: (fan in, fan out) for the initialiser, where they are not those of the shape.
+    """
+
+    path: str = ""
+    role: str = ""
+    initializer: Initializer | None = None
+    trainable: bool = True
+    fans: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One op applied once.
+
+    layer: name of the layer in the enclosing graph (`conv2d`, `layer.3`); None for a plain function.
+        Nodes of one graph with the same `layer` share it (and its weights).
+    weights: in the order of `op.weights()`.
+    doc: the `##` text of the statement that made it.
+    """
+
+    op: Op
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    layer: str | None = None
+    weights: tuple[Weight, ...] = ()
+    span: Span | None = None
+    doc: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """A graph applied once; `layer` names the instance in the enclosing graph (`stem`, `layer.3`).
+
+    A block that is applied twice (shared) has two calls with the same `layer`, whose bodies hold
+    the same `Weight` objects.
+    """
+
+    body: Graph
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    layer: str
+    span: Span | None = None
+    doc: str | None = None
+
+
+Step = Union[Node, Call]
+Kind = Literal["model", "block", "sequence", "parallel"]
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A model, or one instance of a block.
+
+    name: of the declaration (`MnistCNN`, `Residual`); of a layer composition, its binding in Pascal
+        case (`stem = Conv2D(8, 3) -> relu` gives `Stem`).
+    kind: "sequence" and "parallel" are compositions `f -> g` and `(f | g)` that were bound to a name.
+    path: of this instance from the model's root, "" for the model itself.
+    arguments: what the parameters were given, defaults included, for doc and naming.
+    free_weights: declared by `weight` statements directly in this graph.
+    """
+
+    name: str
+    inputs: tuple[Value, ...]
+    steps: tuple[Step, ...]
+    outputs: tuple[Value, ...]
+    output_names: tuple[str, ...]
+    kind: Kind = "model"
+    path: str = ""
+    free_weights: tuple[Weight, ...] = ()
+    arguments: Mapping[str, object] = field(default_factory=dict)
+    span: Span | None = None
+    doc: str | None = None
+
+
+@dataclass(frozen=True)
+class Program:
+    """Everything one file declares that can be compiled, in the order of the file."""
+
+    models: tuple[Graph, ...]
+    trainings: tuple[Training, ...] = ()
+    path: str = "<text>"
+
+
+def walk(graph: Graph) -> Iterator[Node]:
+    """Every node, blocks entered, in order of evaluation."""
+    stack: list[Iterator[Step]] = [iter(graph.steps)]
+    while stack:
+        step = next(stack[-1], None)
+        if step is None:
+            stack.pop()
+        elif isinstance(step, Call):
+            stack.append(iter(step.body.steps))
+        else:
+            yield step
+
+
+def graphs(graph: Graph) -> Iterator[Graph]:
+    """The graph and every graph called in it, outermost first."""
+    yield graph
+    for step in graph.steps:
+        if isinstance(step, Call):
+            yield from graphs(step.body)
+
+
+def weights(graph: Graph) -> tuple[Weight, ...]:
+    """Every weight once, in the order in which they are first met."""
+    found: dict[str, Weight] = {}
+    for inner in graphs(graph):
+        for weight in inner.free_weights:
+            found.setdefault(weight.path, weight)
+        for step in inner.steps:
+            if isinstance(step, Node):
+                for weight in step.weights:
+                    found.setdefault(weight.path, weight)
+    return tuple(found.values())

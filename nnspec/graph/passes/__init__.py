@@ -1,0 +1,45 @@
+"""Passes: plain functions from graph to graph, in order; the graph is verified after each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from nnspec.graph.graph import Call, Graph, Program
+from nnspec.graph.passes.drop_dead import drop_dead
+from nnspec.graph.passes.verify_graph import verify_graph
+from nnspec.graph.training import Network, Training
+
+PASSES: tuple[Callable[[Graph], Graph], ...] = (drop_dead,)
+
+
+def optimise(graph: Graph) -> Graph:
+    """The graph after every pass."""
+    verify_graph(graph, "elaboration")
+    for change in PASSES:
+        graph = verify_graph(change(graph), change.__name__)
+    return graph
+
+
+def optimise_program(program: Program) -> Program:
+    """Every model, and every network as the same graph wherever it is used."""
+    done: dict[Graph, Graph] = {}
+
+    def once(graph: Graph) -> Graph:
+        if graph not in done:
+            done[graph] = optimise(graph)
+        return done[graph]
+
+    models = tuple(once(m) for m in program.models)
+    return replace(
+        program, models=models, trainings=tuple(_training(t, once) for t in program.trainings)
+    )
+
+
+def _training(training: Training, once: Callable[[Graph], Graph]) -> Training:
+    networks = {n.name: Network(n.name, once(n.model), n.span) for n in training.networks}
+    steps = tuple(
+        replace(s, body=networks[s.layer].model) if isinstance(s, Call) else s
+        for s in training.steps
+    )
+    return replace(training, networks=tuple(networks.values()), steps=steps)

@@ -1,0 +1,1 @@
+"""Text to tree and back: parsing, recovery after an error, formatting."""

@@ -1,0 +1,1 @@
+"""A program for people to read: summary, drawing, printed stages."""

@@ -1,0 +1,205 @@
+"""Layers, output shapes, weights, FLOPs and memory of a model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nnspec.core.dims import Dim, substitute, symbols
+from nnspec.graph.graph import Call, Graph, Node, Value, Weight, weights
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+BYTES = {"f16": 2, "bf16": 2, "f32": 4, "f64": 8, "i8": 1, "u8": 1, "i32": 4, "i64": 8, "bool": 1}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One layer, function or block.
+
+    depth: how many blocks it stands in. parameters: of what was not counted before (shared weights
+    count once). flops, memory: of one example; memory is the bytes of the results.
+    """
+
+    name: str
+    kind: str
+    shape: str
+    parameters: int
+    trainable: int
+    flops: int
+    memory: int
+    depth: int = 0
+    is_block: bool = False
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A model's lines and totals. Symbolic sizes count as 1: everything is for one example."""
+
+    model: str
+    lines: tuple[Line, ...]
+    parameters: int
+    trainable: int
+    flops: int
+    memory: int
+    weight_bytes: int
+    symbols: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "model": self.model,
+            "parameters": self.parameters,
+            "trainable": self.trainable,
+            "flops": self.flops,
+            "activation_bytes": self.memory,
+            "weight_bytes": self.weight_bytes,
+            "layers": [
+                {
+                    "name": line.name,
+                    "type": line.kind,
+                    "output": line.shape,
+                    "parameters": line.parameters,
+                    "trainable": line.trainable,
+                    "flops": line.flops,
+                    "activation_bytes": line.memory,
+                    "depth": line.depth,
+                }
+                for line in self.lines
+            ],
+        }
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.table import Table
+
+        table = Table(title=self.model, title_justify="left", header_style="bold")
+        table.add_column("layer")
+        table.add_column("type")
+        table.add_column("output")
+        table.add_column("weights", justify="right")
+        table.add_column("FLOPs", justify="right")
+        for line in self.lines:
+            weight = f"{line.parameters:,}" if line.parameters else ""
+            flops = short(line.flops) if line.flops else ""
+            table.add_row("  " * line.depth + line.name, line.kind, line.shape, weight, flops)
+        yield table
+        kept = self.parameters - self.trainable
+        yield (
+            f"{self.parameters:,} weights ({self.trainable:,} trained, {kept:,} kept), "
+            f"{size(self.weight_bytes)} in f32"
+        )
+        sizes = f" with {', '.join(self.symbols)} = 1" if self.symbols else ""
+        yield f"{short(self.flops)} FLOPs, {size(self.memory)} of activations{sizes}"
+
+
+def summarize(graph: Graph) -> Summary:
+    """The summary of a model."""
+    seen: set[str] = set()
+    lines = tuple(_lines(graph, 0, seen))
+    every = weights(graph)
+    leaves = [line for line in lines if not line.is_block]
+    names = sorted({s for v in graph.inputs for d in v.type.shape for s in symbols(d)})
+    return Summary(
+        graph.name,
+        lines,
+        sum(map(_count, every)),
+        sum(_count(w) for w in every if w.trainable),
+        sum(line.flops for line in leaves),
+        sum(line.memory for line in leaves),
+        sum(_count(w) * BYTES[w.type.dtype] for w in every),
+        tuple(names),
+    )
+
+
+def _lines(graph: Graph, depth: int, seen: set[str]) -> Iterator[Line]:
+    if depth == 0:
+        for value in graph.inputs:
+            yield Line(value.name or "input", "input", str(value.type), 0, 0, 0, 0)
+    for weight in graph.free_weights:
+        yield _weight_line(weight, depth, seen)
+    for step in graph.steps:
+        if isinstance(step, Node):
+            if step.inputs:
+                yield _node_line(step, depth, seen)
+            continue
+        inner = list(_lines(step.body, depth + 1, seen))
+        yield _block_line(step, inner, depth)
+        yield from inner
+
+
+def _node_line(node: Node, depth: int, seen: set[str]) -> Line:
+    fresh = [w for w in node.weights if w.path not in seen]
+    seen.update(w.path for w in fresh)
+    types = tuple(v.type for v in node.inputs), tuple(v.type for v in node.outputs)
+    return Line(
+        node.layer or node.op.name,
+        node.op.name,
+        _shapes(node.outputs),
+        sum(map(_count, fresh)),
+        sum(_count(w) for w in fresh if w.trainable),
+        _number(node.op.flops(*types)),
+        sum(_bytes(v) for v in node.outputs),
+        depth,
+    )
+
+
+def _block_line(call: Call, inner: list[Line], depth: int) -> Line:
+    leaves = [line for line in inner if not line.is_block]
+    return Line(
+        call.layer,
+        call.body.name,
+        _shapes(call.outputs),
+        sum(line.parameters for line in leaves),
+        sum(line.trainable for line in leaves),
+        sum(line.flops for line in leaves),
+        sum(line.memory for line in leaves),
+        depth,
+        is_block=True,
+    )
+
+
+def _weight_line(weight: Weight, depth: int, seen: set[str]) -> Line:
+    count = 0 if weight.path in seen else _count(weight)
+    seen.add(weight.path)
+    return Line(weight.role, "weight", str(weight.type), count, count, 0, 0, depth)
+
+
+def _shapes(values: tuple[Value, ...]) -> str:
+    return ", ".join(str(v.type) for v in values)
+
+
+def _count(weight: Weight) -> int:
+    return math.prod(_number(d) for d in weight.type.shape)
+
+
+def _bytes(value: Value) -> int:
+    return math.prod(_number(d) for d in value.type.shape) * BYTES[value.type.dtype]
+
+
+def _number(dim: Dim) -> int:
+    """A size with every symbol 1."""
+    found = substitute(dim, dict.fromkeys(symbols(dim), 1))
+    return found if isinstance(found, int) else 1
+
+
+def short(number: int) -> str:
+    """`1.23 M`."""
+    value = float(number)
+    for unit in ("", " k", " M", " G", " T"):
+        if value < 1000 or unit == " T":
+            return f"{value:.0f}{unit}" if unit == "" else f"{value:.2f}{unit}"
+        value /= 1000
+    raise AssertionError
+
+
+def size(count: int) -> str:
+    """Bytes as `2.65 MiB`."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if value < 1024 or unit == "TiB":
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.2f} {unit}"
+        value /= 1024
+    raise AssertionError
