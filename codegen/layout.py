@@ -17,7 +17,8 @@ from codegen.target import Layouts
 from nnspec.catalogue.ops import OPS, Layout, Op
 from nnspec.core.dims import Dim
 from nnspec.core.kinds import Kind
-from nnspec.graph.graph import Call, Graph, Node, TensorType, Value, Weight, walk
+from nnspec.core.types import TensorType
+from nnspec.graph.graph import Call, Graph, Node, Value, Weight, walk
 from nnspec.graph.training import Metric, Minimize, Network, Training, TrainStep
 from nnspec.graph.weight_map import Reorder, Transform
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from nnspec.catalogue.ops.base import Example, Op
 from nnspec.catalogue.ops.elementwise import Constant
-from nnspec.graph.graph import Graph, Node, TensorType, Value, Weight
+from nnspec.core.types import TensorType
+from nnspec.graph.graph import Graph, Node, Value, Weight
 
 
 def node(

@@ -26,9 +26,10 @@ from nnspec.catalogue.ops.base import Example
 from nnspec.catalogue.ops.convolution import ConvTranspose2D
 from nnspec.compiler import load
 from nnspec.core.dims import symbol
+from nnspec.core.types import TensorType
 from nnspec.driver.generated import load_module
 from nnspec.driver.verify.layouts import to_layout
-from nnspec.graph.graph import Graph, Program, TensorType, walk
+from nnspec.graph.graph import Graph, Program, walk
 from nnspec.graph.weight_map import to_native
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from nnspec.catalogue.initializers import INITIALIZERS, ForgetBias, Initializer, fans_of
-from nnspec.graph.graph import TensorType, Weight
+from nnspec.core.types import TensorType
+from nnspec.graph.graph import Weight
 from nnspec.graph.weights import initialize
 
 SHAPE, FANS = (300, 200), (200, 300)

@@ -13,7 +13,7 @@ from nnspec.catalogue.ops import OPS, ShapeError
 from nnspec.catalogue.ops.windows import same_padding, window
 from nnspec.catalogue.optimizers import OPTIMIZERS
 from nnspec.core.dims import Sym, substitute, symbol
-from nnspec.graph.graph import TensorType
+from nnspec.core.types import TensorType
 
 DECLARED = [*OPS.values(), *INITIALIZERS.values(), *OPTIMIZERS.values(), *DATASETS.values()]
 

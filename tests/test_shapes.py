@@ -11,7 +11,7 @@ import pytest
 from nnspec.catalogue.ops import OPS, ShapeError
 from nnspec.catalogue.ops.base import Example
 from nnspec.core.dims import substitute, symbol
-from nnspec.graph.graph import TensorType
+from nnspec.core.types import TensorType
 
 N, T = symbol("N"), symbol("T")
 SIZES = {"N": 2, "T": 5}

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nnspec.core.types import TensorType
 from nnspec.graph import weights
-from nnspec.graph.graph import TensorType, Weight
+from nnspec.graph.graph import Weight
 from nnspec.report.codes import explanation
 from nnspec.report.diagnostics import SpecError
 

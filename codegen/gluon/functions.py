@@ -22,7 +22,8 @@ from nnspec.catalogue.ops import (
 )
 from nnspec.catalogue.ops.base import Op
 from nnspec.core.dims import Sym
-from nnspec.graph.graph import Node, TensorType
+from nnspec.core.types import TensorType
+from nnspec.graph.graph import Node
 
 DTYPES = {
     "f16": "float16",

@@ -14,7 +14,8 @@ from nnspec.catalogue import initializers as init
 from nnspec.catalogue.ops import convolution, dense, normalization, pooling, recurrent
 from nnspec.catalogue.ops.base import Op, WeightSpec
 from nnspec.core.dims import Dim
-from nnspec.graph.graph import Node, TensorType, Weight
+from nnspec.core.types import TensorType
+from nnspec.graph.graph import Node, Weight
 
 Args = tuple[Expr, ...]
 Convolution = convolution.Conv2D | convolution.ConvTranspose2D

@@ -26,7 +26,8 @@ from codegen.python.source import (
     Tuple,
 )
 from nnspec.core.dims import Dim
-from nnspec.graph.graph import Call, Node, TensorType, Value, Weight
+from nnspec.core.types import TensorType
+from nnspec.graph.graph import Call, Node, Value, Weight
 from nnspec.graph.training import Minimize, TrainStep
 
 UNNAMED = ("x", "y", "z")

@@ -8,10 +8,11 @@ from typing import Any
 
 from nnspec.catalogue.ops import OPS, Op, ShapeError
 from nnspec.core.dims import product
+from nnspec.core.types import TensorType
 from nnspec.elaborate.errors import error
 from nnspec.elaborate.limits import ELEMENTS, Budget, beyond
 from nnspec.elaborate.names import Namer
-from nnspec.graph.graph import Call, Graph, Node, TensorType, Value, Weight
+from nnspec.graph.graph import Call, Graph, Node, Value, Weight
 from nnspec.report.diagnostics import Label
 from nnspec.report.source import Span
 

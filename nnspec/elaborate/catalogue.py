@@ -8,9 +8,9 @@ from nnspec.catalogue.data.catalogue import DATASETS
 from nnspec.catalogue.initializers import INITIALIZERS
 from nnspec.catalogue.ops import OPS
 from nnspec.catalogue.optimizers import OPTIMIZERS
+from nnspec.core.dtypes import DTYPES
 from nnspec.elaborate.builtins import BUILTINS
 from nnspec.elaborate.values import Reference
-from nnspec.graph.graph import DTYPES
 
 HIDDEN = frozenset({"constant", "slice", "negative"})
 """Ops that only the compiler makes."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from nnspec.catalogue.ops import Op, ShapeError
+from nnspec.core.types import TensorType
 from nnspec.elaborate import arguments
 from nnspec.elaborate.builder import Builder, infer
 from nnspec.elaborate.errors import error
@@ -29,7 +30,7 @@ from nnspec.elaborate.values import (
     is_layer,
     is_number,
 )
-from nnspec.graph.graph import Call, TensorType, Value, Weight
+from nnspec.graph.graph import Call, Value, Weight
 from nnspec.graph.training import Network
 from nnspec.report.diagnostics import Label
 from nnspec.report.source import Span

@@ -8,6 +8,8 @@ from typing import Any
 
 from nnspec.catalogue.initializers import Initializer
 from nnspec.core.dims import Dim, symbol
+from nnspec.core.dtypes import DTYPES
+from nnspec.core.types import TensorType
 from nnspec.elaborate import arguments, layers, operators
 from nnspec.elaborate.builder import Builder
 from nnspec.elaborate.builtins import show
@@ -25,7 +27,7 @@ from nnspec.elaborate.values import (
     clone,
     describe,
 )
-from nnspec.graph.graph import DTYPES, TensorType, Value, Weight
+from nnspec.graph.graph import Value, Weight
 from nnspec.report.diagnostics import Label, SpecError, did_you_mean
 from nnspec.report.source import Span
 from nnspec.syntax import tree

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from nnspec.core.dims import Dim, Sym, substitute, symbols
+from nnspec.core.types import TensorType
 from nnspec.elaborate.errors import error
-from nnspec.graph.graph import TensorType, Value
+from nnspec.graph.graph import Value
 from nnspec.graph.training import Network
 from nnspec.report.diagnostics import Label
 from nnspec.report.source import Span

@@ -12,38 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Union
 
-from nnspec.core.dims import Dim, Shape, show
+from nnspec.core.types import TensorType
 from nnspec.report.source import Span
 
 if TYPE_CHECKING:
     from nnspec.catalogue.initializers import Initializer
     from nnspec.catalogue.ops.base import Op
     from nnspec.graph.training import Training
-
-DTYPES = ("f16", "bf16", "f32", "f64", "i8", "u8", "i32", "i64", "bool")
-FLOATS = ("f16", "bf16", "f32", "f64")
-
-
-@dataclass(frozen=True, slots=True)
-class TensorType:
-    """`f32[N, 28, 28, 1]`: element type and size along each axis."""
-
-    dtype: str
-    shape: Shape
-
-    @property
-    def rank(self) -> int:
-        return len(self.shape)
-
-    @property
-    def is_float(self) -> bool:
-        return self.dtype in FLOATS
-
-    def with_shape(self, shape: tuple[Dim, ...]) -> TensorType:
-        return TensorType(self.dtype, tuple(shape))
-
-    def __str__(self) -> str:
-        return self.dtype + show(self.shape)
 
 
 @dataclass(frozen=True, eq=False)

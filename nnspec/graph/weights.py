@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 
 from nnspec.catalogue.initializers import Zeros
+from nnspec.core.dtypes import DTYPES
 from nnspec.core.files import write_file
 from nnspec.graph.graph import Weight
 from nnspec.report.diagnostics import Diagnostic, SpecError, did_you_mean
 
 Array = np.ndarray[Any, Any]
 
-DTYPES = {"f16": "float16", "f32": "float32", "f64": "float64"}
 LARGEST_HEADER = 100_000_000
 """What the format allows a header at most, in bytes."""
 
@@ -39,7 +39,7 @@ def _initial(weight: Weight, seed: int) -> Array:
     shape = tuple(int(d) for d in weight.type.shape if isinstance(d, int))
     initializer = weight.initializer or Zeros()
     values = initializer.sample(shape, weight.fans, generator)
-    return np.asarray(values, dtype=DTYPES[weight.type.dtype], order="C")
+    return np.asarray(values, dtype=DTYPES[weight.type.dtype].numpy, order="C")
 
 
 def save(path: Path, weights: Mapping[str, Array]) -> None:
@@ -97,7 +97,9 @@ def fit(found: Mapping[str, Array], weights: Sequence[Weight], origin: str) -> d
             )
     if problems:
         raise SpecError(*problems)
-    return {w.path: np.asarray(found[w.path], DTYPES[w.type.dtype], order="C") for w in weights}
+    return {
+        w.path: np.asarray(found[w.path], DTYPES[w.type.dtype].numpy, order="C") for w in weights
+    }
 
 
 def _missing(

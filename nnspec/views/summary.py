@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nnspec.core.dims import Dim, substitute, symbols
+from nnspec.core.dtypes import DTYPES
 from nnspec.graph.graph import Call, Graph, Node, Value, Weight, weights
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
-
-BYTES = {"f16": 2, "bf16": 2, "f32": 4, "f64": 8, "i8": 1, "u8": 1, "i32": 4, "i64": 8, "bool": 1}
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def summarize(graph: Graph) -> Summary:
         sum(_count(w) for w in every if w.trainable),
         sum(line.flops for line in leaves),
         sum(line.memory for line in leaves),
-        sum(_count(w) * BYTES[w.type.dtype] for w in every),
+        sum(_count(w) * DTYPES[w.type.dtype].bytes for w in every),
         tuple(names),
     )
 
@@ -176,7 +175,7 @@ def _count(weight: Weight) -> int:
 
 
 def _bytes(value: Value) -> int:
-    return math.prod(_number(d) for d in value.type.shape) * BYTES[value.type.dtype]
+    return math.prod(_number(d) for d in value.type.shape) * DTYPES[value.type.dtype].bytes
 
 
 def _number(dim: Dim) -> int:

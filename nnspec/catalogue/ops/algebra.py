@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from nnspec.catalogue.ops.base import Example, Op, Operand, ShapeError, declare
 from nnspec.catalogue.ops.helpers import broadcast, need_float, same_dtype
 from nnspec.core.dims import Dim, product, symbol
-from nnspec.graph.graph import TensorType
+from nnspec.core.types import TensorType
 
 N, T = symbol("N"), symbol("T")
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
 from nnspec.core.dims import Dim, Shape
 from nnspec.core.fields import arg, internal
-from nnspec.graph.graph import TensorType
+from nnspec.core.types import TensorType
 
 if TYPE_CHECKING:
     from nnspec.catalogue.initializers import Initializer

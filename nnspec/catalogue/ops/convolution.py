@@ -12,7 +12,7 @@ from nnspec.catalogue.ops.windows import Pads, pad_of, transposed, window
 from nnspec.core.dims import Dim, product, symbol
 from nnspec.core.fields import arg, internal
 from nnspec.core.kinds import boolean, choice, initializer, padding, sizes, whole
-from nnspec.graph.graph import TensorType
+from nnspec.core.types import TensorType
 
 N = symbol("N")
 Padding = str | Pads

@@ -10,7 +10,7 @@ from nnspec.catalogue.ops.helpers import need_float, need_integer, need_number
 from nnspec.core.dims import Dim, product, symbol
 from nnspec.core.fields import arg
 from nnspec.core.kinds import boolean, initializer, whole
-from nnspec.graph.graph import TensorType
+from nnspec.core.types import TensorType
 
 N = symbol("N")
 

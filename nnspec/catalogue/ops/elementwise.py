@@ -9,7 +9,7 @@ from nnspec.catalogue.ops.base import Example, Layout, Op, Operand, ShapeError, 
 from nnspec.catalogue.ops.helpers import broadcast, need_float, same_dtype
 from nnspec.core.dims import Dim, product, symbol
 from nnspec.core.fields import internal
-from nnspec.graph.graph import TensorType
+from nnspec.core.types import TensorType
 
 N = symbol("N")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nnspec.catalogue.ops.base import ShapeError
 from nnspec.core.dims import Dim, Shape
-from nnspec.graph.graph import TensorType
+from nnspec.core.types import TensorType
 
 
 def need_rank(x: TensorType, *ranks: int, what: str, operand: int = 0) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnspec.core.dims import Shape
-from nnspec.graph.graph import TensorType
+from nnspec.core.types import TensorType
 
 
 def image(x: TensorType, channels_first: bool) -> Shape:

@@ -9,7 +9,7 @@ from nnspec.catalogue.ops.helpers import need_float, need_integer, same_dtype
 from nnspec.core.dims import Dim, product, show, symbol
 from nnspec.core.fields import arg
 from nnspec.core.kinds import choice
-from nnspec.graph.graph import TensorType
+from nnspec.core.types import TensorType
 
 N, T = symbol("N"), symbol("T")
 REDUCTIONS = choice("mean", "sum", "none")

@@ -10,7 +10,7 @@ from nnspec.catalogue.ops.helpers import need_float, need_number
 from nnspec.core.dims import Dim, product, symbol
 from nnspec.core.fields import arg, internal
 from nnspec.core.kinds import boolean, real
-from nnspec.graph.graph import TensorType
+from nnspec.core.types import TensorType
 
 N = symbol("N")
 

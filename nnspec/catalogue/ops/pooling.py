@@ -11,7 +11,7 @@ from nnspec.catalogue.ops.windows import Pads, pad_of, window
 from nnspec.core.dims import Dim, product, symbol
 from nnspec.core.fields import arg, internal
 from nnspec.core.kinds import optional, padding, sizes
-from nnspec.graph.graph import TensorType
+from nnspec.core.types import TensorType
 
 N = symbol("N")
 

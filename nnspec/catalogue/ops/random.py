@@ -6,7 +6,7 @@ from nnspec.catalogue.ops.base import Op, ShapeError, declare
 from nnspec.core.dims import Shape
 from nnspec.core.fields import arg
 from nnspec.core.kinds import real, shape
-from nnspec.graph.graph import TensorType
+from nnspec.core.types import TensorType
 
 
 @declare

@@ -10,7 +10,7 @@ from nnspec.catalogue.ops.helpers import need_float, need_number, need_rank
 from nnspec.core.dims import Dim, symbol
 from nnspec.core.fields import arg
 from nnspec.core.kinds import boolean, choice, whole
-from nnspec.graph.graph import TensorType
+from nnspec.core.types import TensorType
 
 N, T = symbol("N"), symbol("T")
 

@@ -9,7 +9,7 @@ from nnspec.catalogue.ops.helpers import need_float, normal_axis, without
 from nnspec.core.dims import Dim, product, symbol
 from nnspec.core.fields import arg
 from nnspec.core.kinds import axes, boolean, optional
-from nnspec.graph.graph import TensorType
+from nnspec.core.types import TensorType
 
 N = symbol("N")
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from nnspec.catalogue.ops.base import Example, Layout, Op, Operand, ShapeError, declare
 from nnspec.catalogue.ops.helpers import normal_axis, same_dtype
 from nnspec.core.dims import Dim, Shape, floor, modulo, product, show, symbol
+from nnspec.core.dtypes import DTYPES
 from nnspec.core.fields import arg, internal
 from nnspec.core.kinds import axes, axis, choice, optional, shape
-from nnspec.graph.graph import DTYPES, TensorType
+from nnspec.core.types import TensorType
 
 N, T = symbol("N"), symbol("T")
 

@@ -7,21 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from nnspec.core.dims import substitute, symbols
+from nnspec.core.dtypes import DTYPES
 from nnspec.graph.graph import Call, Graph, Node, Value, Weight, weights
 from nnspec.graph.training import Minimize, Training, TrainStep
 from nnspec.graph.weight_map import Array
 from nnspec.graph.weights import initialize
-
-NUMPY_DTYPES = {
-    "f16": "float16",
-    "f32": "float32",
-    "f64": "float64",
-    "i8": "int8",
-    "u8": "uint8",
-    "i32": "int32",
-    "i64": "int64",
-    "bool": "bool",
-}
 
 # Primes, so that no two axes agree by chance; the first is the batch in most specs.
 _SIZES = (3, 5, 7, 11, 13, 17, 19, 23)
@@ -49,7 +39,7 @@ def inputs_of(
 
 def _draw(value: Value, bound: int, sizes: dict[str, int], generator: np.random.Generator) -> Array:
     shape = tuple(int(str(substitute(d, sizes))) for d in value.type.shape)
-    dtype = NUMPY_DTYPES[value.type.dtype]
+    dtype = DTYPES[value.type.dtype].numpy
     if value.type.is_float:
         return generator.standard_normal(shape).astype(dtype)
     if value.type.dtype == "bool":

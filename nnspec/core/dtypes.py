@@ -1,0 +1,77 @@
+"""The element types of the language: one row each. What else is asked of a type is a view of its row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class DType:
+    """An element type; `name` is the one in the language.
+
+    bits: as counted, so a boolean has one; it is stored in a byte.
+    precision: bits of a float's fraction, the leading one included; 0 for others.
+    array: its name in NumPy, or in ml_dtypes where NumPy has none.
+    """
+
+    name: str
+    bits: int
+    kind: Literal["float", "signed", "unsigned", "bool"]
+    array: str
+    precision: int = 0
+
+    @property
+    def bytes(self) -> int:
+        return -(-self.bits // 8)
+
+    @property
+    def is_float(self) -> bool:
+        return self.kind == "float"
+
+    @property
+    def is_integer(self) -> bool:
+        return self.kind in ("signed", "unsigned")
+
+    @property
+    def epsilon(self) -> float:
+        """Relative distance between neighbours near one; 0 for types that are exact."""
+        return 2.0 ** (1 - self.precision) if self.precision else 0.0
+
+    @property
+    def numpy(self) -> np.dtype[Any]:
+        import numpy as np
+
+        if self.name == "bf16":
+            import ml_dtypes
+
+            return np.dtype(ml_dtypes.bfloat16)
+        return np.dtype(self.array)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+TABLE = (
+    DType("f16", 16, "float", "float16", precision=11),
+    DType("bf16", 16, "float", "bfloat16", precision=8),
+    DType("f32", 32, "float", "float32", precision=24),
+    DType("f64", 64, "float", "float64", precision=53),
+    DType("i8", 8, "signed", "int8"),
+    DType("u8", 8, "unsigned", "uint8"),
+    DType("i32", 32, "signed", "int32"),
+    DType("i64", 64, "signed", "int64"),
+    DType("bool", 1, "bool", "bool"),
+)
+
+DTYPES: dict[str, DType] = {dtype.name: dtype for dtype in TABLE}
+FLOATS = frozenset(dtype.name for dtype in TABLE if dtype.is_float)
+INTEGERS = frozenset(dtype.name for dtype in TABLE if dtype.is_integer)
+
+
+def of_array(array: np.ndarray[Any, Any]) -> DType | None:
+    """The type of an array's elements; None where the language has none such."""
+    return next((dtype for dtype in TABLE if dtype.array == array.dtype.name), None)
