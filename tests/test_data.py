@@ -9,8 +9,8 @@ import pytest
 from sklearn.datasets import load_digits
 
 from nnspec.catalogue.data import digits, idx
+from nnspec.catalogue.data.catalogue import DataSource
 from nnspec.catalogue.data.dataset import load
-from nnspec.graph.training import DataSource
 from nnspec.report.diagnostics import SpecError
 
 

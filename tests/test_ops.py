@@ -22,8 +22,8 @@ DECLARED = [*OPS.values(), *INITIALIZERS.values(), *OPTIMIZERS.values(), *DATASE
 def test_documented(cls: type) -> None:
     assert len(inspect.getdoc(cls) or "") > 10
     for field in cls.arguments():
-        assert field.metadata["doc"], f"{cls.name}.{field.name}"
-        assert field.metadata["kind"].expects
+        assert field.doc, f"{cls.name}.{field.name}"
+        assert field.kind.expects
 
 
 @pytest.mark.parametrize("cls", OPS.values(), ids=lambda c: c.name)

@@ -7,46 +7,33 @@ that every machine rounds alike (`nnspec/core/exact.py`).
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar, dataclass_transform
+from typing import Any
 
 import numpy as np
 
+from nnspec.core.declare import Catalogue, Declaration, declaration
 from nnspec.core.exact import normal_quantile
 from nnspec.core.fields import arg
-from nnspec.core.kinds import real
+from nnspec.core.kinds import instance, real
 
 Array = np.ndarray[Any, Any]
 Fans = tuple[int, int] | None
 
 
-@dataclass(frozen=True)
-class Initializer:
-    """Base of all initialisers; `name` is the one in the language."""
-
-    name: ClassVar[str]
+@declaration
+class Initializer(Declaration):
+    """Base of all initialisers."""
 
     def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
         """Values in f64. `fans` are (in, out), worked out from the shape where the op gives none."""
         raise NotImplementedError
 
-    @classmethod
-    def arguments(cls) -> tuple[dataclasses.Field[Any], ...]:
-        return dataclasses.fields(cls)
 
+INITIALIZERS: Catalogue[Initializer] = Catalogue()
 
-INITIALIZERS: dict[str, type[Initializer]] = {}
-AnyInitializer = TypeVar("AnyInitializer", bound=Initializer)
-
-
-@dataclass_transform(frozen_default=True, field_specifiers=(arg,))
-def declare(cls: type[AnyInitializer]) -> type[AnyInitializer]:
-    """Class decorator: freeze the declaration and enter it into the catalogue."""
-    frozen = dataclass(frozen=True)(cls)
-    INITIALIZERS[frozen.name] = frozen
-    return frozen
+initializer = instance("an initialiser, such as `glorot_uniform` or `normal(0.02)`", Initializer)
+"""The kind of an argument that takes one."""
 
 
 def fans_of(shape: tuple[int, ...], fans: Fans) -> tuple[int, int]:
@@ -66,7 +53,7 @@ def normals(shape: tuple[int, ...], generator: np.random.Generator) -> Array:
     return normal_quantile(np.maximum(generator.random(shape), 2.0**-54))
 
 
-@declare
+@INITIALIZERS.add
 class Zeros(Initializer):
     """Every element 0."""
 
@@ -76,7 +63,7 @@ class Zeros(Initializer):
         return np.zeros(shape)
 
 
-@declare
+@INITIALIZERS.add
 class Ones(Initializer):
     """Every element 1."""
 
@@ -86,7 +73,7 @@ class Ones(Initializer):
         return np.ones(shape)
 
 
-@declare
+@INITIALIZERS.add
 class Constant(Initializer):
     """Every element `value`."""
 
@@ -97,7 +84,7 @@ class Constant(Initializer):
         return np.full(shape, self.value)
 
 
-@declare
+@INITIALIZERS.add
 class Normal(Initializer):
     """Normal with mean 0."""
 
@@ -108,7 +95,7 @@ class Normal(Initializer):
         return self.stddev * normals(shape, generator)
 
 
-@declare
+@INITIALIZERS.add
 class Uniform(Initializer):
     """Uniform between two bounds."""
 
@@ -120,7 +107,7 @@ class Uniform(Initializer):
         return self.low + (self.high - self.low) * generator.random(shape)
 
 
-@declare
+@INITIALIZERS.add
 class GlorotUniform(Initializer):
     """Uniform within sqrt(6 / (fan in + fan out)) (Glorot and Bengio 2010)."""
 
@@ -131,7 +118,7 @@ class GlorotUniform(Initializer):
         return limit * (2 * generator.random(shape) - 1)
 
 
-@declare
+@INITIALIZERS.add
 class GlorotNormal(Initializer):
     """Normal with variance 2 / (fan in + fan out) (Glorot and Bengio 2010)."""
 
@@ -141,7 +128,7 @@ class GlorotNormal(Initializer):
         return math.sqrt(2 / sum(fans_of(shape, fans))) * normals(shape, generator)
 
 
-@declare
+@INITIALIZERS.add
 class HeUniform(Initializer):
     """Uniform within sqrt(6 / fan in) (He et al. 2015)."""
 
@@ -152,7 +139,7 @@ class HeUniform(Initializer):
         return limit * (2 * generator.random(shape) - 1)
 
 
-@declare
+@INITIALIZERS.add
 class HeNormal(Initializer):
     """Normal with variance 2 / fan in (He et al. 2015)."""
 
@@ -162,7 +149,7 @@ class HeNormal(Initializer):
         return math.sqrt(2 / fans_of(shape, fans)[0]) * normals(shape, generator)
 
 
-@declare
+@INITIALIZERS.add
 class Orthogonal(Initializer):
     """Orthonormal rows or columns, whichever are fewer (Saxe et al. 2013).
 
@@ -184,7 +171,7 @@ class Orthogonal(Initializer):
         return self.gain * matrix.reshape(shape)
 
 
-@dataclass(frozen=True)
+@declaration
 class ForgetBias(Initializer):
     """Zeros, and ones for the forget gate of an LSTM (gates i f g o; Jozefowicz et al. 2015)."""
 

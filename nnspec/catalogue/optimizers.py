@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar, dataclass_transform
-
+from nnspec.core.declare import Catalogue, Declaration, declaration
 from nnspec.core.fields import arg
 from nnspec.core.kinds import boolean, real
 
 
-@dataclass(frozen=True)
-class Optimizer:
-    """Base of all optimizers; `name` is the one in the language."""
-
-    name: ClassVar[str]
-
-    @classmethod
-    def arguments(cls) -> tuple[dataclasses.Field[Any], ...]:
-        return dataclasses.fields(cls)
+@declaration
+class Optimizer(Declaration):
+    """Base of all optimizers."""
 
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {}
-AnyOptimizer = TypeVar("AnyOptimizer", bound=Optimizer)
+OPTIMIZERS: Catalogue[Optimizer] = Catalogue()
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(arg,))
-def declare(cls: type[AnyOptimizer]) -> type[AnyOptimizer]:
-    """Class decorator: freeze the declaration and enter it into the catalogue."""
-    frozen = dataclass(frozen=True)(cls)
-    OPTIMIZERS[frozen.name] = frozen
-    return frozen
-
-
-@declare
+@OPTIMIZERS.add
 class SGD(Optimizer):
     """`v = momentum * v + g; w = w - lr * v`; with `nesterov`, `w = w - lr * (g + momentum * v)`.
 
@@ -47,7 +29,7 @@ class SGD(Optimizer):
     weight_decay: float = arg("times the weight, added to the gradient", real(0), default=0.0)
 
 
-@declare
+@OPTIMIZERS.add
 class Adam(Optimizer):
     """Running means of gradient and square, both corrected for their start (Kingma and Ba 2015).
 

@@ -1,7 +1,7 @@
 """What an argument may be, and how what was written becomes what the op holds.
 
 A kind's `convert` takes a compile-time value (int, float, bool, str, None, list, tuple, `Dim`,
-`Initializer`, a dtype name) and returns the field's value, or raises `ValueError` with what was
+an initialiser, a dtype name) and returns the field's value, or raises `ValueError` with what was
 expected, in the words of a message: "a whole number of at least 1".
 """
 
@@ -30,7 +30,7 @@ def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _require(
+def require(
     expects: str, test: Callable[[Any], bool], then: Callable[[Any], Any] = lambda v: v
 ) -> Kind:
     def convert(value: Any) -> Any:
@@ -41,10 +41,21 @@ def _require(
     return Kind(expects, convert)
 
 
-def whole(minimum: int | None = None) -> Kind:
-    """A whole number, optionally with a least value."""
-    expects = "a whole number" + ("" if minimum is None else f" of at least {minimum}")
-    return _require(expects, lambda v: _is_int(v) and (minimum is None or v >= minimum))
+def whole(minimum: int | None = None, maximum: int | None = None) -> Kind:
+    """A whole number, optionally within bounds."""
+    bounds = {
+        (False, False): "",
+        (True, False): f" of at least {minimum}",
+        (False, True): f" of at most {maximum}",
+        (True, True): f" from {minimum} to {maximum}",
+    }[minimum is not None, maximum is not None]
+
+    def fits(value: Any) -> bool:
+        if not _is_int(value):
+            return False
+        return (minimum is None or value >= minimum) and (maximum is None or value <= maximum)
+
+    return require("a whole number" + bounds, fits)
 
 
 def real(low: float | None = None, high: float | None = None, *, open_high: bool = False) -> Kind:
@@ -63,11 +74,18 @@ def real(low: float | None = None, high: float | None = None, *, open_high: bool
         below = high is None or (value < high if open_high else value <= high)
         return above and below
 
-    return _require("a number" + bounds, fits, float)
+    return require("a number" + bounds, fits, float)
 
 
-boolean = _require("true or false", lambda v: isinstance(v, bool))
-string = _require("a string", lambda v: isinstance(v, str))
+anything = Kind("anything", lambda v: v)
+boolean = require("true or false", lambda v: isinstance(v, bool))
+string = require("a string", lambda v: isinstance(v, str))
+listing = require("a list", lambda v: isinstance(v, (list, tuple, range)))
+
+
+def instance(expects: str, cls: type[Any]) -> Kind:
+    """A value of the compiler's own, such as an initialiser."""
+    return require(expects, lambda v: isinstance(v, cls))
 
 
 def choice(*options: str) -> Kind:
@@ -77,7 +95,7 @@ def choice(*options: str) -> Kind:
         if options[1:]
         else [f'"{options[0]}"']
     )
-    return _require(listed, lambda v: v in options)
+    return require(listed, lambda v: v in options)
 
 
 def sizes(rank: int, minimum: int = 1) -> Kind:
@@ -150,14 +168,3 @@ def _shape(value: Any) -> Any:
 
 
 shape = Kind("a list of sizes", _shape)
-
-
-def _initializer(value: Any) -> Any:
-    from nnspec.catalogue.initializers import Initializer
-
-    if not isinstance(value, Initializer):
-        raise ValueError(initializer.expects)
-    return value
-
-
-initializer = Kind("an initialiser, such as `glorot_uniform` or `normal(0.02)`", _initializer)

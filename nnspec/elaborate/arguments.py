@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nnspec.core.fields import Field
 from nnspec.elaborate.errors import error
 from nnspec.elaborate.values import describe
 from nnspec.report.diagnostics import Label, did_you_mean
@@ -68,7 +68,7 @@ def construct(cls: type[Any], positional: Positional, named: Named, span: Span) 
 
 def build(
     cls: type[Any],
-    fields: Sequence[dataclasses.Field[Any]],
+    fields: Sequence[Field],
     found: Mapping[str, tuple[Any, Span]],
     span: Span,
 ) -> Any:
@@ -76,17 +76,17 @@ def build(
     values: dict[str, Any] = {}
     for field in fields:
         if field.name not in found:
-            if field.default is dataclasses.MISSING:
+            if field.is_required:
                 raise error(
                     "E0303",
-                    f"`{cls.name}` needs `{field.name}`: {field.metadata['doc']}",
+                    f"`{cls.name}` needs `{field.name}`: {field.doc}",
                     span,
                     f"`{field.name}` is missing",
                 )
             continue
         value, at = found[field.name]
         try:
-            values[field.name] = field.metadata["kind"](value)
+            values[field.name] = field.kind(value)
         except ValueError as wrong:
             raise error(
                 "E0301",

@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from nnspec.catalogue.ops import Op, ShapeError
+from nnspec.core import kinds
+from nnspec.core.kinds import Kind
 from nnspec.core.types import TensorType
 from nnspec.elaborate import arguments
 from nnspec.elaborate.builder import Builder, infer
@@ -91,24 +93,27 @@ def block_layer(
     return BlockLayer(span, block, {name: value for name, (value, _) in found.items()})
 
 
-PARAMETER_TYPES: dict[str, tuple[str, Any]] = {
-    "int": ("a whole number", lambda v: isinstance(v, int) and not isinstance(v, bool)),
-    "float": ("a number", is_number),
-    "bool": ("true or false", lambda v: isinstance(v, bool)),
-    "string": ("a string", lambda v: isinstance(v, str)),
-    "list": ("a list", lambda v: isinstance(v, (list, tuple, range))),
-    "layer": ("a layer", is_layer),
-    "any": ("anything", lambda v: True),
+PARAMETER_TYPES: dict[str, Kind] = {
+    "int": kinds.whole(),
+    "float": kinds.real(),
+    "bool": kinds.boolean,
+    "string": kinds.string,
+    "list": kinds.listing,
+    "layer": kinds.require("a layer", is_layer),
+    "any": kinds.anything,
 }
 
 
 def check_parameter(owner: str, name: str, kind: str, value: Any, span: Span) -> None:
-    """A parameter's declared type against what it is given; `none` is not checked."""
-    expects, fits = PARAMETER_TYPES.get(kind, ("anything", lambda v: True))
-    if value is not None and not isinstance(value, Poison) and not fits(value):
+    """A parameter's declared type against what it is given, which stays as it is; `none` fits all."""
+    if value is None or isinstance(value, Poison):
+        return
+    try:
+        PARAMETER_TYPES.get(kind, kinds.anything)(value)
+    except ValueError as wrong:
         raise error(
-            "E0301", f"`{name}` of `{owner}` expects {expects}", span, f"found {describe(value)}"
-        )
+            "E0301", f"`{name}` of `{owner}` expects {wrong}", span, f"found {describe(value)}"
+        ) from None
 
 
 def bind(builder: Builder, layer: Layer, name: str) -> None:

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nnspec.catalogue.data.catalogue import DataSource
 from nnspec.catalogue.optimizers import Optimizer
+from nnspec.catalogue.settings import Settings
+from nnspec.core.fields import Field
 from nnspec.elaborate import arguments, statements
 from nnspec.elaborate.blocks import bind_parameters, later_names, model_graph
 from nnspec.elaborate.builder import Builder
@@ -27,42 +30,16 @@ from nnspec.elaborate.values import (
 )
 from nnspec.graph.graph import Call, Node, Value, weights
 from nnspec.graph.training import (
-    DataSource,
     Metric,
     Minimize,
     Network,
-    Settings,
     Training,
 )
 from nnspec.report.diagnostics import Label, did_you_mean
 from nnspec.report.source import Span
 from nnspec.syntax import tree
 
-
-@dataclass(frozen=True)
-class Setting:
-    """What a setting may be."""
-
-    expects: str
-    fits: Any
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-SETTINGS: dict[str, Setting] = {
-    "data": Setting("a data set such as `digits()`", lambda v: isinstance(v, DataSource)),
-    "validation": Setting("a data set such as `digits()`", lambda v: isinstance(v, DataSource)),
-    "epochs": Setting("a whole number of at least 1", _whole),
-    "steps": Setting("a whole number of at least 1", _whole),
-    "batch_size": Setting("a whole number of at least 1", _whole),
-    "seed": Setting(
-        "a whole number from 0 to 4294967295",
-        lambda v: isinstance(v, int) and not isinstance(v, bool) and 0 <= v < 2**32,
-    ),
-    "precision": Setting('"f32"', lambda v: v == "f32"),
-}
+SETTINGS: dict[str, Field] = {field.name: field for field in Settings.arguments()}
 
 LATER = {
     "accumulate": "gradient accumulation",
@@ -149,10 +126,12 @@ class Program:
             raise error(
                 "E0504", f'`precision = "{value}"` is not available yet', span, "only f32 is"
             )
-        if not setting.fits(value):
+        try:
+            value = setting.kind(value)
+        except ValueError as wrong:
             raise error(
-                "E0502", f"`{name}` expects {setting.expects}", span, f"found {describe(value)}"
-            )
+                "E0502", f"`{name}` expects {wrong}", span, f"found {describe(value)}"
+            ) from None
         self.settings[name] = value, span
         body.scope.read.add(name)
 
@@ -312,7 +291,7 @@ def training(
     if body.failed:
         return None
     lint(body, declaration.body)
-    plain = {name: value for name, (value, _) in program.settings.items() if name != "precision"}
+    plain = {name: value for name, (value, _) in program.settings.items()}
     if "steps" in plain:
         plain["epochs"] = None
     return Training(

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nnspec.catalogue.data.catalogue import DataSource
 from nnspec.catalogue.initializers import Initializer
 from nnspec.catalogue.ops import Op
 from nnspec.catalogue.optimizers import Optimizer
 from nnspec.core.dims import Sym
 from nnspec.graph.graph import Value, Weight
-from nnspec.graph.training import DataSource, Network
+from nnspec.graph.training import Network
 from nnspec.report.source import Span
 from nnspec.syntax import tree
 

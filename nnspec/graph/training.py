@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Union
 
 from nnspec.catalogue.optimizers import Optimizer
+from nnspec.catalogue.settings import Settings
 from nnspec.graph.graph import Call, Graph, Node, Value
 from nnspec.report.source import Span
 
@@ -45,29 +46,6 @@ class Metric:
     name: str
     value: Value
     span: Span | None = None
-
-
-@dataclass(frozen=True)
-class DataSource:
-    """`digits(size = 28)`: name of the data set, and its arguments (defaults included)."""
-
-    name: str
-    arguments: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The assignments of a training program that are not values of the step.
-
-    Exactly one of `epochs` and `steps` is set. `seed` drives shuffling and random numbers.
-    """
-
-    data: DataSource | None = None
-    validation: DataSource | None = None
-    epochs: int | None = 1
-    steps: int | None = None
-    batch_size: int = 32
-    seed: int = 0
 
 
 TrainStep = Union[Node, Call, Minimize]

@@ -3,43 +3,42 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar, dataclass_transform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
+from nnspec.core.declare import Catalogue, Declaration, declaration
 from nnspec.core.fields import arg
-from nnspec.core.kinds import string, whole
-from nnspec.graph.training import DataSource
+from nnspec.core.kinds import instance, string, whole
 
 
 @dataclass(frozen=True)
-class DataSet:
-    """Base of the declarations; `name` is the one in the language, `columns` what a batch can read."""
+class DataSource:
+    """`digits(size = 28)`: name of the data set, and its arguments (defaults included)."""
 
-    name: ClassVar[str]
+    name: str
+    arguments: Mapping[str, object] = field(default_factory=dict)
+
+
+dataset = instance("a data set such as `digits()`", DataSource)
+"""The kind of an argument that takes one."""
+
+
+@declaration
+class DataSet(Declaration):
+    """Base of the declarations; `columns` is what a batch can read."""
+
     columns: ClassVar[tuple[str, ...] | None]
-
-    @classmethod
-    def arguments(cls) -> tuple[dataclasses.Field[Any], ...]:
-        return dataclasses.fields(cls)
 
     def source(self) -> DataSource:
         """The name and the arguments, defaults included."""
         return DataSource(self.name, dataclasses.asdict(self))
 
 
-DATASETS: dict[str, type[DataSet]] = {}
-AnyDataSet = TypeVar("AnyDataSet", bound=DataSet)
+DATASETS: Catalogue[DataSet] = Catalogue()
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(arg,))
-def declare(cls: type[AnyDataSet]) -> type[AnyDataSet]:
-    """Class decorator: freeze the declaration and enter it into the catalogue."""
-    frozen = dataclass(frozen=True)(cls)
-    DATASETS[frozen.name] = frozen
-    return frozen
-
-
-@declare
+@DATASETS.add
 class Digits(DataSet):
     """1,797 handwritten digits of 8x8 cells that ship with nnspec, resized on request (UCI, 1998)."""
 
@@ -48,7 +47,7 @@ class Digits(DataSet):
     size: int = arg("edge of the images", whole(1), default=8)
 
 
-@declare
+@DATASETS.add
 class Mnist(DataSet):
     """The 70,000 handwritten digits of LeCun et al. (1998), read from the IDX files in a directory."""
 
@@ -57,7 +56,7 @@ class Mnist(DataSet):
     path: str = arg("directory with the four IDX files", string, default="mnist")
 
 
-@declare
+@DATASETS.add
 class Npz(DataSet):
     """One array a column from a NumPy archive, `validation_NAME` for the held-out part."""
 
@@ -70,6 +69,5 @@ def source(name: str, **arguments: Any) -> DataSource:
     """A data source as `nnspec data` asks for it; unknown names are left for `load` to refuse."""
     if name not in DATASETS:
         return DataSource(name, arguments)
-    known = {f.name: f for f in DATASETS[name].arguments()}
-    defaults = {n: f.default for n, f in known.items() if f.default is not dataclasses.MISSING}
+    defaults = {f.name: f.default for f in DATASETS[name].arguments() if not f.is_required}
     return DataSource(name, defaults | arguments)

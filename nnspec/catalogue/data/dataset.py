@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from nnspec.catalogue.data import digits, idx, npz
-from nnspec.catalogue.data.catalogue import DATASETS
+from nnspec.catalogue.data.catalogue import DATASETS, DataSource
 from nnspec.report.diagnostics import Diagnostic, SpecError, did_you_mean
-
-if TYPE_CHECKING:
-    from nnspec.graph.training import DataSource
 
 Array = np.ndarray[Any, Any]
 Columns = dict[str, Array]
@@ -59,13 +56,13 @@ def checked(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
             helps = did_you_mean(key, fields)
             raise SpecError(Diagnostic("E0706", f"`{name}` has no argument `{key}`", helps=helps))
         try:
-            values[key] = fields[key].metadata["kind"](value)
+            values[key] = fields[key].kind(value)
         except ValueError as error:
             message = f"`{key}` of `{name}` expects {error}, found {value!r}"
             raise SpecError(Diagnostic("E0706", message)) from None
     for key, field in fields.items():
-        if field.default is MISSING and key not in values:
-            raise SpecError(Diagnostic("E0706", f"`{name}` needs `{key}`: {field.metadata['doc']}"))
+        if field.is_required and key not in values:
+            raise SpecError(Diagnostic("E0706", f"`{name}` needs `{key}`: {field.doc}"))
     return values
 
 

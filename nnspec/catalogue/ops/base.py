@@ -6,14 +6,13 @@ conformance tests and the random-graph fuzzer. Targets add only what differs bet
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, ClassVar
 
+from nnspec.core.declare import Catalogue, Declaration, declaration
 from nnspec.core.dims import Dim, Shape
-from nnspec.core.fields import arg, internal
 from nnspec.core.types import TensorType
 
 if TYPE_CHECKING:
@@ -69,8 +68,8 @@ class Example:
     inputs: tuple[TensorType, ...]
 
 
-@dataclass(frozen=True)
-class Op:
+@declaration
+class Op(Declaration):
     """Base of all declarations; a subclass is a frozen dataclass whose docstring is its reference.
 
     name: in the language. Capitalised for layers (constructed, then applied), lower case for functions.
@@ -81,7 +80,6 @@ class Op:
     mode: behaves differently in training and evaluation.
     """
 
-    name: ClassVar[str]
     operands: ClassVar[tuple[Operand, ...]] = (Operand("x"),)
     layout: ClassVar[Layout] = Layout.LOGICAL
     takes_activation: ClassVar[bool] = False
@@ -113,19 +111,6 @@ class Op:
     def is_layer(cls) -> bool:
         return cls.name[0].isupper()
 
-    @classmethod
-    def arguments(cls) -> tuple[dataclasses.Field[Any], ...]:
-        """The fields that the writer may set, in order."""
-        return tuple(f for f in dataclasses.fields(cls) if not f.metadata.get("internal"))
 
-
-OPS: dict[str, type[Op]] = {}
-AnyOp = TypeVar("AnyOp", bound=Op)
-
-
-@dataclass_transform(frozen_default=True, field_specifiers=(arg, internal))
-def declare(cls: type[AnyOp]) -> type[AnyOp]:
-    """Class decorator: freeze the declaration and enter it into the catalogue."""
-    frozen = dataclass(frozen=True)(cls)
-    OPS[frozen.name] = frozen
-    return frozen
+OPS: Catalogue[Op] = Catalogue()
+declare = OPS.add

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nnspec.catalogue.initializers import GlorotUniform, Initializer, Zeros
+from nnspec.catalogue.initializers import GlorotUniform, Initializer, Zeros, initializer
 from nnspec.catalogue.ops.base import Example, Layout, Op, ShapeError, WeightSpec, declare
 from nnspec.catalogue.ops.helpers import need_float, need_number, need_rank
 from nnspec.catalogue.ops.image import image, place
 from nnspec.catalogue.ops.windows import Pads, pad_of, transposed, window
 from nnspec.core.dims import Dim, product, symbol
 from nnspec.core.fields import arg, internal
-from nnspec.core.kinds import boolean, choice, initializer, padding, sizes, whole
+from nnspec.core.kinds import boolean, choice, padding, sizes, whole
 from nnspec.core.types import TensorType
 
 N = symbol("N")

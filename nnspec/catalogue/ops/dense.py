@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nnspec.catalogue.initializers import GlorotUniform, Initializer, Normal, Zeros
+from nnspec.catalogue.initializers import GlorotUniform, Initializer, Normal, Zeros, initializer
 from nnspec.catalogue.ops.base import Example, Op, Operand, ShapeError, WeightSpec, declare
 from nnspec.catalogue.ops.helpers import need_float, need_integer, need_number
 from nnspec.core.dims import Dim, product, symbol
 from nnspec.core.fields import arg
-from nnspec.core.kinds import boolean, initializer, whole
+from nnspec.core.kinds import boolean, whole
 from nnspec.core.types import TensorType
 
 N = symbol("N")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from nnspec.core.dims import Sym
@@ -33,7 +32,7 @@ def detail(node: Node, constants: tuple[Any, ...] = ()) -> str:
     required = True
     for field in type(node.op).arguments():
         value = getattr(node.op, field.name)
-        required = required and field.default is dataclasses.MISSING
+        required = required and field.is_required
         if required:
             parts.append(show(value))
         elif value != field.default and not _same_pair(value, field.default):

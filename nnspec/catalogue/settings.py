@@ -1,0 +1,25 @@
+"""What a training program sets by assignment: `epochs = 10`."""
+
+from __future__ import annotations
+
+from nnspec.catalogue.data.catalogue import DataSource, dataset
+from nnspec.core.declare import Declaration, declaration
+from nnspec.core.fields import arg
+from nnspec.core.kinds import choice, whole
+
+
+@declaration
+class Settings(Declaration):
+    """The assignments of a training program that are not values of the step.
+
+    Exactly one of `epochs` and `steps` is set.
+    """
+
+    name = "train"
+    data: DataSource | None = arg("what is trained on", dataset, default=None)
+    validation: DataSource | None = arg("what metrics are held against", dataset, default=None)
+    epochs: int | None = arg("how often the data is gone through", whole(1), default=1)
+    steps: int | None = arg("how many updates, instead of `epochs`", whole(1), default=None)
+    batch_size: int = arg("rows of a batch", whole(1), default=32)
+    seed: int = arg("drives shuffling and random numbers", whole(0, 2**32 - 1), default=0)
+    precision: str = arg("what is computed in", choice("f32"), default="f32")
