@@ -37,7 +37,7 @@ def bare(node: Any) -> Any:
     if isinstance(node, tuple):
         return tuple(map(bare, node))
     if isinstance(node, tree.File):
-        return bare(node.declarations)
+        return node.doc, bare(node.declarations)
     if isinstance(node, tree.Tree):
         return type(node).__name__, *(
             bare(getattr(node, f.name)) for f in fields(node) if f.name != "span"
@@ -82,6 +82,9 @@ def test_fixed_points(path: Path) -> None:
         "a = (f -> g) * 3\nb = x -> (f | g | h) -> concat\n",
         "a = -x ** -y\nb = not a and b or c == d\n",
         "a = (1, 2,)\n",
+        "## Of the file.\n\n## Of the block.\nblock B {\n  input x, m = 0, p: f32[] = 1\n  output x\n}\n",
+        "block B {\n  input x\n  as = x -> Dense(1) as head -> relu as last\n  output as\n}\n",
+        "a = x[:, none, 1:n, ids]\n",
         "train T {\n  for i in range(3) {\n    minimize x over a.b, c using Adam\n  }\n}\n",
         "a = 1\r\nb = 2\r\n",
         "\ufeffa = 1\n",
@@ -101,6 +104,33 @@ def test_spans_docs_and_comments() -> None:
     assert model.span.text.startswith("model A") and model.span.text.endswith("}")
     assert [c.text for c in file.comments] == ["first", "here", "last"]
     assert format_source(Source("x", text)) == text
+
+
+def test_doc_of_a_file() -> None:
+    """An empty line parts it from the doc of the first declaration; elsewhere it has no such force."""
+    text = "# first\n## The file.\n##   More.\n\n## A constant.\na = 1\n"
+    file = parsed(text)
+    assert file.doc == "The file.\n  More."
+    assert file.declarations[0].doc == "A constant."
+    assert format_source(Source("x", text)) == text
+    other = parsed("## One.\na = 1\n## Two.\n\nb = 1\n")
+    assert other.doc is None and [d.doc for d in other.declarations] == ["One.", "Two."]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"a = if {'b' * 40} then {'c' * 40} else {'d' * 40}\n",
+        f"block B({', '.join(f'{c * 20} = 1' for c in 'abcde')}) {{ input x output x }}\n",
+        f"block B {{ input x for i in [{', '.join('abcd' * 5 for _ in range(8))}] {{ x = x }} output x }}\n",
+        f"block B {{ input x if {'b' * 60} and {'c' * 60} {{ x = x }} output x }}\n",
+    ],
+)
+def test_long_lines_wrap(text: str) -> None:
+    once = format_source(Source("x", text))
+    assert max(map(len, once.split("\n"))) <= 100
+    assert format_source(Source("x", once)) == once
+    assert bare(parsed(once)) == bare(parsed(text))
 
 
 def test_long_files_and_long_pipes() -> None:
@@ -176,7 +206,12 @@ def _grown(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
             inner,
         ),
         st.builds(tree.Conditional, st.just(PLACE), inner, inner, inner),
-        st.builds(tree.Pipe, st.just(PLACE), inner, inner),
+        st.builds(
+            tree.Pipe,
+            st.just(PLACE),
+            inner,
+            st.one_of(inner, st.builds(tree.Named, st.just(PLACE), inner, identifiers)),
+        ),
     )
 
 
@@ -193,7 +228,7 @@ def test_any_tree_survives_its_text(values: list[Any]) -> None:
 
     text = format_file(tree.File(PLACE, statements, ()), Source("x", ""))
     again = parsed(text)
-    assert bare(again) == bare(statements)
+    assert bare(again.declarations) == bare(statements)
     assert format_source(Source("x", text)) == text
 
 

@@ -56,6 +56,7 @@ def elaborate(
         tuple(m for m in models if m is not None),
         tuple(t for t in trainings if t is not None),
         source.path,
+        module.file.doc,
     )
 
 

@@ -88,6 +88,16 @@ def call_block(
 
 def _check_count(layer: BlockLayer, tensors: tuple[Value, ...], span: Span) -> None:
     inputs = [n for s in layer.block.declaration.body if isinstance(s, tree.Input) for n in s.names]
+    for state in inputs:
+        if state.initial is not None:
+            raise error(
+                "E0313",
+                f"`{layer.block.name}` has a state, `{state.name.text}`, that nobody would keep here",
+                span,
+                "",
+                (Label(state.span, "an input with an initial value"),),
+                ("blocks with states are applied by `minimize ... using` and by `scan` alone",),
+            )
     if len(inputs) != len(tensors):
         names = ", ".join(f"`{n.name.text}`" for n in inputs) or "none"
         raise error(

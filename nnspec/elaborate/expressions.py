@@ -66,6 +66,8 @@ def evaluate(body: Body, expr: tree.Expr) -> Any:
             return evaluate(body, expr.then if chosen else expr.otherwise)
         case tree.Pipe():
             return _pipe(body, expr)
+        case tree.Named():
+            return _named(body, expr)
 
 
 def lookup(body: Body, name: str, span: Span) -> Any:
@@ -180,6 +182,9 @@ def _pipe(body: Body, expr: tree.Pipe) -> Any:
         if composed is not None:
             composed.append(layers.instantiate(body, function, stage.span))
             continue
+        if isinstance(stage, tree.Named):
+            body.scope.bind(stage.name.text, function, stage.name.span)
+            body.scope.read.add(stage.name.text)  # the name itself is what was wanted
         inputs = list(value) if isinstance(value, tuple) else [value]
         _check_head(inputs, function, head)
         value = layers.apply(body, function, inputs, stage.span)
@@ -246,8 +251,27 @@ def _stage(body: Body, expr: tree.Expr) -> Any:
             if isinstance(value, Reference) and value.kind == "builtin" and value.name in OPS:
                 return Reference("op", value.name, OPS[value.name])
             return value
+        case tree.Named():
+            return _named(body, expr)
         case _:
             return evaluate(body, expr)
+
+
+def _named(body: Body, expr: tree.Named) -> Layer:
+    """`Dense(10) as head`: a layer that will take this name where it is applied."""
+    layer = layers.instantiate(body, _clean(_stage(body, expr.value)), expr.value.span)
+    if not isinstance(layer, Layer) or isinstance(layer, FunctionLayer):
+        raise error("E0306", "`as` names a layer", expr.value.span, f"found {describe(layer)}")
+    if layer.owner is not None or layer.wanted is not None:
+        raise error(
+            "E0203",
+            f"this layer has the name `{layer.local or layer.wanted}` already",
+            expr.name.span,
+            "a second name",
+            (Label(layer.span, "made here"),),
+        )
+    layer.wanted = expr.name.text
+    return layer
 
 
 def _branch(body: Body, expr: tree.Expr) -> Any:

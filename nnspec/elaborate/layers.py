@@ -136,6 +136,8 @@ def apply(body: Body, layer: Any, inputs: Sequence[Any], span: Span) -> Any:
     if any(isinstance(i, Poison) for i in inputs) or isinstance(layer, Poison):
         raise Poisoned
     layer = instantiate(body, layer, span)
+    if isinstance(layer, Layer) and layer.wanted is not None:
+        bind(body.builder, layer, layer.wanted)
     match layer:
         case OpLayer():
             return _op(body, layer, inputs, span)

@@ -37,7 +37,7 @@ def _bound(body: Any) -> Iterator[tree.Identifier]:
         match node:
             case tree.Assign(targets=targets) | tree.For(targets=targets):
                 yield from targets
-            case tree.TypedName(name=name) | tree.Weight(name=name):
+            case tree.TypedName(name=name) | tree.Weight(name=name) | tree.Named(name=name):
                 yield name
             case tree.NamedExpr(name=name) if name is not None:
                 yield name

@@ -92,7 +92,7 @@ def bound_names(statements: Sequence[tree.Statement]) -> Iterator[tree.Identifie
 
 
 def _poison(body: Body, statement: tree.Statement) -> None:
-    names = list(bound_names([statement]))
+    names = [*bound_names([statement]), *_named_stages(statement)]
     for name in names:
         body.scope.bind(name.text, POISON, name.span)
         body.scope.read.add(name.text)
@@ -101,6 +101,22 @@ def _poison(body: Body, statement: tree.Statement) -> None:
         body.outputs += [
             (f"failed_{have + i}", POISON, v.span) for i, v in enumerate(statement.values)
         ]
+
+
+def _named_stages(statement: tree.Statement) -> Iterator[tree.Identifier]:
+    """What `as` would have named in the pipes of a statement."""
+    match statement:
+        case tree.Assign(values=values):
+            pipes = list(values)
+        case tree.Output(values=named):
+            pipes = [v.value for v in named]
+        case _:
+            pipes = []
+    for pipe in pipes:
+        while isinstance(pipe, tree.Pipe):
+            if isinstance(pipe.function, tree.Named):
+                yield pipe.function.name
+            pipe = pipe.value
 
 
 # --- assignment -----------------------------------------------------------------------------------
@@ -211,6 +227,14 @@ def _input(body: Body, written: tree.TypedName) -> None:
             "a training program reads a batch, not inputs",
             written.span,
             helps=("write `batch` in place of `input`",),
+        )
+    if written.initial is not None:
+        raise error(
+            "E0313",
+            f"`{name}` is a state, and a {body.kind} keeps none",
+            written.span,
+            "an input with an initial value",
+            helps=("blocks with states are applied by `minimize ... using` and by `scan` alone",),
         )
     if name in body.scope.bindings:
         raise error(

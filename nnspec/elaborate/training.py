@@ -157,6 +157,13 @@ class Program:
                 "no type",
                 helps=(f"write, for example, `{name}: f32[N, 28, 28, 1]`",),
             )
+        if written.initial is not None:
+            raise error(
+                "E0505",
+                f"column `{name}` of a batch comes from the data",
+                written.initial.span,
+                "no initial value",
+            )
         if any(v.name == name for v in self.batch):
             first = next(v.span for v in self.batch if v.name == name)
             raise error(

@@ -60,13 +60,15 @@ class BlockReference:
 class Layer:
     """Something that can be applied. It gets a place in a graph when bound or first applied.
 
-    owner: path of the graph it belongs to (None: not placed yet); local: its name there.
+    owner: path of the graph it belongs to (None: not placed yet); local: its name there; wanted: what
+    `as` calls it, from its first application on.
     """
 
     span: Span
     owner: str | None = field(default=None, kw_only=True)
     local: str = field(default="", kw_only=True)
     bound: str | None = field(default=None, kw_only=True)
+    wanted: str | None = field(default=None, kw_only=True)
 
     @property
     def path(self) -> str:
@@ -74,6 +76,11 @@ class Layer:
 
     def clone(self) -> Layer:
         """The same construction with weights of its own."""
+        copy = self._copy()
+        copy.wanted = self.wanted
+        return copy
+
+    def _copy(self) -> Layer:
         raise NotImplementedError
 
 
@@ -85,7 +92,7 @@ class OpLayer(Layer):
     activation: Any = None
     weights: tuple[Weight, ...] | None = None
 
-    def clone(self) -> Layer:
+    def _copy(self) -> Layer:
         return OpLayer(self.span, self.op, clone(self.activation))
 
 
@@ -96,7 +103,7 @@ class BlockLayer(Layer):
     block: BlockReference
     arguments: dict[str, Any]
 
-    def clone(self) -> Layer:
+    def _copy(self) -> Layer:
         return BlockLayer(self.span, self.block, {k: clone(v) for k, v in self.arguments.items()})
 
 
@@ -108,7 +115,7 @@ class FunctionLayer(Layer):
     positional: tuple[tuple[Any, Span], ...] = ()
     named: Mapping[str, tuple[Any, Span, Span]] = field(default_factory=dict)
 
-    def clone(self) -> Layer:
+    def _copy(self) -> Layer:
         return FunctionLayer(self.span, self.op, self.positional, self.named)
 
 
@@ -118,7 +125,7 @@ class SequenceLayer(Layer):
 
     stages: list[Any]
 
-    def clone(self) -> Layer:
+    def _copy(self) -> Layer:
         return SequenceLayer(self.span, [clone(s) for s in self.stages])
 
 
@@ -128,7 +135,7 @@ class ParallelLayer(Layer):
 
     branches: list[Any]
 
-    def clone(self) -> Layer:
+    def _copy(self) -> Layer:
         return ParallelLayer(self.span, [clone(b) for b in self.branches])
 
 
@@ -138,7 +145,7 @@ class RepeatLayer(Layer):
 
     items: list[Any]
 
-    def clone(self) -> Layer:
+    def _copy(self) -> Layer:
         return RepeatLayer(self.span, [clone(i) for i in self.items])
 
 
@@ -202,6 +209,8 @@ def describe(value: Any) -> str:
             return f"a {value.op.name} layer"
         case BlockLayer():
             return f"a `{value.block.name}`"
+        case FunctionLayer():
+            return f"the function `{value.op.name}`"
         case Layer():
             return "a layer"
         case Initializer():

@@ -112,11 +112,15 @@ class Graph:
 
 @dataclass(frozen=True)
 class Program:
-    """Everything one file declares that can be compiled, in the order of the file."""
+    """Everything one file declares that can be compiled, in the order of the file.
+
+    doc: what the file says of itself, in `##` lines at its head with an empty line behind them.
+    """
 
     models: tuple[Graph, ...]
     trainings: tuple[Training, ...] = ()
     path: str = "<text>"
+    doc: str | None = None
 
 
 def walk(graph: Graph) -> Iterator[Node]:

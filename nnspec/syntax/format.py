@@ -31,6 +31,7 @@ def format_source(source: Source) -> str:
 def format_file(file: tree.File, source: Source) -> str:
     """The canonical text of a tree; `source` tells where comments and empty lines stood."""
     writer = _Writer(file, source)
+    writer.file_doc(file)
     writer.declarations(file.declarations)
     return "\n".join(writer.lines).strip("\n") + "\n" if writer.lines else ""
 
@@ -85,6 +86,12 @@ class _Writer:
 
     # --- declarations
 
+    def file_doc(self, file: tree.File) -> None:
+        if file.doc is not None:
+            self.before(self.source.text.index("##"), 0, True)
+            self.doc(file.doc, 0)
+            self._blank()
+
     def declarations(self, declarations: Sequence[tree.Declaration]) -> None:
         before: tree.Declaration | None = None
         for declaration in declarations:
@@ -134,11 +141,9 @@ class _Writer:
                     if node.is_model
                     else "block"
                 )
+                name = f"{word} {node.name.text}"
                 self.braced(
-                    f"{word} {node.name.text}{parameters(node.parameters)}",
-                    node.body,
-                    0,
-                    node.span.end,
+                    name + parameters(node.parameters, len(name)), node.body, 0, node.span.end
                 )
 
     def braced(self, head: str, body: Sequence[tree.Statement], indent: int, end: int) -> None:
@@ -169,7 +174,8 @@ class _Writer:
         match node:
             case tree.For():
                 names = ", ".join(t.text for t in node.targets)
-                head = f"for {names} in {flat(node.iterable)}"
+                head = f"for {names} in "
+                head += broken(node.iterable, indent, indent + len(head) + len(" {"))
                 self.braced(head, node.body, indent, node.span.end)
             case tree.If():
                 self.branch(node, indent)
@@ -189,7 +195,8 @@ class _Writer:
                 and self._is_else_if(following[0])
             )
             stop = _first(following, end)
-            self.text(f"{head}{flat(current.condition)} {{", indent)
+            at = indent + len(head) + len(" {")
+            self.text(f"{head}{broken(current.condition, indent, at)} {{", indent)
             self.body(current.then, indent + STEP, stop)
             if chained:
                 (inner,) = following
@@ -236,7 +243,8 @@ def simple(node: tree.Statement, indent: int) -> str:
             return listed(head, [flat(v) for v in node.values], indent)
         case tree.Assert():
             message = f", {flat(node.message)}" if node.message else ""
-            return f"assert {flat(node.condition)}{message}"
+            at = indent + len("assert ") + len(message)
+            return f"assert {broken(node.condition, indent, at)}{message}"
         case tree.Minimize():
             return _minimize(node, indent)
         case _:
@@ -245,23 +253,26 @@ def simple(node: tree.Statement, indent: int) -> str:
 
 def _minimize(node: tree.Minimize, indent: int) -> str:
     over = ", ".join(".".join(p.text for p in path) for path in node.over)
-    tail = (f"over {over} " if over else "") + f"using {flat(node.optimizer)}"
-    line = f"minimize {flat(node.loss)} {tail}"
+    using = (f"over {over} " if over else "") + "using "
+    line = f"minimize {flat(node.loss)} {using}{flat(node.optimizer)}"
     if fits(line, indent):
         return line
     head = "minimize " + broken(node.loss, indent, indent + 9)
-    return f"{head}\n{' ' * (indent + HANG)}{tail}"
+    inner = indent + HANG
+    return f"{head}\n{' ' * inner}{using}{broken(node.optimizer, inner, inner + len(using))}"
 
 
 def typed(name: tree.TypedName) -> str:
-    return name.name.text + (f": {tensor_type(name.type)}" if name.type else "")
+    kind = f": {tensor_type(name.type)}" if name.type else ""
+    return name.name.text + kind + (f" = {flat(name.initial)}" if name.initial else "")
 
 
 def tensor_type(written: tree.TensorType) -> str:
     return f"{written.dtype.text}[{', '.join(flat(d, SUM) for d in written.shape)}]"
 
 
-def parameters(found: Sequence[tree.Parameter]) -> str:
+def parameters(found: Sequence[tree.Parameter], column: int) -> str:
+    """The parameters of a declaration, behind its name that ends at a column."""
     if not found:
         return ""
     parts = [
@@ -270,7 +281,11 @@ def parameters(found: Sequence[tree.Parameter]) -> str:
         + (f" = {flat(p.default)}" if p.default is not None else "")
         for p in found
     ]
-    return f"({', '.join(parts)})"
+    line = f"({', '.join(parts)})"
+    if column + len(line) + len(" {") <= WIDTH:
+        return line
+    pad = "\n" + " " * HANG
+    return f"({pad}{(',' + pad).join(parts)},\n)"
 
 
 def named(head: str, values: Sequence[tree.NamedExpr], indent: int) -> str:
@@ -309,6 +324,14 @@ def broken(expr: tree.Expr, indent: int, column: int) -> str:
             parts = [parenthesised(head, PIPE, broken(head, indent, column))]
             parts += ["-> " + parenthesised(s, OR, broken(s, inner, inner + 3)) for s in stages]
             return pad.join(parts)
+        case tree.Named(value=value, name=name):
+            text = parenthesised(value, OR, broken(value, indent, column))
+            return f"{text} as {name.text}"
+        case tree.Conditional():
+            condition = parenthesised(expr.condition, OR, broken(expr.condition, inner, inner + 3))
+            then = broken(expr.then, inner, inner + 5)
+            otherwise = broken(expr.otherwise, inner, inner + 5)
+            return f"if {condition}{pad}then {then}{pad}else {otherwise}"
         case tree.Call(function=function, arguments=arguments) if arguments:
             items = [
                 (f"{a.name.text} = " if a.name else "")
@@ -361,6 +384,8 @@ def level_of(expr: tree.Expr) -> int:
             return CHOICE
         case tree.Pipe():
             return PIPE
+        case tree.Named():
+            return OR  # where it may stand, behind `->`, it needs no parentheses
         case tree.Binary(operator=operator):
             return LEVELS[operator]
         case tree.Unary(operator=operator):
@@ -398,6 +423,8 @@ def _flat(expr: tree.Expr) -> str:
         case tree.Conditional():
             then, otherwise = flat(expr.then), flat(expr.otherwise)
             return f"if {flat(expr.condition, OR)} then {then} else {otherwise}"
+        case tree.Named(value=value, name=name):
+            return f"{flat(value, OR)} as {name.text}"
         case tree.Pipe():
             head, stages = spine(expr)
             return " -> ".join([flat(head, PIPE), *(flat(s, OR) for s in stages)])

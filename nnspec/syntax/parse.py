@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -49,7 +50,7 @@ def parse(source: Source, reporter: Reporter) -> tree.File:
         file = cast(tree.File, _Builder(source, reporter).transform(raw))
         spans = ((c, Span(source, c.start_pos or 0, c.end_pos or 0)) for c in comments)
         notes = tuple(tree.Comment(span, str(c)[1:].strip()) for c, span in spans)
-        return tree.File(Span(source, 0, len(source.text)), file.declarations, notes)
+        return tree.File(file.span, file.declarations, notes, file.doc)
     return empty
 
 
@@ -91,6 +92,11 @@ def _found(error: lark.UnexpectedInput, text: str) -> Found:
             return Found(at, at + 1, text[at : at + 1], frozenset(allowed or ()))
         case _:
             return Found(len(text), len(text), "", frozenset(expected))
+
+
+def _doc(lines: Sequence[str]) -> str:
+    """The text of `##` lines, without the marks."""
+    return "\n".join(line.strip()[2:].removeprefix(" ") for line in lines)
 
 
 def _nesting(source: Source) -> Diagnostic | None:
@@ -141,7 +147,7 @@ class _Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
         """Span without the doc comment, its text, and the other children."""
         lines = [c for c in children if isinstance(c, Token) and c.type == "DOC"]
         rest = children[len(lines) :]
-        text = "\n".join(str(line)[2:].removeprefix(" ").rstrip() for line in lines)
+        text = _doc(lines)
         start = meta.start_pos
         if lines:
             start = lines[-1].end_pos or 0
@@ -155,7 +161,9 @@ class _Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
     # --- declarations
 
     def start(self, meta: Meta, children: list[Any]) -> tree.File:
-        return tree.File(self.at(0, len(self.source.text)), tuple(children), ())
+        doc, *declarations = children
+        text = None if doc is None else _doc(str(doc).strip().split("\n"))
+        return tree.File(self.at(0, len(self.source.text)), tuple(declarations), (), text)
 
     def import_from(self, meta: Meta, children: list[Any]) -> tree.Import:
         span, doc, (module, *names) = self.docs(meta, children)
@@ -213,7 +221,8 @@ class _Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
         return tree.Batch(span, tuple(names), doc)
 
     def typed_name(self, meta: Meta, children: list[Any]) -> tree.TypedName:
-        return tree.TypedName(self.span(meta), self.identifier(children[0]), children[1])
+        name, kind, initial = children
+        return tree.TypedName(self.span(meta), self.identifier(name), kind, initial)
 
     def tensor_type(self, meta: Meta, children: list[Any]) -> tree.TensorType:
         dtype, *shape = children
@@ -275,6 +284,9 @@ class _Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
 
     def pipe_to(self, meta: Meta, children: list[Any]) -> tree.Pipe:
         return tree.Pipe(self.span(meta), *children)
+
+    def named_stage(self, meta: Meta, children: list[Any]) -> tree.Named:
+        return tree.Named(self.span(meta), children[0], self.identifier(children[1]))
 
     def binary(self, meta: Meta, children: list[Any]) -> tree.Binary:
         left, operator, right = children

@@ -29,8 +29,11 @@ class Comment(Tree):
 
 @dataclass(frozen=True)
 class File(Tree):
+    """`doc` is the text of the `##` lines at its head that an empty line parts from the rest."""
+
     declarations: tuple[Declaration, ...]
     comments: tuple[Comment, ...]
+    doc: str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,11 @@ class TensorType(Tree):
 
 @dataclass(frozen=True)
 class TypedName(Tree):
+    """`initial` makes an input a state: what it is before the block was applied for the first time."""
+
     name: Identifier
     type: TensorType | None
+    initial: Expr | None = None
 
 
 @dataclass(frozen=True)
@@ -284,6 +290,14 @@ class Conditional(Tree):
 
 
 @dataclass(frozen=True)
+class Named(Tree):
+    """`Dense(10) as head`, a stage of a pipe: the layer and its name."""
+
+    value: Expr
+    name: Identifier
+
+
+@dataclass(frozen=True)
 class Pipe(Tree):
     value: Expr
     function: Expr
@@ -303,5 +317,6 @@ Expr = (
     | Unary
     | Binary
     | Conditional
+    | Named
     | Pipe
 )
