@@ -16,6 +16,7 @@ from codegen.python import program as programs
 from codegen.python.classes import build_classes
 from codegen.python.dialect import Dialect
 from codegen.python.emission import LoweredProgram, described, lowered_program, weight_map
+from codegen.python.file import module_doc
 from codegen.python.names import distinct
 from codegen.python.source import FunctionDef, Stmt
 from codegen.target import Emitted, EmittedModel, Layouts
@@ -43,7 +44,7 @@ def emit(
     "symbol" `<stem>_symbol.py`, with a function for each model that gives its graph."""
     lowered = lowered_program(program)
     if style == "symbol":
-        return _symbols(lowered, stem, provenance)
+        return _symbols(program, lowered, stem, provenance)
     trainings = program.trainings
     functions = [
         function + programs.suffix(t, trainings)
@@ -76,7 +77,7 @@ def emit(
         for logical, model in lowered.models.items()
     }
     layouts = {t.training.name: t.batch_layouts for t in lowered.trainings}
-    text = file_text(f"{provenance}\n\n{BEGIN}", body, DIALECT)
+    text = file_text(module_doc(provenance, program, BEGIN), body, DIALECT)
     return Emitted({f"{stem}_gluon.py": text}, models, layouts)
 
 
@@ -92,7 +93,7 @@ def _counting(dialect: Dialect) -> Dialect:
     return dataclasses.replace(dialect, layers={**dialect.layers, BatchNorm: moving_batch_norm})
 
 
-def _symbols(lowered: LoweredProgram, stem: str, provenance: str) -> Emitted:
+def _symbols(program: Program, lowered: LoweredProgram, stem: str, provenance: str) -> Emitted:
     """A function for each model (one for those that are alike); `get_symbol` where there is only one."""
     describe = described(lowered)
     functions: dict[FunctionDef, str] = {}
@@ -116,6 +117,6 @@ def _symbols(lowered: LoweredProgram, stem: str, provenance: str) -> Emitted:
         )
         for logical, model in lowered.models.items()
     }
-    text = file_text(f"{provenance}\n\n{BIND}", body, DIALECT)
+    text = file_text(module_doc(provenance, program, BIND), body, DIALECT)
     layouts = {t.training.name: t.batch_layouts for t in lowered.trainings}
     return Emitted({f"{stem}_symbol.py": text}, models, layouts)

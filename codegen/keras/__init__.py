@@ -10,7 +10,7 @@ from codegen.layout import Lowered, lower
 from codegen.python import program as programs
 from codegen.python.classes import build_classes
 from codegen.python.emission import LoweredProgram, described, weight_map
-from codegen.python.file import module_text
+from codegen.python.file import module_doc, module_text
 from codegen.target import Emitted, EmittedModel, Layouts
 from nnspec.graph.graph import Graph, Program
 
@@ -54,7 +54,7 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
         )
         for graph in graphs
     }
-    text = module_text(provenance, classes.definitions, dialect, program=body)
+    text = module_text(module_doc(provenance, program), classes.definitions, dialect, program=body)
     batches: dict[str, Layouts] = {t.name: (None,) * len(t.batch) for t in trainings}
     return Emitted({f"{stem}_keras.py": text}, models, batches)
 

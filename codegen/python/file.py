@@ -9,6 +9,7 @@ from codegen.python.source import Import, Module, Stmt, Verbatim
 from codegen.python.source.imports import sort_imports
 from codegen.python.source.printer import module_source
 from codegen.python.source.tree import names
+from nnspec.graph.graph import Program
 
 
 def module_text(
@@ -32,6 +33,11 @@ def module_text(
     mentioned = set(names(*body))
     imports: list[Import] = [i for n, i in dialect.imports.items() if n in mentioned]
     return module_source(Module(doc, (*sort_imports(imports), *body)))
+
+
+def module_doc(provenance: str, program: Program, *more: str) -> str:
+    """The docstring of a file: where it comes from, what the spec says of itself, what is to know."""
+    return "\n\n".join(part for part in (provenance, program.doc, *more) if part)
 
 
 def _helpers(dialect: Dialect, statements: Sequence[Stmt]) -> dict[str, Verbatim]:

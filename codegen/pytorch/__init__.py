@@ -5,7 +5,7 @@ from __future__ import annotations
 from codegen.python import program as programs
 from codegen.python.classes import build_classes
 from codegen.python.emission import described, lowered_program, weight_map
-from codegen.python.file import module_text
+from codegen.python.file import module_doc, module_text
 from codegen.python.source import Stmt
 from codegen.pytorch import loop, train
 from codegen.pytorch.initializers import init_weights
@@ -59,6 +59,6 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
         )
         for logical, physical in lowered.models.items()
     }
-    text = module_text(provenance, body, DIALECT, program=loops)
+    text = module_text(module_doc(provenance, program), body, DIALECT, program=loops)
     layouts = {t.training.name: t.batch_layouts for t in lowered.trainings}
     return Emitted({f"{stem}_pytorch.py": text}, models, layouts)

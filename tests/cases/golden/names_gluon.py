@@ -1,5 +1,7 @@
 """Made from names.nn.
 
+A file that tries \"\"\" and \\ in its own words.
+
 A network begins as the spec says with `net.initialize(mx.init.Xavier())`.
 """
 

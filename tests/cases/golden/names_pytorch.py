@@ -1,4 +1,7 @@
-"""Made from names.nn."""
+"""Made from names.nn.
+
+A file that tries \"\"\" and \\ in its own words.
+"""
 
 import argparse
 import sys
