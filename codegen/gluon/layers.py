@@ -36,7 +36,7 @@ def conv_pads(node: Node) -> Pads:
 
 def pool_pads(node: Node) -> Pads:
     op = node.op
-    assert isinstance(op, pooling.Pool2D)
+    assert isinstance(op, pooling.Pool)
     size = spatial(node.inputs[0].type)
     return pads(node, size, op.size, op.step, (1, 1), op.padding)
 
@@ -44,7 +44,7 @@ def pool_pads(node: Node) -> Pads:
 def inner_pool_pads(node: Node) -> tuple[int, int] | None:
     """The padding that the op itself can do: symmetric and smaller than the window."""
     op = node.op
-    assert isinstance(op, pooling.Pool2D)
+    assert isinstance(op, pooling.Pool)
     found = pool_pads(node)
     if symmetric(found) and all(p < k for (p, _), k in zip(found, op.size)):
         return found[0][0], found[1][0]
@@ -154,7 +154,7 @@ def _channels(call: Call, node: Node, op: Convolution) -> Expr:
 def _pool(name: str) -> Constructor:
     def construct(node: Node) -> Expr:
         op = node.op
-        assert isinstance(op, pooling.Pool2D)
+        assert isinstance(op, pooling.Pool)
         call = Name(f"nn.{name}")(compact(op.size))
         if op.step != op.size:
             call = call.with_keyword("strides", compact(op.step))

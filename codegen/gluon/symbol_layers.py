@@ -138,7 +138,7 @@ class Layers:
 
     def _pool(self, node: Node, x: Expr, kind: str, pad: tuple[int, int]) -> Expr:
         op = node.op
-        assert isinstance(op, pooling.Pool2D)
+        assert isinstance(op, pooling.Pool)
         need_channels_first(node)
         # A symbol's stride is 1 unless it is given.
         call = Name("mx.sym.Pooling")(x, kernel=op.size, stride=op.step, pool_type=kind)

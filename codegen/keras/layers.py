@@ -20,7 +20,7 @@ from nnspec.catalogue.ops.recurrent import LSTM
 from nnspec.catalogue.ops.windows import Pads, extent, same_padding
 from nnspec.graph.graph import Node
 
-Pair = tuple[int, int]
+Pair = tuple[int, ...]
 NONE: Pads = ((0, 0), (0, 0))
 
 

@@ -14,7 +14,7 @@ from nnspec.catalogue.ops.pooling import AvgPool2D, MaxPool2D
 from nnspec.catalogue.ops.windows import Pads, extent, same_padding
 from nnspec.graph.graph import Node
 
-Pair = tuple[int, int]
+Pair = tuple[int, ...]
 
 
 def square(pair: Pair, hint: str) -> Expr:

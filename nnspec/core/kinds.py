@@ -100,7 +100,7 @@ def choice(*options: str) -> Kind:
 
 def sizes(rank: int, minimum: int = 1) -> Kind:
     """A whole number for all spatial axes or one for each; becomes a tuple."""
-    expects = f"a whole number of at least {minimum} or {rank} of them"
+    expects = f"a whole number of at least {minimum}" + (f" or {rank} of them" if rank > 1 else "")
 
     def convert(value: Any) -> Any:
         many = (value,) * rank if _is_int(value) else value
@@ -126,14 +126,19 @@ def padding(rank: int, *named: str) -> Kind:
     Becomes a name or a tuple of (before, after) pairs.
     """
     names = " or ".join(f'"{n}"' for n in named)
-    expects = f"{names}, a whole number of at least 0, or {rank} pairs (before, after)"
+    pairs_of = "a pair" if rank == 1 else f"{rank} pairs"
+    expects = f"{names}, a whole number of at least 0, or {pairs_of} (before, after)"
 
     def convert(value: Any) -> Any:
         if isinstance(value, str) and value in named:
             return value
         if _is_int(value):
             value = (value,) * rank
-        if not isinstance(value, (tuple, list)) or len(value) != rank:
+        if not isinstance(value, (tuple, list)):
+            raise ValueError(expects)
+        if rank == 1 and len(value) == 2:
+            value = (value,)
+        if len(value) != rank:
             raise ValueError(expects)
         pairs = [(v, v) if _is_int(v) else v for v in value]
         for pair in pairs:

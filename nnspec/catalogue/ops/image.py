@@ -1,22 +1,118 @@
-"""Images in the language's order of axes, wherever the target keeps the channels."""
+"""Features on an axis of their own, and ops over one, two or three axes of space.
+
+A declaration such as `Conv` is written once for any number of axes; `rank` makes it `Conv1D`, `Conv2D`
+or `Conv3D`, and `per_axis` fields then hold one number for each of them.
+"""
 
 from __future__ import annotations
 
-from nnspec.core.dims import Shape
+import dataclasses
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar, NamedTuple
+
+from nnspec.catalogue.ops.base import Op
+from nnspec.catalogue.ops.helpers import need_float, need_rank
+from nnspec.catalogue.ops.windows import Pads, extent, pads, window
+from nnspec.core.dims import Dim, Shape
+from nnspec.core.fields import arg, internal
+from nnspec.core.kinds import Kind
 from nnspec.core.types import TensorType
 
-
-def image(x: TensorType, channels_first: bool) -> Shape:
-    """N, H, W, C of an image in either layout."""
-    if not channels_first:
-        return x.shape
-    n, c, *space = x.shape
-    return (n, *space, c)
+INPUTS = {1: "a sequence [N, T, C]", 2: "an image [N, H, W, C]", 3: "a volume [N, D, H, W, C]"}
+"""What an op over so many axes of space takes."""
 
 
-def place(x: TensorType, shape: Shape, channels_first: bool) -> TensorType:
-    """The type of an image given as N, H, W, C, in either layout."""
-    if not channels_first:
-        return x.with_shape(shape)
-    n, *space, c = shape
-    return x.with_shape((n, c, *space))
+@dataclass(frozen=True)
+class Featured(Op):
+    """An op that tells the axis of the features from the others.
+
+    channels_first: they stand second, as the layout pass has them for most targets, not last.
+    """
+
+    _: KW_ONLY
+    channels_first: bool = internal(default=False)
+
+    def logical(self, x: TensorType) -> Shape:
+        """The sizes of an operand in the language's order, features last."""
+        if not self.channels_first:
+            return x.shape
+        n, features, *others = x.shape
+        return (n, *others, features)
+
+    def physical(self, x: TensorType, shape: Shape) -> TensorType:
+        """The type of a result whose sizes are given in the language's order."""
+        if not self.channels_first:
+            return x.with_shape(shape)
+        n, *others, features = shape
+        return x.with_shape((n, features, *others))
+
+
+def per_axis(doc: str, kind: Callable[[int], Kind], default: Any = dataclasses.MISSING) -> Any:
+    """A field of one number for each axis of space; a default is the number for all of them."""
+    return dataclasses.field(default=default, metadata={"doc": doc, "per_axis": kind})
+
+
+@dataclass(frozen=True)
+class Spatial(Featured):
+    """Over the axes between batch and features; `rank` is how many."""
+
+    rank: ClassVar[int]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "rank" not in vars(cls):
+            return
+        for spec in dataclasses.fields(cls):
+            kind = spec.metadata.get("per_axis")
+            if kind is not None:
+                one = spec.default
+                default = (one,) * cls.rank if isinstance(one, int) else one
+                cls.__annotations__[spec.name] = spec.type
+                setattr(cls, spec.name, arg(spec.metadata["doc"], kind(cls.rank), default))
+
+    def space(self, x: TensorType) -> tuple[Dim, ...]:
+        """The sizes between batch and features of an operand of the right rank."""
+        need_rank(x, self.rank + 2, what=INPUTS[self.rank])
+        need_float(x)
+        return self.logical(x)[1:-1]
+
+
+class Window(NamedTuple):
+    """Cells of a window, steps between its places and between its cells, along each axis; what surrounds
+    the input."""
+
+    cells: tuple[int, ...]
+    steps: tuple[int, ...]
+    spread: tuple[int, ...]
+    padding: str | Pads
+
+
+class Windowed(Spatial):
+    """A window that slides over space."""
+
+    @property
+    def window(self) -> Window:
+        raise NotImplementedError(type(self).__name__)
+
+    def places(self, space: tuple[Dim, ...]) -> tuple[Dim, ...]:
+        """How many places there are along each axis."""
+        cells, steps, spread, _ = self.window
+        along = zip(space, cells, steps, spread, self._pads(), strict=True)
+        return tuple(window(*axis) for axis in along)
+
+    def around(self, x: TensorType) -> Pads | None:
+        """Cells added before and after each axis; None where that depends on a size known only at run time."""
+        cells, steps, spread, _ = self.window
+        along = zip(self.space(x), cells, steps, spread, self._pads(), strict=True)
+        pairs = [pads(*axis) for axis in along]
+        known = tuple(pair for pair in pairs if pair is not None)
+        return known if len(known) == len(pairs) else None
+
+    def _pads(self) -> tuple[str | tuple[int, int], ...]:
+        cells, _, spread, padding = self.window
+        if not isinstance(padding, str):
+            return padding
+        if padding == "causal":  # a place sees itself and what came before it
+            return tuple((extent(k, d) - 1, 0) for k, d in zip(cells, spread, strict=True))
+        return (padding,) * self.rank

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from nnspec.catalogue.initializers import Ones, Zeros
 from nnspec.catalogue.ops.base import Example, Layout, Op, ShapeError, WeightSpec, declare
 from nnspec.catalogue.ops.helpers import need_float, need_number
+from nnspec.catalogue.ops.image import Featured
 from nnspec.core.dims import Dim, product, symbol
-from nnspec.core.fields import arg, internal
+from nnspec.core.fields import arg
 from nnspec.core.kinds import boolean, real
 from nnspec.core.types import TensorType
 
@@ -16,7 +17,7 @@ N = symbol("N")
 
 
 @declare
-class BatchNorm(Op):
+class BatchNorm(Featured):
     """Normalise each feature over the batch and all positions (Ioffe and Szegedy 2015).
 
     In training with the mean and the biased variance of the batch, of which running values are kept
@@ -31,7 +32,6 @@ class BatchNorm(Op):
     epsilon: float = arg("added to the variance", real(0), default=1e-5)
     scale: bool = arg("whether features are scaled by a weight", boolean, default=True)
     offset: bool = arg("whether a bias is added", boolean, default=True)
-    channels_first: bool = internal(default=False)
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
@@ -41,9 +41,7 @@ class BatchNorm(Op):
         return (x,)
 
     def weights(self, *inputs: TensorType) -> tuple[WeightSpec, ...]:
-        (x,) = inputs
-        channels = x.shape[1] if self.channels_first else x.shape[-1]
-        shape = (need_number(channels, "the feature axis"),)
+        shape = (need_number(self.logical(inputs[0])[-1], "the feature axis"),)
         return (
             *([WeightSpec("weight", shape, Ones())] if self.scale else []),
             *([WeightSpec("bias", shape, Zeros())] if self.offset else []),

@@ -1,39 +1,46 @@
-"""Pooling over images `[N, H, W, C]`."""
+"""Pooling over sequences `[N, T, C]`, images `[N, H, W, C]` and volumes `[N, D, H, W, C]`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
 
-from nnspec.catalogue.ops.base import Example, Layout, Op, ShapeError, declare
+from nnspec.catalogue.ops.base import Example, Layout, ShapeError, declare
 from nnspec.catalogue.ops.helpers import need_float, need_rank
-from nnspec.catalogue.ops.image import image, place
-from nnspec.catalogue.ops.windows import Pads, pad_of, window
+from nnspec.catalogue.ops.image import Featured, Window, Windowed, per_axis
+from nnspec.catalogue.ops.windows import Pads
 from nnspec.core.dims import Dim, product, symbol
-from nnspec.core.fields import arg, internal
 from nnspec.core.kinds import optional, padding, sizes
 from nnspec.core.types import TensorType
 
 N = symbol("N")
 
 
-class Pool2D(Op):
-    """What the two poolings share: a window, a step (by default the window), padding."""
+@dataclass(frozen=True)
+class Pool(Windowed):
+    """What all poolings share: a window, a step (by default the window), padding."""
 
     layout = Layout.IMAGE
-    size: tuple[int, int]
-    stride: tuple[int, int] | None
-    padding: str | Pads
-    channels_first: bool
+    size: tuple[int, ...] = per_axis("size of a window along each axis", sizes)
+    stride: tuple[int, ...] | None = per_axis(
+        "step; none is the size", lambda rank: optional(sizes(rank)), default=None
+    )
+    padding: str | Pads = per_axis(
+        "what surrounds the input", lambda rank: padding(rank, "valid", "same"), default="valid"
+    )
 
     @property
-    def step(self) -> tuple[int, int]:
+    def step(self) -> tuple[int, ...]:
         return self.stride or self.size
+
+    @property
+    def window(self) -> Window:
+        return Window(self.size, self.step, (1,) * self.rank, self.padding)
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
-        need_rank(x, 4, what="an image [N, H, W, C]")
-        need_float(x)
-        n, h, w, c = image(x, self.channels_first)
+        space = self.space(x)
         if not isinstance(self.padding, str):
             for pads, cells in zip(self.padding, self.size, strict=True):
                 if max(pads) >= cells:
@@ -41,67 +48,64 @@ class Pool2D(Op):
                         f"has windows of {cells} cells that padding of {max(pads)} could fill alone",
                         help=f"pad by less than {cells}",
                     )
-        out = [
-            window(cells, self.size[i], self.step[i], 1, pad_of(self.padding, i))
-            for i, cells in enumerate((h, w))
-        ]
-        return (place(x, (n, *out, c), self.channels_first),)
+        n, *_, features = self.logical(x)
+        return (self.physical(x, (n, *self.places(space), features)),)
 
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
-        return product(outputs[0].shape) * (self.size[0] * self.size[1])
+        return product(outputs[0].shape) * prod(self.size)
 
     @classmethod
     def examples(cls) -> Iterator[Example]:
-        x = TensorType("f32", (N, 9, 7, 4))
-        make = cls
-        yield Example(make(size=(2, 2)), (x,))  # type: ignore[call-arg]
-        yield Example(make(size=(3, 2), stride=(2, 3)), (x,))  # type: ignore[call-arg]
-        yield Example(make(size=(3, 3), stride=(1, 1), padding="same"), (x,))  # type: ignore[call-arg]
-        yield Example(make(size=(2, 2), padding="same"), (x,))  # type: ignore[call-arg]
-        yield Example(make(size=(3, 3), stride=(2, 2), padding=((1, 1), (1, 1))), (x,))  # type: ignore[call-arg]
-        yield Example(make(size=(3, 3), stride=(2, 2), padding=((0, 1), (1, 0))), (x,))  # type: ignore[call-arg]
+        rank = cls.rank
+        x = TensorType("f32", (N, *(9, 7, 5)[:rank], 4))
+        two, three, one = (2, 2, 2)[:rank], (3, 3, 3)[:rank], (1, 1, 1)[:rank]
+        yield Example(cls(two), (x,))
+        yield Example(cls((3, 2, 2)[:rank], (2, 3, 1)[:rank]), (x,))
+        yield Example(cls(three, one, "same"), (x,))
+        yield Example(cls(two, padding="same"), (x,))
+        yield Example(cls(three, two, ((1, 1),) * rank), (x,))
+        yield Example(cls(three, two, ((0, 1), (1, 0), (1, 1))[:rank]), (x,))
+
+
+@dataclass(frozen=True)
+class MaxPool(Pool):
+    """The greatest value of each window; padding never wins (it counts as -inf)."""
 
 
 @declare
-class MaxPool2D(Pool2D):
+class MaxPool2D(MaxPool):
     """The greatest value of each window; padding never wins (it counts as -inf)."""
 
     name = "MaxPool2D"
-    size: tuple[int, int] = arg("height and width of a window", sizes(2))
-    stride: tuple[int, int] | None = arg("step; none is the size", optional(sizes(2)), default=None)
-    padding: str | Pads = arg(
-        "what surrounds the image", padding(2, "valid", "same"), default="valid"
-    )
-    channels_first: bool = internal(default=False)
+    rank = 2
+
+
+@dataclass(frozen=True)
+class AvgPool(Pool):
+    """The mean of each window; padding is left out of sum and divisor."""
 
 
 @declare
-class AvgPool2D(Pool2D):
+class AvgPool2D(AvgPool):
     """The mean of each window; padding is left out of sum and divisor."""
 
     name = "AvgPool2D"
-    size: tuple[int, int] = arg("height and width of a window", sizes(2))
-    stride: tuple[int, int] | None = arg("step; none is the size", optional(sizes(2)), default=None)
-    padding: str | Pads = arg(
-        "what surrounds the image", padding(2, "valid", "same"), default="valid"
-    )
-    channels_first: bool = internal(default=False)
+    rank = 2
 
 
 @declare
-class GlobalAvgPool(Op):
-    """The mean of each channel over the whole image: `[N, H, W, C]` becomes `[N, C]`."""
+class GlobalAvgPool(Featured):
+    """The mean of each feature over all of space: `[N, H, W, C]` becomes `[N, C]`."""
 
     name = "global_avg_pool"
     layout = Layout.IMAGE
-    channels_first: bool = internal(default=False)
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
         need_rank(x, 4, what="an image [N, H, W, C]")
         need_float(x)
-        n, _, _, c = image(x, self.channels_first)
-        return (x.with_shape((n, c)),)
+        n, *_, features = self.logical(x)
+        return (x.with_shape((n, features)),)
 
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
         return product(inputs[0].shape)

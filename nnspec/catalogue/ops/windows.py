@@ -13,11 +13,6 @@ def extent(kernel: int, dilation: int) -> int:
     return dilation * (kernel - 1) + 1
 
 
-def pad_of(padding: str | Pads, axis: int) -> tuple[int, int] | str:
-    """The padding along one spatial axis: its name, or the cells before and after."""
-    return padding if isinstance(padding, str) else padding[axis]
-
-
 def window(size: Dim, kernel: int, stride: int, dilation: int, pad: tuple[int, int] | str) -> Dim:
     """Number of places at which a window fits along one axis."""
     if pad == "same":
@@ -31,6 +26,19 @@ def window(size: Dim, kernel: int, stride: int, dilation: int, pad: tuple[int, i
             help='use `padding = "same"`, or a smaller kernel',
         )
     return floor(room, stride) + 1
+
+
+def pads(
+    size: Dim, kernel: int, stride: int, dilation: int, pad: tuple[int, int] | str
+) -> tuple[int, int] | None:
+    """Cells added before and after one axis; None where that depends on a size not yet known."""
+    if not isinstance(pad, str):
+        return pad
+    if pad == "valid":
+        return (0, 0)
+    if stride == 1:  # the same for every size
+        return same_padding(extent(kernel, dilation), kernel, 1, dilation)
+    return same_padding(size, kernel, stride, dilation) if isinstance(size, int) else None
 
 
 def same_padding(size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
