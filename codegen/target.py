@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from nnspec.core.declare import Declaration, declaration
 from nnspec.graph.graph import Graph, Program
 from nnspec.graph.weight_map import WeightMap
 
@@ -41,16 +42,27 @@ class Emitted:
     batch_layouts: dict[str, Layouts] = field(default_factory=dict)
 
 
+@declaration
+class NoOptions(Declaration):
+    """Of a target of which nothing can be chosen."""
+
+    name = "options"
+
+
 class Target(Protocol):
     """A package under `codegen/`: `emit` is all that the compiler needs.
 
     name: "pytorch". extra: what to install, as in `pip install "nnspec[pytorch]"`; None where the
     core suffices. modules: what must be importable to run it. suffix: of native weight files.
+    holds_weights: whether its files hold the weights, which `emit` then takes as `weights`.
+    Options: declares what `emit` takes by name beside that, and with it the flags of `nnspec build`.
     """
 
     name: str
     extra: str | None
     modules: tuple[str, ...]
     suffix: str
+    holds_weights: bool
+    Options: type[Declaration]
 
     def emit(self, program: Program, *, stem: str, provenance: str) -> Emitted: ...

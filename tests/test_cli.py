@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from codegen import TARGETS
 from nnspec import cli
 from nnspec.core.files import write_files
 from nnspec.report.diagnostics import Diagnostic, SpecError
@@ -51,6 +52,15 @@ def test_every_command_has_help_with_examples(
         text = capsys.readouterr().out
     assert "Examples:" in text
     assert f"nnspec {command}" in text
+
+
+def test_options_of_targets_are_flags(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.status(["build", "-h"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for target in TARGETS.values():
+        for option in target.Options.arguments():
+            assert f"--{option.name}" in text
+            assert f"{target.name}: {option.doc}; default {option.default}" in text
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -123,6 +133,8 @@ def test_set_changes_a_parameter(small: Path, capsys: pytest.CaptureFixture[str]
         (["check", SPEC, "--set", "classes"], 2, "NAME=VALUE"),
         (["build", SPEC, "--target", "pytorh"], 2, "did you mean `pytorch`?"),
         (["build", SPEC, "--target", "pytorch", "--opset", "20"], 2, "means nothing to pytorch"),
+        (["build", SPEC, "--opset", "16"], 2, "expects a whole number from 17 to 24, found 16"),
+        (["build", SPEC, "--style", "blocks"], 2, 'expects "block" or "symbol"'),
         (["build", SPEC, "--model", "DigitsCN"], 2, "did you mean `DigitsCNN`?"),
         (["train", SPEC, "--target", "onnx"], 2, "E0701"),
         (["graph", GAN], 2, "Generator, Critic"),

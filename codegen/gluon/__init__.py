@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
 
 from codegen.gluon.layers import moving_batch_norm
 from codegen.gluon.module import DIALECT
@@ -21,6 +20,9 @@ from codegen.python.names import distinct
 from codegen.python.source import FunctionDef, Stmt
 from codegen.target import Emitted, EmittedModel, Layouts
 from nnspec.catalogue.ops.normalization import BatchNorm
+from nnspec.core.declare import Declaration, declaration
+from nnspec.core.fields import arg
+from nnspec.core.kinds import choice
 from nnspec.graph.graph import Graph, Program, Value
 from nnspec.graph.weight_map import WeightMap
 
@@ -28,6 +30,20 @@ name = "gluon"
 extra: str | None = "gluon"
 modules = ("mxnet",)
 suffix = ".params"
+holds_weights = False
+
+
+@declaration
+class Options(Declaration):
+    """What can be chosen."""
+
+    name = "gluon"
+    style: str = arg(
+        "`HybridBlock`s with a training loop, or pure symbols",
+        choice("block", "symbol"),
+        default="block",
+    )
+
 
 BEGIN = "A network begins as the spec says with `net.initialize(mx.init.Xavier())`."
 BIND = "To bind a symbol: `mx.mod.Module(symbol, data_names=[...], label_names=None)`."
@@ -38,7 +54,7 @@ def emit(
     *,
     stem: str,
     provenance: str,
-    style: Literal["block", "symbol"] = "block",
+    style: str = Options.style,
 ) -> Emitted:
     """`<stem>_gluon.py`, with a class for each model and a loop for each training program; in the style
     "symbol" `<stem>_symbol.py`, with a function for each model that gives its graph."""

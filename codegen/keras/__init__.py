@@ -11,13 +11,15 @@ from codegen.python import program as programs
 from codegen.python.classes import build_classes
 from codegen.python.emission import LoweredProgram, described, weight_map
 from codegen.python.file import module_doc, module_text
-from codegen.target import Emitted, EmittedModel, Layouts
+from codegen.target import Emitted, EmittedModel, Layouts, NoOptions
 from nnspec.graph.graph import Graph, Program
 
 name = "keras"
 extra: str | None = "keras"
 modules = ("keras", "tensorflow")
 suffix = ".weights.h5"
+holds_weights = False
+Options = NoOptions
 
 
 def emit(program: Program, *, stem: str, provenance: str) -> Emitted:

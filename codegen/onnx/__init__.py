@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from codegen.target import Emitted, EmittedModel
+from nnspec.core.declare import Declaration, declaration
+from nnspec.core.fields import arg
+from nnspec.core.kinds import choice, whole
 from nnspec.elaborate.names import snake_case
 from nnspec.graph.graph import Graph, Program
 from nnspec.graph.graph import weights as weights_of
@@ -19,7 +22,18 @@ extra: str | None = "cpu"
 modules: tuple[str, ...] = ("onnxruntime",)
 suffix = ".onnx"
 
-OPSETS = range(17, 25)
+holds_weights = True
+
+
+@declaration
+class Options(Declaration):
+    """What can be chosen."""
+
+    name = "onnx"
+    opset: int = arg("operator set of the model", whole(17, 24), default=20)
+    layout: str = arg(
+        "order of the axes of image inputs and outputs", choice("nchw", "nhwc"), default="nchw"
+    )
 
 
 def emit(
@@ -27,20 +41,18 @@ def emit(
     *,
     stem: str,
     provenance: str,
-    opset: int = 20,
-    layout: str = "nchw",
+    opset: int = Options.opset,
+    layout: str = Options.layout,
     weights: Mapping[Graph, Mapping[str, Array]] | None = None,
 ) -> Emitted:
     """One `.onnx` for each model: `<stem>.onnx`, `<stem>_<model>.onnx` where there are several.
 
-    opset: 17 to 24. layout: of images at the boundary, "nchw" or "nhwc". weights: canonical, by model;
-    by default those of `nnspec init` with seed 0.
+    weights: canonical, by model; by default those of `nnspec init` with seed 0.
     """
     from codegen.layout import lower
     from codegen.onnx.module import LARGEST, build
     from nnspec.graph.weights import initialize
 
-    _check(opset, layout)
     files: dict[str, str | bytes] = {}
     models: dict[Graph, EmittedModel] = {}
     found = all_models(program)
@@ -75,18 +87,3 @@ def all_models(program: Program) -> list[Graph]:
     """The file's models, and those that its training programs import."""
     networks = (n.model for t in program.trainings for n in t.networks)
     return list(dict.fromkeys([*program.models, *networks]))
-
-
-def _check(opset: int, layout: str) -> None:
-    if opset not in OPSETS:
-        raise SpecError(
-            Diagnostic(
-                "E0706", f"opset {opset} is not available", helps=("choose one from 17 to 24",)
-            )
-        )
-    if layout.lower() not in ("nchw", "nhwc"):
-        raise SpecError(
-            Diagnostic(
-                "E0706", f"there is no layout `{layout}`", helps=("choose `nchw` or `nhwc`",)
-            )
-        )

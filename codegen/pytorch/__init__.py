@@ -10,13 +10,15 @@ from codegen.python.source import Stmt
 from codegen.pytorch import loop, train
 from codegen.pytorch.initializers import init_weights
 from codegen.pytorch.module import DIALECT, native_name
-from codegen.target import Emitted, EmittedModel
+from codegen.target import Emitted, EmittedModel, NoOptions
 from nnspec.graph.graph import Program, walk
 
 name = "pytorch"
 extra: str | None = "pytorch"
 modules = ("torch", "safetensors")
 suffix = ".safetensors"
+holds_weights = False
+Options = NoOptions
 
 
 def emit(program: Program, *, stem: str, provenance: str) -> Emitted:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nnspec.commands.flags import TargetCommand, given_options
 from nnspec.commands.options import ImportRoots, Model, Settings, SpecFile
 
 if TYPE_CHECKING:
@@ -18,21 +19,14 @@ class Stage(StrEnum):
     passes = "passes"
 
 
-class Layout(StrEnum):
-    nchw = "nchw"
-    nhwc = "nhwc"
-
-
-class Style(StrEnum):
-    block = "block"
-    symbol = "symbol"
-
-
 def register(app: typer.Typer) -> None:
-    app.command("build", short_help="write framework source and ONNX models")(build)
+    app.command("build", cls=TargetCommand, short_help="write framework source and ONNX models")(
+        build
+    )
 
 
 def build(
+    context: typer.Context,
     file: SpecFile,
     target: Annotated[
         list[str] | None,
@@ -54,17 +48,6 @@ def build(
     model: Model = None,
     settings: Settings = None,
     roots: ImportRoots = None,
-    opset: Annotated[
-        int | None, typer.Option("--opset", metavar="N", help="ONNX: 17 to 24, default 20")
-    ] = None,
-    layout: Annotated[
-        Layout | None,
-        typer.Option("--layout", metavar="nchw|nhwc", help="ONNX: of image inputs and outputs"),
-    ] = None,
-    style: Annotated[
-        Style | None,
-        typer.Option("--style", metavar="block|symbol", help="Gluon: HybridBlock or pure Symbol"),
-    ] = None,
     emit: Annotated[
         Stage | None,
         typer.Option(
@@ -99,9 +82,7 @@ def build(
     if emit is not None:
         _print_graphs(spec, emit)
         return
-    options = {"opset": opset, "layout": layout, "style": style}
-    given = {name: value for name, value in options.items() if value is not None}
-    files, warnings = build_files(spec, target or ["all"], given, weights)
+    files, warnings = build_files(spec, target or ["all"], given_options(context), weights)
     write_files({output / name: content for name, content in files.items()})
     show_diagnostics([*spec.lints, *warnings])
     for name in files:

@@ -8,7 +8,7 @@ expected, in the words of a message: "a whole number of at least 1".
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nnspec.core.dims import Sym
@@ -16,11 +16,15 @@ from nnspec.core.dims import Sym
 
 @dataclass(frozen=True)
 class Kind:
-    """expects: completes "expected ..."; `axis_like` marks fields that the layout pass remaps."""
+    """expects: completes "expected ..."; `axis_like` marks fields that the layout pass remaps.
+
+    choices: the strings that it may be, where there are only a few.
+    """
 
     expects: str
     convert: Callable[[Any], Any]
     axis_like: bool = False
+    choices: tuple[str, ...] = ()
 
     def __call__(self, value: Any) -> Any:
         return self.convert(value)
@@ -95,7 +99,7 @@ def choice(*options: str) -> Kind:
         if options[1:]
         else [f'"{options[0]}"']
     )
-    return require(listed, lambda v: v in options)
+    return replace(require(listed, lambda v: v in options), choices=options)
 
 
 def sizes(rank: int, minimum: int = 1) -> Kind:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnspec import __version__
 from nnspec.driver.requirements import installation, is_runnable, targets_named
-from nnspec.report.diagnostics import Diagnostic, SpecError
+from nnspec.report.diagnostics import Diagnostic, SpecError, did_you_mean
 
 if TYPE_CHECKING:
     from codegen.target import Emitted, Target
@@ -24,8 +23,8 @@ def emit(
     spec: Spec, target: Target, options: Mapping[str, Any], weights: ModelWeights | None = None
 ) -> Emitted:
     """What a target makes of the spec; weights go to the targets whose files hold them."""
-    given = dict(options)
-    if weights is not None and "weights" in inspect.signature(target.emit).parameters:
+    given = checked_options(target, options)
+    if weights is not None and target.holds_weights:
         given["weights"] = weights
     return target.emit(spec.program, stem=spec.stem, provenance=_provenance(spec, target), **given)
 
@@ -45,7 +44,9 @@ def build_files(
     files: Files = {}
     left_out: list[Target] = []
     for target in chosen:
-        emitted = emit(spec, target, _options_of(target, options), stored)
+        known = {f.name for f in target.Options.arguments()}
+        given = {name: value for name, value in options.items() if name in known}
+        emitted = emit(spec, target, given, stored)
         files.update(emitted.files)
         if stored is not None and is_runnable(target.name):
             if installation(target).missing:
@@ -89,13 +90,35 @@ def _provenance(spec: Spec, target: Target) -> str:
     )
 
 
-def _options_of(target: Target, options: Mapping[str, Any]) -> dict[str, Any]:
-    accepted = inspect.signature(target.emit).parameters
-    return {name: value for name, value in options.items() if name in accepted}
+def checked_options(target: Target, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as the target declares them; raises `SpecError` (E0706) for others."""
+    fields = {f.name: f for f in target.Options.arguments()}
+    values: dict[str, Any] = {}
+    for name, value in options.items():
+        if name not in fields:
+            raise _unknown(name, [target])
+        try:
+            values[name] = fields[name].kind(value)
+        except ValueError as wrong:
+            message = f"`{name}` of the {target.name} target expects {wrong}, found {value!r}"
+            raise SpecError(Diagnostic("E0706", message)) from None
+    return values
 
 
 def _check_options(targets: Sequence[Target], options: Mapping[str, Any]) -> None:
     for name in options:
-        if not any(_options_of(target, {name: None}) for target in targets):
-            chosen = ", ".join(target.name for target in targets)
-            raise SpecError(Diagnostic("E0706", f"`--{name}` means nothing to {chosen}"))
+        if not any(name in {f.name for f in t.Options.arguments()} for t in targets):
+            raise _unknown(name, targets)
+
+
+def _unknown(name: str, targets: Sequence[Target]) -> SpecError:
+    known = [f.name for target in targets for f in target.Options.arguments()]
+    chosen = ", ".join(target.name for target in targets)
+    return SpecError(
+        Diagnostic(
+            "E0706",
+            f"`--{name}` means nothing to {chosen}",
+            notes=(f"options: {', '.join(known)}",) if known else (),
+            helps=did_you_mean(name, known),
+        )
+    )
