@@ -5,7 +5,6 @@ The model is `specs/digits_cnn.nn` at batch 128; 1.0 means that generated code c
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import tempfile
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from interleave import main, median_of
 
 import nnspec
+from nnspec.driver.generated import load_module
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 SPEC = Path(__file__).parent.parent / "specs" / "digits_cnn.nn"
@@ -24,17 +24,12 @@ IMAGES = generator.random((128, 28, 28, 1), dtype=np.float32)
 LABELS = generator.integers(0, 10, 128)
 
 
-def generated(target: str, path: Path = SPEC) -> ModuleType:
-    """The generated program of a spec, imported."""
-    folder = Path(tempfile.mkdtemp())
-    for name, content in nnspec.load(path).build(target).files.items():
-        (folder / name).write_text(content)
-    path = folder / f"{path.stem}_{target}.py"
-    module_spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert module_spec and module_spec.loader
-    module = importlib.util.module_from_spec(module_spec)
-    module_spec.loader.exec_module(module)
-    return module
+def generated(target: str, spec: Path | str = SPEC) -> ModuleType:
+    """The generated program of a spec (a file, or its text), imported."""
+    ((name, content),) = nnspec.load(spec).build(target).files.items()
+    path = Path(tempfile.mkdtemp()) / name
+    path.write_text(content)
+    return load_module(path)
 
 
 def pytorch_generated() -> dict[str, Any]:

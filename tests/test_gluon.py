@@ -283,15 +283,13 @@ def _run(script: Path, *options: str) -> subprocess.CompletedProcess[str]:
 def test_optimizers(name: str, decay: float, tmp_path: Path) -> None:
     """Ten steps with small and large gradients against the formulas of the language."""
     from codegen.gluon import runtime
-    from codegen.gluon.helpers import HELPERS
 
     mx = runtime.mx
-    scope: dict[str, Any] = {"mx": mx, "nd": mx.nd}
-    for helper in ("Adam", "NAG"):
-        exec(HELPERS[helper].text, scope)
-    made = scope["Adam"](learning_rate=0.01, wd=decay)
+    from codegen.gluon.snippets import optimizers
+
+    made = optimizers.Adam(learning_rate=0.01, wd=decay)
     if name == "Nesterov":
-        made = scope["NAG"](decay, learning_rate=0.01, momentum=0.9)
+        made = optimizers.NAG(decay, learning_rate=0.01, momentum=0.9)
     generator = np.random.default_rng(0)
     weight = generator.standard_normal((3, 4))
     parameter = mx.gluon.Parameter("w", shape=(3, 4), dtype="float64")

@@ -3,28 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
-from codegen.python.source import Expr, Name, Verbatim
+from codegen.python.source import Expr, Name
 from nnspec.catalogue import initializers as init
 from nnspec.catalogue.initializers import Initializer, fans_of
-
-HELPERS: Mapping[str, Verbatim] = {
-    "UniformBetween": Verbatim(
-        '''\
-@mx.init.register
-class UniformBetween(mx.init.Initializer):
-    """Uniform between two bounds; MXNet's own is symmetric around zero."""
-
-    def __init__(self, low, high):
-        super().__init__(low=low, high=high)
-        self.low, self.high = low, high
-
-    def _init_weight(self, name, array):
-        mx.random.uniform(self.low, self.high, out=array)''',
-        ("mx",),
-    ),
-}
 
 
 def initializer(

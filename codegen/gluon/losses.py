@@ -10,37 +10,12 @@ from collections.abc import Mapping
 
 from codegen.python.dialect import Application, Result
 from codegen.python.forward import Forward
-from codegen.python.source import Expr, Literal, Name, Verbatim
+from codegen.python.source import Expr, Literal, Name
 from nnspec.catalogue.ops import losses
 from nnspec.catalogue.ops.base import Op
 from nnspec.graph.graph import Node
 
 Args = tuple[Expr, ...]
-
-HELPERS: Mapping[str, Verbatim] = {
-    "cross_entropy": Verbatim(
-        '''\
-def cross_entropy(logits, labels):
-    """The mean of -log softmax(logits)[label]."""
-    return gluon.loss.SoftmaxCrossEntropyLoss()(logits, labels).mean()''',
-        ("gluon",),
-    ),
-    "binary_cross_entropy": Verbatim(
-        '''\
-def binary_cross_entropy(logits, targets):
-    """The mean of -t log s - (1 - t) log(1 - s), with s = sigmoid(logits)."""
-    return gluon.loss.SigmoidBinaryCrossEntropyLoss()(logits, targets).mean()''',
-        ("gluon",),
-    ),
-    "accuracy": Verbatim(
-        '''\
-def accuracy(logits, labels):
-    """Share of the rows whose greatest score stands at the label."""
-    # MXNet's argmax gives floats.
-    right = logits.argmax(axis=-1).astype("int64") == labels.astype("int64")
-    return right.astype("float32").mean()'''
-    ),
-}
 
 
 def table(prefix: str) -> Mapping[type[Op], Application]:

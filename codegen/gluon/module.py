@@ -7,12 +7,12 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from codegen.gluon.functions import functions
-from codegen.gluon.helpers import HELPERS
 from codegen.gluon.initializers import initializer
 from codegen.gluon.layers import APPLIED, LAYERS
 from codegen.gluon.losses import table as losses
 from codegen.gluon.weights import NATIVE_ROLES
 from codegen.python.dialect import ClassParts, Dialect
+from codegen.python.fixed import snippet_imports, snippets
 from codegen.python.forward import Forward
 from codegen.python.names import attribute, distinct
 from codegen.python.source import (
@@ -30,6 +30,7 @@ from codegen.python.source import (
     Parameter,
     Stmt,
     Unary,
+    Verbatim,
     With,
 )
 from codegen.python.source.tree import children, names
@@ -38,17 +39,21 @@ from nnspec.catalogue.ops.elementwise import StopGradient
 from nnspec.graph.graph import Node, Weight
 
 IMPORTS: Mapping[str, Import] = {
+    **snippet_imports("codegen.gluon.snippets"),
+    **snippet_imports("codegen.python.snippets"),
     "argparse": Import("argparse"),
     "math": Import("math"),
-    "sys": Import("sys"),
-    "zipfile": Import("zipfile"),
-    "Path": Import("pathlib", "Path"),
     "np": Import("numpy", alias="np"),
     "mx": Import("mxnet", alias="mx"),
     "autograd": Import("mxnet", "autograd"),
     "gluon": Import("mxnet", "gluon"),
     "nd": Import("mxnet", "nd"),
     "nn": Import("mxnet.gluon", "nn"),
+}
+
+HELPERS: Mapping[str, Verbatim] = {
+    **snippets("codegen.gluon.snippets"),
+    **snippets("codegen.python.snippets"),
 }
 
 NEVER: Mapping[type[Op], str] = {}

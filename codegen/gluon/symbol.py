@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from codegen.gluon.functions import DTYPES, functions
-from codegen.gluon.helpers import HELPERS
 from codegen.gluon.losses import table as losses
-from codegen.gluon.module import IMPORTS, NEVER
+from codegen.gluon.module import HELPERS, IMPORTS, NEVER
 from codegen.gluon.symbol_layers import SYMBOL_ROLES, Layers
 from codegen.gluon.weights import lstm_role
 from codegen.python.dialect import Dialect

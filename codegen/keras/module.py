@@ -6,12 +6,12 @@ import dataclasses
 from functools import partial
 
 from codegen.keras.functions import DTYPES, FUNCTIONS, MODULES
-from codegen.keras.helpers import HELPERS
 from codegen.keras.initializers import free_weight
 from codegen.keras.layers import APPLIED, CHAINED, LAYERS, absorb
 from codegen.keras.losses import LOSSES
 from codegen.keras.weights import weight_ref
 from codegen.python.dialect import ClassParts, Dialect
+from codegen.python.fixed import snippet_imports, snippets
 from codegen.python.source import (
     Assign,
     Call,
@@ -136,9 +136,9 @@ DIALECT = Dialect(
     size=lambda tensor, axis: Name("ops.shape")(tensor)[axis],
     absorb=absorb,
     imports={
+        **snippet_imports("codegen.keras.snippets"),
+        **snippet_imports("codegen.python.snippets"),
         "argparse": Import("argparse"),
-        "zipfile": Import("zipfile"),
-        "Path": Import("pathlib", "Path"),
         "sys": Import("sys"),
         "np": Import("numpy", alias="np"),
         "tf": Import("tensorflow", alias="tf"),
@@ -146,7 +146,7 @@ DIALECT = Dialect(
         "layers": Import("keras", "layers"),
         "ops": Import("keras", "ops"),
     },
-    helpers=HELPERS,
+    helpers={**snippets("codegen.keras.snippets"), **snippets("codegen.python.snippets")},
     forward_names=("self", "training"),
     reserved=frozenset({"kwargs"}),
     reserved_attributes=frozenset(RESERVED.split()),

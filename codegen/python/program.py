@@ -23,7 +23,6 @@ from codegen.python.source import (
     Operator,
     Return,
     Stmt,
-    Verbatim,
     lift,
 )
 from nnspec.graph.graph import Value
@@ -160,69 +159,6 @@ def parse_arguments(trainings: Sequence[Training]) -> FunctionDef:
 def columns(training: Training) -> Expr:
     """Names of the data set's columns, as a list of strings."""
     return lift([c.name or "x" for c in training.batch])
-
-
-LOAD_DATA = Verbatim(
-    '''
-def load_data(path: str, names: list[str]) -> tuple[list, list]:
-    """Columns of an .npz file for training, and those to validate with (if any)."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            columns = {name: file[name] for name in file.files}
-    except (EOFError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        sys.exit(f"cannot read {path}: {error}")
-    missing = [name for name in names if name not in columns]
-    if missing:
-        found = ", ".join(columns) or "none"
-        sys.exit(f"{path} has no column {', '.join(missing)} (found: {found})")
-    held_out = [f"validation_{name}" for name in names]
-    validation = all(name in columns for name in held_out)
-    return (
-        [columns[name] for name in names],
-        [columns[name] for name in held_out] if validation else [],
-    )
-''',
-    ("np", "sys", "zipfile"),
-)
-
-NETWORK_PATH = Verbatim(
-    '''
-def network_path(path: str, network: str) -> Path:
-    """The file of one of several networks: `trained-G.ext` for `trained.ext`."""
-    stem, dot, suffix = Path(path).name.partition(".")
-    return Path(path).with_name(f"{stem}-{network}{dot}{suffix}")
-''',
-    ("Path",),
-)
-
-RUN_EPOCH = Verbatim(
-    '''
-def run_epoch(step, columns: list, order: np.ndarray, size: int) -> dict[str, float]:
-    """Apply a step to every batch; the mean of its figures, each weighted with its batch."""
-    totals: dict[str, float] = {}
-    for start in range(0, len(order), size):
-        rows = order[start : start + size]
-        for name, value in step(*(column[rows] for column in columns)).items():
-            totals[name] = totals.get(name, 0.0) + value * len(rows)
-    return {name: total / len(order) for name, total in totals.items()}
-''',
-    ("np",),
-)
-
-PRINT_EPOCH = Verbatim(
-    """
-def print_epoch(epoch: int, epochs: int, figures: dict[str, float]) -> None:
-    shown = [f"{name}: {value:.4f}" for name, value in figures.items()]
-    print(f"epoch {epoch}/{epochs}", *shown, sep=" - ", flush=True)
-""",
-)
-
-HELPERS: Mapping[str, Verbatim] = {
-    "load_data": LOAD_DATA,
-    "network_path": NETWORK_PATH,
-    "run_epoch": RUN_EPOCH,
-    "print_epoch": PRINT_EPOCH,
-}
 
 
 def setting(training: Training, trainings: Sequence[Training], name: str) -> Expr:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from codegen.python import program
 from codegen.python.dialect import ClassParts, Dialect
+from codegen.python.fixed import snippet_imports, snippets
 from codegen.python.plan import Owner
 from codegen.python.source import (
     ClassDef,
@@ -20,7 +20,6 @@ from codegen.python.source import (
     Tuple,
 )
 from codegen.pytorch.functions import FUNCTIONS, MODULES
-from codegen.pytorch.helpers import HELPERS
 from codegen.pytorch.initializers import free_weight
 from codegen.pytorch.layers import APPLIED, CHAINED, LAYERS
 from codegen.pytorch.losses import LOSSES
@@ -101,21 +100,17 @@ DIALECT = Dialect(
     weight=free_weight,
     weight_ref=weight_ref,
     imports={
+        **snippet_imports("codegen.pytorch.snippets"),
+        **snippet_imports("codegen.python.snippets"),
         "argparse": Import("argparse"),
         "partial": Import("functools", "partial"),
-        "zipfile": Import("zipfile"),
-        "Path": Import("pathlib", "Path"),
-        "sys": Import("sys"),
         "np": Import("numpy", alias="np"),
         "torch": Import("torch"),
         "F": Import("torch.nn.functional", alias="F"),
-        "SafetensorError": Import("safetensors", "SafetensorError"),
-        "load_file": Import("safetensors.torch", "load_file"),
-        "save_file": Import("safetensors.torch", "save_file"),
         "Tensor": Import("torch", "Tensor"),
         "nn": Import("torch", "nn"),
     },
-    helpers={**HELPERS, **program.HELPERS},
+    helpers={**snippets("codegen.pytorch.snippets"), **snippets("codegen.python.snippets")},
     reserved=frozenset({"init_weights"}),
     reserved_attributes=frozenset(
         [

@@ -25,6 +25,18 @@ def stack(*layers):
     return container
 
 
+def cross_entropy(logits, labels):
+    """The mean of -log softmax(logits)[label]."""
+    return gluon.loss.SoftmaxCrossEntropyLoss()(logits, labels).mean()
+
+
+def accuracy(logits, labels):
+    """Share of the rows whose greatest score stands at the label."""
+    # MXNet's argmax gives floats.
+    right = logits.argmax(axis=-1).astype("int64") == labels.astype("int64")
+    return right.astype("float32").mean()
+
+
 class LSTM(gluon.rnn.LSTM):
     """One layer over [N, T, C], with one bias: MXNet's second one stays zero."""
 
@@ -40,52 +52,6 @@ class LSTM(gluon.rnn.LSTM):
         for name, parameter in self._reg_params.items():
             if name.endswith("h2h_bias"):
                 parameter.grad_req = "null"
-
-
-def cross_entropy(logits, labels):
-    """The mean of -log softmax(logits)[label]."""
-    return gluon.loss.SoftmaxCrossEntropyLoss()(logits, labels).mean()
-
-
-def accuracy(logits, labels):
-    """Share of the rows whose greatest score stands at the label."""
-    # MXNet's argmax gives floats.
-    right = logits.argmax(axis=-1).astype("int64") == labels.astype("int64")
-    return right.astype("float32").mean()
-
-
-def load_data(path: str, names: list[str]) -> tuple[list, list]:
-    """Columns of an .npz file for training, and those to validate with (if any)."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            columns = {name: file[name] for name in file.files}
-    except (EOFError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        sys.exit(f"cannot read {path}: {error}")
-    missing = [name for name in names if name not in columns]
-    if missing:
-        found = ", ".join(columns) or "none"
-        sys.exit(f"{path} has no column {', '.join(missing)} (found: {found})")
-    held_out = [f"validation_{name}" for name in names]
-    validation = all(name in columns for name in held_out)
-    return (
-        [columns[name] for name in names],
-        [columns[name] for name in held_out] if validation else [],
-    )
-
-
-def run_epoch(step, columns: list, order: np.ndarray, size: int) -> dict[str, float]:
-    """Apply a step to every batch; the mean of its figures, each weighted with its batch."""
-    totals: dict[str, float] = {}
-    for start in range(0, len(order), size):
-        rows = order[start : start + size]
-        for name, value in step(*(column[rows] for column in columns)).items():
-            totals[name] = totals.get(name, 0.0) + value * len(rows)
-    return {name: total / len(order) for name, total in totals.items()}
-
-
-def print_epoch(epoch: int, epochs: int, figures: dict[str, float]) -> None:
-    shown = [f"{name}: {value:.4f}" for name, value in figures.items()]
-    print(f"epoch {epoch}/{epochs}", *shown, sep=" - ", flush=True)
 
 
 def as_native(columns, dtypes, images=()):
@@ -120,6 +86,40 @@ def load_weights(net, path):
         net.load_parameters(str(path))
     except (mx.MXNetError, AssertionError, OSError, ValueError) as error:
         sys.exit(f"cannot load {path}: {str(error).strip().splitlines()[-1]}")
+
+
+def load_data(path: str, names: list[str]) -> tuple[list, list]:
+    """Columns of an .npz file for training, and those to validate with (if any)."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            columns = {name: file[name] for name in file.files}
+    except (EOFError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        sys.exit(f"cannot read {path}: {error}")
+    missing = [name for name in names if name not in columns]
+    if missing:
+        found = ", ".join(columns) or "none"
+        sys.exit(f"{path} has no column {', '.join(missing)} (found: {found})")
+    held_out = [f"validation_{name}" for name in names]
+    validation = all(name in columns for name in held_out)
+    return (
+        [columns[name] for name in names],
+        [columns[name] for name in held_out] if validation else [],
+    )
+
+
+def run_epoch(step, columns: list, order: np.ndarray, size: int) -> dict[str, float]:
+    """Apply a step to every batch; the mean of its figures, each weighted with its batch."""
+    totals: dict[str, float] = {}
+    for start in range(0, len(order), size):
+        rows = order[start : start + size]
+        for name, value in step(*(column[rows] for column in columns)).items():
+            totals[name] = totals.get(name, 0.0) + value * len(rows)
+    return {name: total / len(order) for name, total in totals.items()}
+
+
+def print_epoch(epoch: int, epochs: int, figures: dict[str, float]) -> None:
+    shown = [f"{name}: {value:.4f}" for name, value in figures.items()]
+    print(f"epoch {epoch}/{epochs}", *shown, sep=" - ", flush=True)
 
 
 class Mixer(gluon.HybridBlock):

@@ -5,19 +5,24 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class BatchNorm2d(nn.BatchNorm2d):
-    """Keeps the running variance of the population; PyTorch's own is the sample's."""
+class RunningStatistics(nn.Module):
+    """Batch norms that keep the variance of the batch; PyTorch's own keep the sample's."""
 
     def forward(self, x: Tensor) -> Tensor:
+        mean, variance = self.running_mean, self.running_var
+        weight, bias, momentum = self.weight, self.bias, self.momentum
         if not self.training:
-            return super().forward(x)
-        axes = [axis for axis in range(x.dim()) if axis != 1]
-        with torch.no_grad():
-            variance, mean = torch.var_mean(x, axes, correction=0)
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance, self.momentum)
-        weight, bias = self.weight, self.bias
-        return F.batch_norm(x, None, None, weight, bias, training=True, eps=self.eps)
+            return F.batch_norm(x, mean, variance, weight, bias, eps=self.eps)
+        self.num_batches_tracked.add_(1)
+        sample = torch.zeros_like(variance)
+        x = F.batch_norm(x, mean, sample, weight, bias, True, momentum, self.eps)
+        # PyTorch's is n / (n - 1) times the batch's.
+        variance.mul_(1 - momentum).add_(sample, alpha=1 - x.size(1) / x.numel())
+        return x
+
+
+class BatchNorm2d(RunningStatistics, nn.BatchNorm2d):
+    pass
 
 
 def init_weights(module: nn.Module) -> None:

@@ -50,46 +50,6 @@ class Adam(mx.optimizer.Adam):
         weight -= self._get_lr(index) / (1 - self.beta1**step) * mean / root
 
 
-def load_data(path: str, names: list[str]) -> tuple[list, list]:
-    """Columns of an .npz file for training, and those to validate with (if any)."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            columns = {name: file[name] for name in file.files}
-    except (EOFError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        sys.exit(f"cannot read {path}: {error}")
-    missing = [name for name in names if name not in columns]
-    if missing:
-        found = ", ".join(columns) or "none"
-        sys.exit(f"{path} has no column {', '.join(missing)} (found: {found})")
-    held_out = [f"validation_{name}" for name in names]
-    validation = all(name in columns for name in held_out)
-    return (
-        [columns[name] for name in names],
-        [columns[name] for name in held_out] if validation else [],
-    )
-
-
-def network_path(path: str, network: str) -> Path:
-    """The file of one of several networks: `trained-G.ext` for `trained.ext`."""
-    stem, dot, suffix = Path(path).name.partition(".")
-    return Path(path).with_name(f"{stem}-{network}{dot}{suffix}")
-
-
-def run_epoch(step, columns: list, order: np.ndarray, size: int) -> dict[str, float]:
-    """Apply a step to every batch; the mean of its figures, each weighted with its batch."""
-    totals: dict[str, float] = {}
-    for start in range(0, len(order), size):
-        rows = order[start : start + size]
-        for name, value in step(*(column[rows] for column in columns)).items():
-            totals[name] = totals.get(name, 0.0) + value * len(rows)
-    return {name: total / len(order) for name, total in totals.items()}
-
-
-def print_epoch(epoch: int, epochs: int, figures: dict[str, float]) -> None:
-    shown = [f"{name}: {value:.4f}" for name, value in figures.items()]
-    print(f"epoch {epoch}/{epochs}", *shown, sep=" - ", flush=True)
-
-
 def as_native(columns, dtypes, images=()):
     """The columns in their types; images, in files [N, H, W, C], become [N, C, H, W]."""
     native = []
@@ -127,6 +87,46 @@ def load_weights(net, path):
         net.load_parameters(str(path))
     except (mx.MXNetError, AssertionError, OSError, ValueError) as error:
         sys.exit(f"cannot load {path}: {str(error).strip().splitlines()[-1]}")
+
+
+def load_data(path: str, names: list[str]) -> tuple[list, list]:
+    """Columns of an .npz file for training, and those to validate with (if any)."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            columns = {name: file[name] for name in file.files}
+    except (EOFError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        sys.exit(f"cannot read {path}: {error}")
+    missing = [name for name in names if name not in columns]
+    if missing:
+        found = ", ".join(columns) or "none"
+        sys.exit(f"{path} has no column {', '.join(missing)} (found: {found})")
+    held_out = [f"validation_{name}" for name in names]
+    validation = all(name in columns for name in held_out)
+    return (
+        [columns[name] for name in names],
+        [columns[name] for name in held_out] if validation else [],
+    )
+
+
+def run_epoch(step, columns: list, order: np.ndarray, size: int) -> dict[str, float]:
+    """Apply a step to every batch; the mean of its figures, each weighted with its batch."""
+    totals: dict[str, float] = {}
+    for start in range(0, len(order), size):
+        rows = order[start : start + size]
+        for name, value in step(*(column[rows] for column in columns)).items():
+            totals[name] = totals.get(name, 0.0) + value * len(rows)
+    return {name: total / len(order) for name, total in totals.items()}
+
+
+def print_epoch(epoch: int, epochs: int, figures: dict[str, float]) -> None:
+    shown = [f"{name}: {value:.4f}" for name, value in figures.items()]
+    print(f"epoch {epoch}/{epochs}", *shown, sep=" - ", flush=True)
+
+
+def network_path(path: str, network: str) -> Path:
+    """The file of one of several networks: `trained-G.ext` for `trained.ext`."""
+    stem, dot, suffix = Path(path).name.partition(".")
+    return Path(path).with_name(f"{stem}-{network}{dot}{suffix}")
 
 
 class Small(gluon.HybridBlock):

@@ -119,12 +119,6 @@ def load_data(path: str, names: list[str]) -> tuple[list, list]:
     )
 
 
-def network_path(path: str, network: str) -> Path:
-    """The file of one of several networks: `trained-G.ext` for `trained.ext`."""
-    stem, dot, suffix = Path(path).name.partition(".")
-    return Path(path).with_name(f"{stem}-{network}{dot}{suffix}")
-
-
 def run_epoch(step, columns: list, order: np.ndarray, size: int) -> dict[str, float]:
     """Apply a step to every batch; the mean of its figures, each weighted with its batch."""
     totals: dict[str, float] = {}
@@ -138,6 +132,12 @@ def run_epoch(step, columns: list, order: np.ndarray, size: int) -> dict[str, fl
 def print_epoch(epoch: int, epochs: int, figures: dict[str, float]) -> None:
     shown = [f"{name}: {value:.4f}" for name, value in figures.items()]
     print(f"epoch {epoch}/{epochs}", *shown, sep=" - ", flush=True)
+
+
+def network_path(path: str, network: str) -> Path:
+    """The file of one of several networks: `trained-G.ext` for `trained.ext`."""
+    stem, dot, suffix = Path(path).name.partition(".")
+    return Path(path).with_name(f"{stem}-{network}{dot}{suffix}")
 
 
 def make_optimizer_plain(net: nn.Module) -> torch.optim.Optimizer:

@@ -1,0 +1,36 @@
+"""The language's LSTM, as a block."""
+
+import mxnet as mx
+from mxnet import gluon
+
+
+class LSTM(gluon.rnn.LSTM):
+    """One layer over [N, T, C], with one bias: MXNet's second one stays zero."""
+
+    def __init__(self, units, input_size, **kwargs):
+        super().__init__(
+            units,
+            layout="NTC",
+            input_size=input_size,
+            h2h_weight_initializer=mx.init.Orthogonal(1.0),
+            i2h_bias_initializer=mx.init.LSTMBias(forget_bias=1.0),
+            **kwargs,
+        )
+        for name, parameter in self._reg_params.items():
+            if name.endswith("h2h_bias"):
+                parameter.grad_req = "null"
+
+
+def final_state(F, y, units):
+    """What each direction of a bidirectional layer ends with: its last and its first place."""
+    forward = F.slice(y, begin=(None, -1, 0), end=(None, None, units))
+    backward = F.slice(y, begin=(None, 0, units), end=(None, 1, None))
+    return F.concat(F.flatten(forward), F.flatten(backward))
+
+
+def with_states(F, lstm, x, units, directions=1):
+    """The sequence, the final state and the final cell of a layer that begins with zeros."""
+    one = F.slice(x, begin=(None, 0, 0), end=(None, 1, 1))  # [N, 1, 1]
+    zeros = F.tile(F.zeros_like(F.swapaxes(one, 0, 1)), reps=(directions, 1, units))
+    y, (state, cell) = lstm(x, [zeros, zeros])
+    return y, F.flatten(F.swapaxes(state, 0, 1)), F.flatten(F.swapaxes(cell, 0, 1))

@@ -1,0 +1,38 @@
+"""Optimizers that MXNet has with another meaning."""
+
+import mxnet as mx
+from mxnet import nd
+
+
+class Adam(mx.optimizer.Adam):
+    """Adam as in the paper and in PyTorch: epsilon is added after the bias correction.
+
+    MXNet adds it before, which differs where gradients are small.
+    """
+
+    def update(self, index, weight, grad, state):
+        self._update_count(index)
+        step = self._index_update_count[index]
+        grad = self.rescale_grad * grad
+        if self.wd:
+            grad += self._get_wd(index) * weight
+        mean, square = state
+        mean += (1 - self.beta1) * (grad - mean)
+        square += (1 - self.beta2) * (nd.square(grad) - square)
+        root = nd.sqrt(square / (1 - self.beta2**step)) + self.epsilon
+        weight -= self._get_lr(index) / (1 - self.beta1**step) * mean / root
+
+
+class NAG(mx.optimizer.NAG):
+    """Nesterov momentum with weight decay as a part of the gradient.
+
+    MXNet's own takes the decay from the weight that has already moved.
+    """
+
+    def __init__(self, weight_decay, **kwargs):
+        super().__init__(**kwargs)
+        self.weight_decay = weight_decay
+
+    def update_multi_precision(self, index, weight, grad, state):
+        decayed = grad + self.weight_decay * weight
+        super().update_multi_precision(index, weight, decayed, state)

@@ -1,0 +1,55 @@
+"""Optimizers that Keras has with another meaning."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="optimizers")
+class Adam(keras.optimizers.Adam):
+    """Adam as in the paper and in PyTorch: epsilon is added to the corrected root.
+
+    Keras's own adds it to the root before its correction.
+    """
+
+    def update_step(self, gradient, variable, learning_rate):
+        gradient = ops.convert_to_tensor(gradient)
+        step = ops.cast(self.iterations + 1, variable.dtype)
+        index = self._get_variable_index(variable)
+        m, v = self._momentums[index], self._velocities[index]
+        m.assign(self.beta_1 * m + (1 - self.beta_1) * gradient)
+        v.assign(self.beta_2 * v + (1 - self.beta_2) * ops.square(gradient))
+        mean = m / (1 - self.beta_1**step)
+        root = ops.sqrt(v / (1 - self.beta_2**step))
+        variable.assign_sub(learning_rate * mean / (root + self.epsilon))
+
+
+@keras.saving.register_keras_serializable(package="optimizers")
+class DecayedAdam(Adam):
+    """Adam with weight decay as a part of the gradient; Keras's own is apart from it."""
+
+    def __init__(self, *args, decay=0.0, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.decay = decay
+
+    def update_step(self, gradient, variable, learning_rate):
+        gradient = ops.convert_to_tensor(gradient) + self.decay * variable
+        super().update_step(gradient, variable, learning_rate)
+
+    def get_config(self):
+        return super().get_config() | {"decay": self.decay}
+
+
+@keras.saving.register_keras_serializable(package="optimizers")
+class DecayedSGD(keras.optimizers.SGD):
+    """SGD with weight decay as a part of the gradient; Keras's own is apart from it."""
+
+    def __init__(self, *args, decay=0.0, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.decay = decay
+
+    def update_step(self, gradient, variable, learning_rate):
+        gradient = ops.convert_to_tensor(gradient) + self.decay * variable
+        super().update_step(gradient, variable, learning_rate)
+
+    def get_config(self):
+        return super().get_config() | {"decay": self.decay}

@@ -1,0 +1,16 @@
+"""Layers whose parameters stay, or begin otherwise than by default."""
+
+from torch import nn
+
+
+def frozen(layer: nn.Module, *names: str) -> nn.Module:
+    """The layer, with parameters of it that stay as they are."""
+    for name in names:
+        getattr(layer, name).requires_grad_(False)
+    return layer
+
+
+def starting(layer: nn.Module, **initializers) -> nn.Module:
+    """The layer, with a note for `init_weights` on how its parameters begin."""
+    layer.initializers = initializers
+    return layer
