@@ -8,7 +8,7 @@ spec.verify()
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
@@ -31,20 +31,29 @@ if TYPE_CHECKING:
     from nnspec.views.summary import Summary
 
 
-def load(path_or_text: str | Path, *, roots: Sequence[str | Path] = (), **parameters: Any) -> Spec:
+def load(
+    path_or_text: str | Path,
+    /,
+    *,
+    roots: Sequence[str | Path] = (),
+    parameters: Mapping[str, Any] | None = None,
+    **named: Any,
+) -> Spec:
     """Compile a spec from a file, or from its text; raises `SpecError` when it is wrong.
 
-    A string is a path when it ends in `.nn`, else text. `roots` are further folders for imports,
-    `parameters` those of the file's models and programs.
+    A string is a path when it ends in `.nn`, else text. `roots` are further folders for imports.
+    Parameters of the file's models and programs are given by name, `classes=100`, or in `parameters`,
+    which also takes names such as `roots`.
     """
     if isinstance(path_or_text, str) and not path_or_text.endswith(".nn"):
         source = Source("<text>", path_or_text)
     else:
         source = read_source(Path(path_or_text))
-    return _compile(source, tuple(Path(r) for r in roots), parameters)
+    return compile_spec(source, tuple(Path(r) for r in roots), {**(parameters or {}), **named})
 
 
-def _compile(source: Source, roots: tuple[Path, ...], parameters: dict[str, Any]) -> Spec:
+def compile_spec(source: Source, roots: tuple[Path, ...], parameters: Mapping[str, Any]) -> Spec:
+    """The spec of a source; raises `SpecError` with everything that is wrong with it."""
     reporter = Reporter()
     program = compile_source(source, reporter, roots=roots, parameters=parameters)
     reporter.raise_errors()
@@ -53,12 +62,14 @@ def _compile(source: Source, roots: tuple[Path, ...], parameters: dict[str, Any]
 
 @dataclass(frozen=True)
 class Spec:
-    """A compiled file. `lints` are its warnings."""
+    """A compiled file. `lints` are its warnings; `whole` is the file's program where this spec is a
+    part of it, and says what the weights are called in a file of several networks."""
 
     source: Source
     program: Program
     lints: tuple[Diagnostic, ...] = ()
     roots: tuple[Path, ...] = ()
+    whole: Program | None = None
 
     @property
     def stem(self) -> str:
@@ -75,20 +86,26 @@ class Spec:
         """Every model that the file declares."""
         return tuple(Model(graph, self) for graph in self.program.models)
 
-    def model(self, name: str | None = None, **parameters: Any) -> Model:
-        """A model by name (or the only one), with parameters in place of its defaults."""
-        spec = _compile(self.source, self.roots, parameters) if parameters else self
-        names = [m.name for m in spec.models]
-        if name is None and len(names) == 1:
+    def model(self, name: str | None = None, /, **parameters: Any) -> Model:
+        """A model by name (or the only one), with parameters in place of its defaults.
+
+        The name may be that of a training program's network: `net`, or `Program.net` where two
+        programs have one of that name.
+        """
+        from nnspec.driver.stored import owners
+
+        spec = compile_spec(self.source, self.roots, parameters) if parameters else self
+        if name is None and len(spec.models) == 1:
             return spec.models[0]
-        if name in names:
-            return spec.models[names.index(name)]
-        raise SpecError(_which("model", name, names, spec.source.path))
+        known = {o.name: Model(o.model, spec) for o in owners(spec.program)}
+        known |= {m.name: m for m in spec.models}
+        if name in known:
+            return known[name]
+        raise SpecError(_which("model", name, list(known), spec.source.path))
 
     def only(self, name: str) -> Spec:
         """The same file as if it held this model alone, and no training program."""
-        model = self.model(name)
-        return replace(self, program=replace(self.program, models=(model.graph,), trainings=()))
+        return self.model(name).alone()
 
     def training(self, name: str | None = None) -> Training:
         """A training program by name (or the only one)."""
@@ -110,7 +127,7 @@ class Spec:
         from nnspec.driver.stored import load_all
 
         [found] = targets_named([target])
-        stored = load_all(Path(weights), self.program) if weights is not None else None
+        stored = load_all(Path(weights), self.program, self.whole) if weights is not None else None
         return emit(self, found, options, stored)
 
     def verify(self, targets: Sequence[str] | None = None, *, seed: int = 0) -> Report:
@@ -158,7 +175,7 @@ class Spec:
         weights: canonical, to start from; options: `epochs`, `batch_size`, `seed`.
         """
         from nnspec.driver.requirements import require, runnable_named
-        from nnspec.driver.stored import load_all
+        from nnspec.driver.stored import load_networks
         from nnspec.driver.train import train
 
         training = self.training(program)
@@ -167,8 +184,7 @@ class Spec:
         spec = replace(self, program=replace(self.program, trainings=(training,)))
         initial = None
         if weights is not None:
-            stored = load_all(Path(weights), spec.program)
-            initial = {n.name: stored[n.model] for n in training.networks}
+            initial = load_networks(Path(weights), training, self.program)
         return train(
             training,
             found,
@@ -204,11 +220,11 @@ class Model:
 
     def build(self, target: str, **options: Any) -> Emitted:
         """What a target makes of this model alone."""
-        return self._alone().build(target, **options)
+        return self.alone().build(target, **options)
 
     def verify(self, targets: Sequence[str] | None = None, *, seed: int = 0) -> Report:
         """Compare the targets on this model alone."""
-        return self._alone().verify(targets, seed=seed)
+        return self.alone().verify(targets, seed=seed)
 
     def summary(self) -> Summary:
         """Layers, output shapes, weights, FLOPs and memory."""
@@ -222,9 +238,10 @@ class Model:
 
         return DRAWINGS[format](self.graph)
 
-    def _alone(self) -> Spec:
+    def alone(self) -> Spec:
+        """The spec as if its file held this model alone, and no training program."""
         program = replace(self.spec.program, models=(self.graph,), trainings=())
-        return replace(self.spec, program=program)
+        return replace(self.spec, program=program, whole=self.spec.whole or self.spec.program)
 
     def _repr_svg_(self) -> str:
         return self.draw("svg")

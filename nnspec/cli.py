@@ -6,7 +6,7 @@ Exit status: 0 all is well; 1 something is wrong with a spec or a file, or targe
 
 from __future__ import annotations
 
-import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -75,19 +75,30 @@ for module in (check, fmt, build, verify, run, train, init, weights, summary, gr
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the `nnspec` script."""
+    from nnspec.commands.streams import prepare
+
+    prepare()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # What is under way cleans up after itself; `nohup` keeps what it asked for.
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _stop)
     raise SystemExit(status(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def _stop(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def status(arguments: list[str]) -> int:
     """Carry out one command line; returns the exit status, and never raises."""
+    from nnspec.commands.streams import OutputError, abandon
     from nnspec.report.diagnostics import SpecError
 
     debug = "--debug" in arguments
     try:
-        result = app(args=arguments, standalone_mode=False, prog_name="nnspec")
+        result = _carry_out(arguments)
         sys.stdout.flush()
-    except typer.Exit as exit_:
-        return exit_.exit_code
+        return result
     except typer.TyperException as error:
         return _usage(error)
     except SpecError as error:
@@ -98,21 +109,37 @@ def status(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except BrokenPipeError:
-        # The reader (`| head`) has gone; Python would complain once more when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader (`| head`) has what it wanted.
+        abandon(sys.stdout)
         return OK
+    except OutputError as error:
+        abandon(sys.stdout)
+        return _refused("E0703", f"cannot write standard output: {_reason(error)}")
+    except OSError as error:
+        if debug:
+            raise
+        what = f"`{error.filename}`" if error.filename else "what was under way"
+        return _refused("E0716", f"the system refused {what}: {_reason(error)}")
     except Exception as error:
         if debug:
             raise
         return _failed(error)
+
+
+def _carry_out(arguments: list[str]) -> int:
+    try:
+        result = app(args=arguments, standalone_mode=False, prog_name="nnspec")
+    except typer.Exit as exit_:
+        return exit_.exit_code
     return result if isinstance(result, int) else OK
 
 
 def _usage(error: typer.TyperException) -> int:
+    from nnspec.commands.streams import tell
+
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "nnspec"
-    print(f"error: {error.format_message()}", file=sys.stderr)
-    print(f"try `{command} -h`", file=sys.stderr)
+    tell(f"error: {error.format_message()}\ntry `{command} -h`")
     return USAGE
 
 
@@ -123,6 +150,19 @@ USAGE_CODES = frozenset({"E0701", "E0705", "E0706", "E0707"})
 def _status_of(error: object) -> int:
     diagnostics = getattr(error, "diagnostics", ())
     return USAGE if any(d.code in USAGE_CODES for d in diagnostics) else WRONG
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _refused(code: str, message: str) -> int:
+    """The disk is full, a name too long: no fault of nnspec, and none of the spec."""
+    from nnspec.commands.terminal import show_diagnostics
+    from nnspec.report.diagnostics import Diagnostic
+
+    show_diagnostics([Diagnostic(code, message)])
+    return WRONG
 
 
 def _failed(error: Exception) -> int:

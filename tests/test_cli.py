@@ -148,6 +148,17 @@ def test_set_changes_a_parameter(small: Path, capsys: pytest.CaptureFixture[str]
         (["build", SPEC, "-o", "/proc/nowhere"], 1, "cannot write"),
         (["graph", SPEC, "-o", "/proc/nowhere.svg"], 1, "cannot write"),
         (["data", "digits", "-o", "/proc/nowhere.npz"], 1, "cannot write"),
+        (["check", SPEC, "--set", "classes=1_"], 2, "is not a number"),
+        (["check", SPEC, "--set", "classes=" + "9" * 5000], 2, "larger than"),
+        (["check", SPEC, "--set", "classes=1e999"], 2, "larger than"),
+        (["summary", SPEC, "--set", "roots=1"], 2, "has a parameter `roots`"),
+        (["data", "digits", "-o", ""], 2, "an empty name is no file"),
+        (["build", SPEC, "-o", ""], 2, "an empty name is no file"),
+        (["check", ""], 2, "an empty name is no file"),
+        (["check", "a" * 262 + ".nn"], 1, "E0001"),
+        (["run", SPEC, "a" * 262 + ".npy"], 1, "E0714"),
+        (["init", SPEC, "-o", "a" * 262 + ".safetensors"], 1, "file name too long"),
+        (["summary", SPEC, "--model", "nets"], 2, "did you mean `net`?"),
     ],
 )
 def test_errors_are_explained_and_leave_nothing_behind(
@@ -197,6 +208,53 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     )
     assert result.returncode == 0
     assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("redirection", "arguments", "status", "says"),
+    [
+        (">/dev/full", ["summary", SPEC], 1, "no space left on device"),
+        (">&-", ["summary", SPEC], 1, "bad file descriptor"),
+        (">/dev/full", ["--help"], 1, "no space left on device"),
+        (">&-", ["check", SPEC], 0, "no errors"),
+        ("2>&-", ["summary", SPEC], 0, "FLOPs"),
+        ("2>/dev/full", ["check", "nowhere.nn"], 1, ""),
+        ("<&-", ["check", "-"], 0, "no errors"),
+    ],
+)
+def test_streams_that_are_closed_or_full(
+    redirection: str, arguments: list[str], status: int, says: str
+) -> None:
+    command = [sys.executable, "-m", "nnspec", *arguments]
+    result = subprocess.run(
+        ["bash", "-c", f'"$@" {redirection}', "bash", *command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == status, result.stderr
+    assert says in result.stdout + result.stderr
+    assert "Traceback" not in result.stderr and "E0999" not in result.stderr
+
+
+def test_summary_of_a_network(capsys: pytest.CaptureFixture[str]) -> None:
+    """The network of a program, which its arguments made other than the model by itself."""
+    assert cli.status(["summary", GAN, "--model", "D", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["model"] == "Critic"
+
+
+def test_what_python_shows() -> None:
+    import nnspec
+
+    assert dir(nnspec) == sorted(nnspec.__all__)
+    text = str(nnspec.load(SMALL).model().summary())
+    assert "dense" in text and "16 weights (16 trained, 0 kept)" in text
+    assert nnspec.load(SMALL, parameters={"units": 5}).model().summary().parameters == 20
+    with pytest.raises(SpecError) as caught:
+        nnspec.load(SMALL.replace("Dense", "Dens"))
+    assert "3 |   output y = x -> Dens(units)" in str(caught.value)
+    assert "did you mean `Dense`?" in str(caught.value)
 
 
 def test_build_writes_every_target(small: Path, tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+import nnspec
 from nnspec.core.types import TensorType
+from nnspec.driver import stored
 from nnspec.graph import weights
 from nnspec.graph.graph import Weight
 from nnspec.report.codes import explanation
@@ -28,7 +30,7 @@ ARRAYS = {
 
 def problems(path: Path) -> list[Any]:
     with pytest.raises(SpecError) as caught:
-        weights.load_for(path, MODEL)
+        weights.fit(weights.load(path), MODEL, str(path))
     for found in caught.value.diagnostics:
         assert len(explanation(found.code)) > 100
     return list(caught.value.diagnostics)
@@ -50,17 +52,46 @@ def test_round_trip(tmp_path: Path) -> None:
     weights.save(second, dict(reversed(ARRAYS.items())))
     assert first.read_bytes() == second.read_bytes()
     assert {p.name for p in tmp_path.iterdir()} == {"a.safetensors", "b.safetensors"}
-    for name, array in weights.load_for(first, MODEL).items():
+    for name, array in weights.fit(weights.load(first), MODEL, str(first)).items():
         assert array.dtype == np.float32
         np.testing.assert_array_equal(array, ARRAYS[name])
 
 
-def test_one_network_of_several(tmp_path: Path) -> None:
-    path = tmp_path / "gan.safetensors"
-    both = {f"{n}.{k}": a + i for i, n in enumerate("GD") for k, a in ARRAYS.items()}
-    weights.save(path, both)
-    found = weights.load_for(path, MODEL, prefix="D.")
-    np.testing.assert_array_equal(found["dense.bias"], [8, 9])
+TWO_PROGRAMS = """\
+model A { input x: f32[N, 4]  output y = x -> Dense(3) }
+model B { input x: f32[N, 4]  output y = x -> Dense(2) }
+train T1 {
+  net = A()
+  batch x: f32[N, 4], y: i64[N]
+  minimize cross_entropy(net(x), y) using Adam()
+}
+train T2 {
+  net = B()
+  twin = B()
+  batch x: f32[N, 4], y: i64[N]
+  minimize cross_entropy(net(x) + twin(x), y) using Adam()
+}
+"""
+
+
+def test_networks_of_several_programs(tmp_path: Path) -> None:
+    """Each finds its own weights under a name that no other has, in a file of all and of one program."""
+    spec = nnspec.load(TWO_PROGRAMS)
+    path = tmp_path / "all.safetensors"
+    every = spec.initial_weights()
+    weights.save(path, every)
+    assert {n.rpartition(".dense")[0] for n in every} == {"T1.net", "T2.net", "twin"}
+    found = stored.load_networks(path, spec.training("T2"), spec.program)
+    np.testing.assert_array_equal(found["net"]["dense.weight"], every["T2.net.dense.weight"])
+    np.testing.assert_array_equal(found["twin"]["dense.weight"], every["twin.dense.weight"])
+    part = spec.only("T1.net")
+    (own,) = stored.load_all(path, part.program, part.whole).values()
+    np.testing.assert_array_equal(own["dense.weight"], every["T1.net.dense.weight"])
+    weights.save(path, stored.joined(found))
+    again = stored.load_networks(path, spec.training("T2"), spec.program)
+    np.testing.assert_array_equal(again["net"]["dense.weight"], found["net"]["dense.weight"])
+    with pytest.raises(SpecError, match=r"T1.net, T2.net, twin"):
+        spec.only("net")
 
 
 def test_names_that_do_not_fit(tmp_path: Path) -> None:

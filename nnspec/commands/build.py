@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnspec.commands.flags import TargetCommand, given_options
-from nnspec.commands.options import ImportRoots, Model, Settings, SpecFile
+from nnspec.commands.options import ImportRoots, Model, Settings, SpecFile, place
 
 if TYPE_CHECKING:
     from nnspec.api import Spec
@@ -35,13 +35,14 @@ def build(
         ),
     ] = None,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DIR", help="default: here")
+        Path, typer.Option("-o", "--output", metavar="DIR", parser=place, help="default: here")
     ] = Path(),
     weights: Annotated[
         Path | None,
         typer.Option(
             "--weights",
             metavar="FILE",
+            parser=place,
             help="canonical .safetensors: inside the ONNX model, beside the sources",
         ),
     ] = None,
@@ -67,8 +68,7 @@ def build(
       nnspec build digits_cnn.nn --target pytorch,keras --set classes=100
       nnspec build digits_cnn.nn --emit graph
     """
-    import nnspec
-    from nnspec.commands.settings import parse_settings
+    from nnspec.commands.sources import load_spec
     from nnspec.commands.terminal import say, show_diagnostics
     from nnspec.core.files import write_files
     from nnspec.driver.build import build_files
@@ -76,7 +76,7 @@ def build(
     if emit is Stage.tree:
         _print_tree(file)
         return
-    spec = nnspec.load(file, roots=roots or (), **parse_settings(settings))
+    spec = load_spec(file, settings, roots)
     if model is not None:
         spec = spec.only(model)
     if emit is not None:

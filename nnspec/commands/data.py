@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nnspec.commands.options import Settings
+from nnspec.commands.options import Settings, place
 
 
 def register(app: typer.Typer) -> None:
@@ -14,7 +14,7 @@ def register(app: typer.Typer) -> None:
 
 def data(
     name: Annotated[str, typer.Argument(metavar="NAME", help="digits, mnist or npz")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.npz")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.npz", parser=place)],
     size: Annotated[
         int | None, typer.Option("--size", metavar="N", help="digits: edge of the images")
     ] = None,

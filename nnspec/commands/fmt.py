@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from nnspec.commands.options import place
+
 
 def register(app: typer.Typer) -> None:
     app.command("fmt", short_help="put files into the canonical form")(fmt)
@@ -12,7 +14,8 @@ def register(app: typer.Typer) -> None:
 
 def fmt(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help=".nn files, or - for standard input")
+        list[Path],
+        typer.Argument(metavar="FILE...", parser=place, help=".nn files, or - for standard input"),
     ],
     check: Annotated[
         bool, typer.Option("--check", help="write nothing; exit 1 if a file would change")

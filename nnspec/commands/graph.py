@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nnspec.commands.options import ImportRoots, Model, Settings, SpecFile
+from nnspec.commands.options import ImportRoots, Model, Settings, SpecFile, place
 
 
 class Picture(StrEnum):
@@ -23,7 +23,9 @@ def graph(
     file: SpecFile,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="default: standard output"),
+        typer.Option(
+            "-o", "--output", metavar="FILE", parser=place, help="default: standard output"
+        ),
     ] = None,
     format: Annotated[
         Picture | None,
@@ -43,12 +45,11 @@ def graph(
       nnspec graph digits_dcgan.nn --model Critic --format mermaid
       nnspec graph digits_cnn.nn --format dot | dot -Tpdf > digits_cnn.pdf
     """
-    import nnspec
-    from nnspec.commands.settings import parse_settings
+    from nnspec.commands.sources import load_spec
     from nnspec.core.files import write_file
 
     chosen = format or _by_suffix(output)
-    spec = nnspec.load(file, roots=roots or (), **parse_settings(settings))
+    spec = load_spec(file, settings, roots)
     text = spec.model(model).draw(chosen.value)
     if output is None:
         print(text, end="")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nnspec.commands.options import ImportRoots, Model, Seed, Settings, SpecFile
+from nnspec.commands.options import ImportRoots, Model, Seed, Settings, SpecFile, place
 
 
 def register(app: typer.Typer) -> None:
@@ -14,7 +14,9 @@ def register(app: typer.Typer) -> None:
 
 def init(
     file: SpecFile,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.safetensors")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE.safetensors", parser=place)
+    ],
     model: Model = None,
     settings: Settings = None,
     roots: ImportRoots = None,
@@ -22,22 +24,25 @@ def init(
 ) -> None:
     """Write initial weights, canonical, drawn by the spec's initialisers from a seed.
 
-    The same seed gives the same bytes on every platform. Without --model: the weights of the file's
-    training program (each network's under its name, where there are several), else of its one model.
+    The same seed gives the same bytes on every platform. Without --model: the weights of the networks of
+    the file's training programs, else of its models; where there are several, each one's begin with its
+    name (`net`, or `Program.net` where two programs have a `net`), and the last line tells the names.
 
     \b
     Examples:
       nnspec init digits_cnn.nn -o initial.safetensors
       nnspec init digits_cnn.nn --seed 7 -o initial.safetensors
     """
-    import nnspec
-    from nnspec.commands.settings import parse_settings
+    from nnspec.commands.sources import load_spec
     from nnspec.commands.terminal import say
+    from nnspec.driver.stored import owners
     from nnspec.graph.weights import save
 
-    spec = nnspec.load(file, roots=roots or (), **parse_settings(settings))
+    spec = load_spec(file, settings, roots)
     if model is not None:
         spec = spec.only(model)
     weights = spec.initial_weights(seed)
     save(output, weights)
-    say(f"wrote {output}: {sum(a.size for a in weights.values()):,} numbers")
+    names = [owner.name for owner in owners(spec.program)]
+    of = f" of {', '.join(names)}" if len(names) > 1 else ""
+    say(f"wrote {output}: {sum(a.size for a in weights.values()):,} numbers{of}")

@@ -14,10 +14,19 @@ class Format(StrEnum):
     json = "json"
 
 
+def place(text: str | Path) -> Path:
+    """A path of the command line; `Path` takes an empty one for the current folder."""
+    if not str(text).strip():
+        raise typer.BadParameter("an empty name is no file")
+    return Path(text)
+
+
 SpecFile = Annotated[
-    Path, typer.Argument(metavar="FILE", help="a .nn file, or - for standard input")
+    Path, typer.Argument(metavar="FILE", parser=place, help="a .nn file, or - for standard input")
 ]
-SpecFiles = Annotated[list[Path], typer.Argument(metavar="FILE...", help="one or more .nn files")]
+SpecFiles = Annotated[
+    list[Path], typer.Argument(metavar="FILE...", parser=place, help="one or more .nn files")
+]
 OutputFormat = Annotated[
     Format, typer.Option("--format", metavar="text|json", help="for people or for programs")
 ]
@@ -29,7 +38,9 @@ Settings = Annotated[
 ]
 ImportRoots = Annotated[
     list[Path] | None,
-    typer.Option("-I", "--import-root", metavar="DIR", help="where imports are looked up too"),
+    typer.Option(
+        "-I", "--import-root", metavar="DIR", parser=place, help="where imports are looked up too"
+    ),
 ]
 Model = Annotated[
     str | None,

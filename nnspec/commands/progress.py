@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from nnspec.commands.streams import tell
+
 if TYPE_CHECKING:
     from nnspec.driver.train import Progress
 
@@ -17,7 +19,7 @@ def epochs_shown(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
     if quiet:
         yield lambda progress: None
     elif not sys.stderr.isatty():
-        yield lambda progress: print(_line(progress), file=sys.stderr, flush=True)
+        yield lambda progress: tell(_line(progress))
     else:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nnspec.commands.options import Format, ImportRoots, Model, OutputFormat, Settings
+from nnspec.commands.options import Format, ImportRoots, Model, OutputFormat, Settings, place
 
 
 class Device(StrEnum):
@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="a .nn or .onnx file")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", parser=place, help="a .nn or .onnx file")],
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
@@ -30,11 +30,19 @@ def run(
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option("--weights", metavar="FILE", help="canonical weights, for a .nn file"),
+        typer.Option(
+            "--weights", metavar="FILE", parser=place, help="canonical weights, for a .nn file"
+        ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE.npz", help="write the outputs; default: show"),
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE.npz",
+            parser=place,
+            help="write the outputs; default: show",
+        ),
     ] = None,
     device: Annotated[
         Device, typer.Option("--device", metavar="auto|cpu|cuda", help="where to compute")

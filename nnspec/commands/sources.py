@@ -1,13 +1,19 @@
-"""Reading a spec's text from a file or standard input."""
+"""Reading a spec from a file or standard input."""
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nnspec.elaborate.modules import read, shown
 from nnspec.report.diagnostics import Diagnostic, SpecError, did_you_mean
 from nnspec.report.source import Source
+
+if TYPE_CHECKING:
+    from nnspec.api import Spec
 
 STANDARD_INPUT = Path("-")
 
@@ -19,9 +25,18 @@ def read_source(path: Path) -> Source:
             return Source("<stdin>", sys.stdin.buffer.read().decode("utf-8"))
         except UnicodeDecodeError:
             raise SpecError(Diagnostic("E0002", "standard input is not text in UTF-8")) from None
-    if not path.exists() and path.parent.is_dir():
+    # Not `path.exists()`, which raises for a name that is too long.
+    if not os.path.exists(path) and os.path.isdir(path.parent):
         near = did_you_mean(str(path), map(str, path.parent.glob("*.nn")))
         raise SpecError(
             Diagnostic("E0001", f"cannot read `{path}`: no such file or directory", helps=near)
         )
     return Source(shown(path.absolute()), read(path))
+
+
+def load_spec(path: Path, settings: Sequence[str] | None, roots: Sequence[Path] | None) -> Spec:
+    """The compiled spec of a command, with what `--set` and `--import-root` gave it."""
+    from nnspec.api import compile_spec
+    from nnspec.commands.settings import parse_settings
+
+    return compile_spec(read_source(path), tuple(roots or ()), parse_settings(settings))

@@ -26,11 +26,10 @@ def summary(
       nnspec summary digits_dcgan.nn --model Critic
       nnspec summary digits_cnn.nn --set classes=100 --format json
     """
-    import nnspec
-    from nnspec.commands.settings import parse_settings
+    from nnspec.commands.sources import load_spec
     from nnspec.commands.terminal import console, print_json
 
-    spec = nnspec.load(file, roots=roots or (), **parse_settings(settings))
+    spec = load_spec(file, settings, roots)
     models = [spec.model(model)] if model else spec.models
     found = [m.summary() for m in models]
     if format is Format.json:

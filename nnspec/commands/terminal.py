@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, Any
 
+from nnspec.commands.streams import tell
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -40,11 +42,12 @@ def print_json(payload: Any) -> None:
 
 def say(message: str) -> None:
     """A line of progress or success, where it does not mix with results."""
-    print(message, file=sys.stderr)
+    tell(message)
 
 
 def show_diagnostics(diagnostics: Sequence[Diagnostic]) -> None:
     """Draw diagnostics on standard error."""
     from nnspec.report.render import render
 
-    print(render(diagnostics, color=colours(sys.stderr)), file=sys.stderr, end="")
+    if diagnostics:
+        tell(render(diagnostics, color=colours(sys.stderr)), end="")

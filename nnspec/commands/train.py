@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nnspec.commands.options import Format, ImportRoots, OutputFormat, Settings, SpecFile
+from nnspec.commands.options import Format, ImportRoots, OutputFormat, Settings, SpecFile, place
 
 
 def register(app: typer.Typer) -> None:
@@ -22,12 +22,18 @@ def train(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="FILE.safetensors", help="default: <stem>.safetensors"
+            "-o",
+            "--output",
+            metavar="FILE.safetensors",
+            parser=place,
+            help="default: <stem>.safetensors",
         ),
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option("--weights", metavar="FILE", help="canonical weights to start from"),
+        typer.Option(
+            "--weights", metavar="FILE", parser=place, help="canonical weights to start from"
+        ),
     ] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", metavar="N", min=1)] = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", metavar="N", min=1)] = None,
@@ -48,14 +54,13 @@ def train(
       nnspec train digits_cnn.nn --target keras --epochs 3
       nnspec build digits_cnn.nn --target onnx --weights trained.safetensors
     """
-    import nnspec
     from nnspec.commands.progress import epochs_shown
-    from nnspec.commands.settings import parse_settings
+    from nnspec.commands.sources import load_spec
     from nnspec.commands.terminal import print_json, say
     from nnspec.driver.stored import joined
     from nnspec.graph.weights import save
 
-    spec = nnspec.load(file, roots=roots or (), **parse_settings(settings))
+    spec = load_spec(file, settings, roots)
     output = output or Path(f"{spec.stem}.safetensors")
     options = {"epochs": epochs, "batch_size": batch_size, "seed": seed}
     with epochs_shown(quiet=format is Format.json) as report:

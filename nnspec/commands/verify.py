@@ -41,16 +41,15 @@ def verify(
       nnspec verify specs/*.nn --target pytorch,keras
       nnspec verify digits_cnn.nn --format json
     """
-    import nnspec
-    from nnspec.commands.settings import parse_settings
+    from nnspec.commands.sources import load_spec
     from nnspec.commands.terminal import console, print_json, show_diagnostics
+    from nnspec.report.diagnostics import SpecError
 
-    parameters = parse_settings(settings)
     reports, failed = [], False
     for file in files:
         try:
-            report = nnspec.load(file, roots=roots or (), **parameters).verify(target, seed=seed)
-        except nnspec.SpecError as error:
+            report = load_spec(file, settings, roots).verify(target, seed=seed)
+        except SpecError as error:
             if len(files) == 1:
                 raise
             show_diagnostics(error.diagnostics)

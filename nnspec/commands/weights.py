@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nnspec.commands.options import ImportRoots, Model, Settings, SpecFile
+from nnspec.commands.options import ImportRoots, Model, Settings, SpecFile, place
 
 
 def register(app: typer.Typer) -> None:
@@ -25,8 +25,10 @@ def _weights() -> None:
 
 def weights_convert(
     file: SpecFile,
-    source: Annotated[Path, typer.Argument(metavar="FROM", help="the file to read")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="TO", help="the file to write")],
+    source: Annotated[Path, typer.Argument(metavar="FROM", parser=place, help="the file to read")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="TO", parser=place, help="the file to write")
+    ],
     from_target: Annotated[
         str | None,
         typer.Option("--from", metavar="TARGET", help="whose file FROM is; default: canonical"),
@@ -50,12 +52,11 @@ def weights_convert(
       nnspec weights convert digits_cnn.nn net.params --from gluon -o trained.safetensors
       nnspec weights convert digits_cnn.nn net.params --from gluon --to keras -o net.weights.h5
     """
-    import nnspec
-    from nnspec.commands.settings import parse_settings
+    from nnspec.commands.sources import load_spec
     from nnspec.commands.terminal import say
     from nnspec.driver.convert import CANONICAL, convert
 
-    spec = nnspec.load(file, roots=roots or (), **parse_settings(settings))
+    spec = load_spec(file, settings, roots)
     convert(
         spec,
         source,

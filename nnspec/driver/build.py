@@ -40,7 +40,7 @@ def build_files(
 
     chosen = targets_named(targets)
     _check_options(chosen, options)
-    stored = load_all(weights, spec.program) if weights is not None else None
+    stored = load_all(weights, spec.program, spec.whole) if weights is not None else None
     files: Files = {}
     left_out: list[Target] = []
     for target in chosen:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nnspec.core.files import write_file
 from nnspec.driver.requirements import require, runnable_named
-from nnspec.driver.stored import Owner, owners
+from nnspec.driver.stored import Owner, fit, owners
 from nnspec.graph import weights
 from nnspec.graph.graph import weights as weights_of
 from nnspec.report.diagnostics import Diagnostic, SpecError
@@ -62,7 +62,7 @@ def _owner(spec: Spec, name: str | None) -> Owner:
 
 def _read(spec: Spec, owner: Owner, path: Path, target: str) -> dict[str, Array]:
     if target == CANONICAL:
-        return weights.load_for(path, weights_of(owner.model), owner.prefix)
+        return fit(weights.load(path), owner, path)
     if not path.is_file():
         raise SpecError(Diagnostic("E0611", f"cannot read weights `{path}`: no such file"))
     with tempfile.TemporaryDirectory(prefix="nnspec-") as folder:

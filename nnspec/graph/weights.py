@@ -62,17 +62,6 @@ def load(path: Path) -> dict[str, Array]:
         raise _bad(path, str(error)) from None
 
 
-def load_for(path: Path, weights: Sequence[Weight], prefix: str = "") -> dict[str, Array]:
-    """The weights of a model from a file; raises `SpecError` with everything that does not fit.
-
-    prefix: name of the network in a file of several, with its dot; used where the file has it.
-    """
-    found = load(path)
-    if prefix and any(name.startswith(prefix) for name in found):
-        found = {n.removeprefix(prefix): a for n, a in found.items() if n.startswith(prefix)}
-    return fit(found, weights, str(path))
-
-
 def fit(found: Mapping[str, Array], weights: Sequence[Weight], origin: str) -> dict[str, Array]:
     """Arrays that are exactly a model's weights, or a `SpecError` that says what is not."""
     problems = [*_missing(found, weights, origin), *_extra(found, weights, origin)]

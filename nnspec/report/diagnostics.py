@@ -48,7 +48,13 @@ class SpecError(Exception):
 
     def __init__(self, *diagnostics: Diagnostic) -> None:
         self.diagnostics = diagnostics
-        super().__init__("; ".join(f"{d.code}: {d.message}" for d in diagnostics))
+        super().__init__(*diagnostics)
+
+    def __str__(self) -> str:
+        # The drawing reads this module.
+        from nnspec.report.render import render
+
+        return render(self.diagnostics).rstrip()
 
 
 @dataclass

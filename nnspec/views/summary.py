@@ -14,6 +14,9 @@ from nnspec.graph.graph import Call, Graph, Node, Value, Weight, weights
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
+WIDTH = 120
+"""Columns of the table where it is printed as text."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -70,6 +73,15 @@ class Summary:
                 for line in self.lines
             ],
         }
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        console = Console(width=WIDTH, color_system=None)
+        with console.capture() as captured:
+            console.print(self)
+        # Rich pads its lines to the width.
+        return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.table import Table
