@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
+import runpy
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import lark
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import nnspec
 from nnspec.compiler import compile_source
 from nnspec.report.diagnostics import Reporter
 from nnspec.report.source import Source, Span
-from nnspec.syntax import tree
+from nnspec.syntax import lalr, tree
 from nnspec.syntax.format import format_source
 from nnspec.syntax.parse import parse
 
@@ -45,10 +46,17 @@ def bare(node: Any) -> Any:
     return node
 
 
+GRAMMAR = (ROOT / "grammar" / "nn.lark").read_text()
+
+
 def test_grammar_has_no_conflict() -> None:
     """lark's strict mode also compares the regular expressions of terminals that may collide."""
-    text = (ROOT / "grammar" / "nn.lark").read_text()
-    lark.Lark(text, parser="lalr", strict=True, maybe_placeholders=True)
+    lark.Lark(GRAMMAR, parser="lalr", strict=True, maybe_placeholders=True)
+
+
+def test_tables_are_those_of_the_grammar() -> None:
+    written = runpy.run_path(str(ROOT / "tools" / "grammar.py"))["tables"](GRAMMAR)
+    assert (ROOT / "nnspec" / "syntax" / "tables.py").read_text() == written, "run tools/grammar.py"
 
 
 def test_grammar_knows_no_layer() -> None:
@@ -257,6 +265,40 @@ def broken(draw: st.DrawFn) -> str:
                 )
         tokens = tokens or ["x"]
     return "".join(tokens)
+
+
+def lark_stops(parser: lark.Lark, text: str) -> lalr.Found | None:
+    """Where lark stops in a text, and what it would have taken; None where it does not."""
+    try:
+        parser.parse(text)
+    except lark.UnexpectedToken as stop:
+        expected = frozenset(stop.accepts or stop.expected)
+        if stop.token.type == "$END":
+            return lalr.Found(len(text), len(text), "", expected)
+        start = stop.token.start_pos or 0
+        return lalr.Found(start, start + len(stop.token), str(stop.token), expected)
+    except lark.UnexpectedCharacters as stop:
+        at = stop.pos_in_stream or 0
+        return lalr.Found(at, at + 1, text[at], frozenset(stop.allowed or ()))
+    return None
+
+
+@pytest.fixture(scope="module")
+def reference() -> lark.Lark:
+    return lark.Lark(GRAMMAR, parser="lalr", maybe_placeholders=True)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(text=broken())
+@example(text="a = if b thenc else d\n")
+@example(text="## a\n\nb = -1 ** - 2\n# c\n## d\n\nmodel A {}")
+def test_the_tables_stop_where_lark_does(reference: lark.Lark, text: str) -> None:
+    found = None
+    try:
+        lalr.parse(text, lalr.rules(lambda name: lambda start, end, parts: None), [])
+    except lalr.Unexpected as stop:
+        found = stop.found
+    assert found == lark_stops(reference, text)
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,21 +1,15 @@
-"""Text to tree. lark stays in this file, its grammar in `grammar/nn.lark`."""
+"""Text to tree, by the grammar of `grammar/nn.lark` as `tools/grammar.py` has written it to `tables.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 from typing import Any, cast
-
-import lark
-from lark import Token
-from lark.tree import Meta
-from lark.visitors import Transformer_NonRecursive, v_args
 
 from nnspec.report.diagnostics import Diagnostic, Label, Reporter
 from nnspec.report.source import Source, Span
-from nnspec.syntax import tree
-from nnspec.syntax.recovery import Found, blank, explain, statement_range, swallowed
+from nnspec.syntax import lalr, tree
+from nnspec.syntax.lalr import Token
+from nnspec.syntax.recovery import blank, explain, statement_range, swallowed
 from nnspec.syntax.strings import unescape
 
 NESTING = 100
@@ -37,61 +31,22 @@ def parse(source: Source, reporter: Reporter) -> tree.File:
         return empty
     text = source.text.removeprefix("\ufeff").rjust(len(source.text))
     for _ in range(ERRORS):
-        parser, comments = _parser()
-        comments.clear()
+        builder = _Builder(source)
+        comments: list[tuple[int, int]] = []
         try:
-            raw = parser.parse(text)
-        except lark.UnexpectedInput as error:
-            found = swallowed(text, _found(error, text))
+            file: tree.File = lalr.parse(text, lalr.rules(builder.method), comments)
+        except lalr.Unexpected as error:
+            found = swallowed(text, error.found)
             reporter.report(explain(source, text, found))
             start, end = statement_range(text, found.start)
             text = text[:start] + blank(text[start:end]) + text[end:]
             continue
-        file = cast(tree.File, _Builder(source, reporter).transform(raw))
-        spans = ((c, Span(source, c.start_pos or 0, c.end_pos or 0)) for c in comments)
-        notes = tuple(tree.Comment(span, str(c)[1:].strip()) for c, span in spans)
+        for diagnostic in builder.diagnostics:
+            reporter.report(diagnostic)
+        places = (Span(source, *range) for range in comments)
+        notes = tuple(tree.Comment(place, place.text[1:].strip()) for place in places)
         return tree.File(file.span, file.declarations, notes, file.doc)
     return empty
-
-
-@cache
-def _parser() -> tuple[lark.Lark, list[Token]]:
-    """The parser, and the list that it fills with the comments of the text it reads."""
-    # lark keeps the callbacks that it was built with: one list serves every parse.
-    comments: list[Token] = []
-
-    def keep(token: Token) -> Token:
-        comments.append(token)
-        return token
-
-    here = Path(__file__).parent.parent
-    packaged = here / "grammar" / "nn.lark"
-    path = packaged if packaged.exists() else here.parent / "grammar" / "nn.lark"
-    parser = lark.Lark(
-        path.read_text(encoding="utf-8"),
-        parser="lalr",
-        propagate_positions=True,
-        maybe_placeholders=True,
-        lexer_callbacks={"COMMENT": keep},
-    )
-    return parser, comments
-
-
-def _found(error: lark.UnexpectedInput, text: str) -> Found:
-    """What lark stumbled over, in words that know nothing of lark."""
-    expected: set[str] = set()
-    match error:
-        case lark.UnexpectedToken(token=token, accepts=accepts, expected=wanted):
-            expected = set(accepts or wanted)
-            if token.type == "$END":
-                return Found(len(text), len(text), "", frozenset(expected))
-            start = token.start_pos or 0
-            return Found(start, start + len(token), str(token), frozenset(expected))
-        case lark.UnexpectedCharacters(pos_in_stream=at, allowed=allowed):
-            at = at or 0
-            return Found(at, at + 1, text[at : at + 1], frozenset(allowed or ()))
-        case _:
-            return Found(len(text), len(text), "", frozenset(expected))
 
 
 def _doc(lines: Sequence[str]) -> str:
@@ -120,209 +75,208 @@ def _nesting(source: Source) -> Diagnostic | None:
     return None
 
 
-@v_args(meta=True)
-class _Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
-    """lark's nodes to ours, bottom-up and without recursion."""
+class _Builder:
+    """What each rule of the grammar becomes, bottom-up: a method has the rule's name or its alias.
 
-    def __init__(self, source: Source, reporter: Reporter) -> None:
-        super().__init__(visit_tokens=False)
-        self.source, self.reporter = source, reporter
+    It gets the place of the rule's text, and its parts: what other methods made, tokens, None for what
+    was left out. `diagnostics` is what is wrong with numbers and strings.
+    """
 
-    def span(self, meta: Meta) -> Span:
-        return Span(self.source, meta.start_pos, meta.end_pos) if not meta.empty else self.at(0, 0)
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.diagnostics: list[Diagnostic] = []
+
+    def method(self, name: str) -> lalr.Make:
+        build, source = getattr(self, name), self.source
+        return lambda start, end, children: build(Span(source, start, end), children)
 
     def at(self, start: int, end: int) -> Span:
         return Span(self.source, start, end)
 
     def identifier(self, token: Token) -> tree.Identifier:
-        return tree.Identifier(self.token_span(token), str(token))
+        return tree.Identifier(self.at(token.start, token.end), token.text)
 
     def identifiers(self, tokens: list[Token]) -> tuple[tree.Identifier, ...]:
         return tuple(map(self.identifier, tokens))
 
-    def token_span(self, token: Token) -> Span:
-        return self.at(token.start_pos or 0, token.end_pos or 0)
-
-    def docs(self, meta: Meta, children: list[Any]) -> tuple[Span, str | None, list[Any]]:
+    def docs(self, span: Span, children: list[Any]) -> tuple[Span, str | None, list[Any]]:
         """Span without the doc comment, its text, and the other children."""
-        lines = [c for c in children if isinstance(c, Token) and c.type == "DOC"]
-        rest = children[len(lines) :]
-        text = _doc(lines)
-        start = meta.start_pos
-        if lines:
-            start = lines[-1].end_pos or 0
-            source = self.source.text
-            while source[start] in " \t\r\n\f" or source[start] == "#":
-                if source[start] == "#":  # a comment between the doc and what it belongs to
-                    start = source.index("\n", start)
-                start += 1
-        return self.at(start, meta.end_pos), (text if lines else None), rest
+        lines = [c for c in children if isinstance(c, Token) and c.kind == "DOC"]
+        if not lines:
+            return span, None, children
+        start = lines[-1].end
+        source = self.source.text
+        while source[start] in " \t\r\n\f" or source[start] == "#":
+            if source[start] == "#":  # a comment between the doc and what it belongs to
+                start = source.index("\n", start)
+            start += 1
+        doc = _doc([line.text for line in lines])
+        return self.at(start, span.end), doc, children[len(lines) :]
 
     # --- declarations
 
-    def start(self, meta: Meta, children: list[Any]) -> tree.File:
+    def start(self, span: Span, children: list[Any]) -> tree.File:
         doc, *declarations = children
-        text = None if doc is None else _doc(str(doc).strip().split("\n"))
+        text = None if doc is None else _doc(doc.text.strip().split("\n"))
         return tree.File(self.at(0, len(self.source.text)), tuple(declarations), (), text)
 
-    def import_from(self, meta: Meta, children: list[Any]) -> tree.Import:
-        span, doc, (module, *names) = self.docs(meta, children)
+    def import_from(self, span: Span, children: list[Any]) -> tree.Import:
+        span, doc, (module, *names) = self.docs(span, children)
         return tree.Import(span, module, tuple(names), doc)
 
-    def module(self, meta: Meta, children: list[Any]) -> tuple[tree.Identifier, ...]:
+    def module(self, span: Span, children: list[Any]) -> tuple[tree.Identifier, ...]:
         return self.identifiers(children)
 
-    def import_name(self, meta: Meta, children: list[Any]) -> tree.ImportName:
+    def import_name(self, span: Span, children: list[Any]) -> tree.ImportName:
         name, alias = children
         return tree.ImportName(
-            self.span(meta), self.identifier(name), self.identifier(alias) if alias else None
+            span, self.identifier(name), self.identifier(alias) if alias else None
         )
 
-    def constant(self, meta: Meta, children: list[Any]) -> tree.Constant:
-        span, doc, (name, value) = self.docs(meta, children)
+    def constant(self, span: Span, children: list[Any]) -> tree.Constant:
+        span, doc, (name, value) = self.docs(span, children)
         return tree.Constant(span, self.identifier(name), value, doc)
 
-    def _block(self, meta: Meta, children: list[Any], is_model: bool) -> tree.Block:
-        span, doc, (name, parameters, body) = self.docs(meta, children)
+    def _block(self, span: Span, children: list[Any], is_model: bool) -> tree.Block:
+        span, doc, (name, parameters, body) = self.docs(span, children)
         return tree.Block(span, self.identifier(name), parameters or (), body, is_model, doc)
 
-    def block(self, meta: Meta, children: list[Any]) -> tree.Block:
-        return self._block(meta, children, False)
+    def block(self, span: Span, children: list[Any]) -> tree.Block:
+        return self._block(span, children, False)
 
-    def model(self, meta: Meta, children: list[Any]) -> tree.Block:
-        return self._block(meta, children, True)
+    def model(self, span: Span, children: list[Any]) -> tree.Block:
+        return self._block(span, children, True)
 
-    def training(self, meta: Meta, children: list[Any]) -> tree.Train:
-        span, doc, (name, parameters, body) = self.docs(meta, children)
+    def training(self, span: Span, children: list[Any]) -> tree.Train:
+        span, doc, (name, parameters, body) = self.docs(span, children)
         return tree.Train(span, self.identifier(name), parameters or (), body, doc)
 
-    def parameters(self, meta: Meta, children: list[Any]) -> tuple[tree.Parameter, ...]:
+    def parameters(self, span: Span, children: list[Any]) -> tuple[tree.Parameter, ...]:
         return tuple(c for c in children if c is not None)
 
-    def parameter(self, meta: Meta, children: list[Any]) -> tree.Parameter:
+    def parameter(self, span: Span, children: list[Any]) -> tree.Parameter:
         name, kind, default = children
         return tree.Parameter(
-            self.span(meta), self.identifier(name), self.identifier(kind) if kind else None, default
+            span, self.identifier(name), self.identifier(kind) if kind else None, default
         )
 
     # --- statements
 
-    def body(self, meta: Meta, children: list[Any]) -> tuple[tree.Statement, ...]:
+    def body(self, span: Span, children: list[Any]) -> tuple[tree.Statement, ...]:
         return tuple(children)
 
     train_body = body
 
-    def input(self, meta: Meta, children: list[Any]) -> tree.Input:
-        span, doc, names = self.docs(meta, children)
+    def input(self, span: Span, children: list[Any]) -> tree.Input:
+        span, doc, names = self.docs(span, children)
         return tree.Input(span, tuple(names), doc)
 
-    def batch(self, meta: Meta, children: list[Any]) -> tree.Batch:
-        span, doc, names = self.docs(meta, children)
+    def batch(self, span: Span, children: list[Any]) -> tree.Batch:
+        span, doc, names = self.docs(span, children)
         return tree.Batch(span, tuple(names), doc)
 
-    def typed_name(self, meta: Meta, children: list[Any]) -> tree.TypedName:
+    def typed_name(self, span: Span, children: list[Any]) -> tree.TypedName:
         name, kind, initial = children
-        return tree.TypedName(self.span(meta), self.identifier(name), kind, initial)
+        return tree.TypedName(span, self.identifier(name), kind, initial)
 
-    def tensor_type(self, meta: Meta, children: list[Any]) -> tree.TensorType:
+    def tensor_type(self, span: Span, children: list[Any]) -> tree.TensorType:
         dtype, *shape = children
         sizes = tuple(s for s in shape if s is not None)
-        return tree.TensorType(self.span(meta), self.identifier(dtype), sizes)
+        return tree.TensorType(span, self.identifier(dtype), sizes)
 
-    def output(self, meta: Meta, children: list[Any]) -> tree.Output:
-        span, doc, values = self.docs(meta, children)
+    def output(self, span: Span, children: list[Any]) -> tree.Output:
+        span, doc, values = self.docs(span, children)
         return tree.Output(span, tuple(values), doc)
 
-    def metric(self, meta: Meta, children: list[Any]) -> tree.Metric:
-        span, doc, values = self.docs(meta, children)
+    def metric(self, span: Span, children: list[Any]) -> tree.Metric:
+        span, doc, values = self.docs(span, children)
         return tree.Metric(span, tuple(values), doc)
 
-    def named_expr(self, meta: Meta, children: list[Any]) -> tree.NamedExpr:
+    def named_expr(self, span: Span, children: list[Any]) -> tree.NamedExpr:
         name, value = children
-        return tree.NamedExpr(self.span(meta), self.identifier(name) if name else None, value)
+        return tree.NamedExpr(span, self.identifier(name) if name else None, value)
 
-    def weight(self, meta: Meta, children: list[Any]) -> tree.Weight:
-        span, doc, (name, kind, initializer) = self.docs(meta, children)
+    def weight(self, span: Span, children: list[Any]) -> tree.Weight:
+        span, doc, (name, kind, initializer) = self.docs(span, children)
         return tree.Weight(span, self.identifier(name), kind, initializer, doc)
 
-    def names(self, meta: Meta, children: list[Any]) -> tuple[tree.Identifier, ...]:
+    def names(self, span: Span, children: list[Any]) -> tuple[tree.Identifier, ...]:
         return self.identifiers(children)
 
-    def assign(self, meta: Meta, children: list[Any]) -> tree.Assign:
-        span, doc, (names, *values) = self.docs(meta, children)
+    def assign(self, span: Span, children: list[Any]) -> tree.Assign:
+        span, doc, (names, *values) = self.docs(span, children)
         return tree.Assign(span, names, tuple(values), doc)
 
-    def loop(self, meta: Meta, children: list[Any]) -> tree.For:
-        span, doc, (names, iterable, body) = self.docs(meta, children)
+    def loop(self, span: Span, children: list[Any]) -> tree.For:
+        span, doc, (names, iterable, body) = self.docs(span, children)
         return tree.For(span, names, iterable, body, doc)
 
     train_loop = loop
 
-    def branch(self, meta: Meta, children: list[Any]) -> tree.If:
-        span, doc, (condition, then, otherwise) = self.docs(meta, children)
+    def branch(self, span: Span, children: list[Any]) -> tree.If:
+        span, doc, (condition, then, otherwise) = self.docs(span, children)
         rest = (otherwise,) if isinstance(otherwise, tree.If) else otherwise or ()
         return tree.If(span, condition, then, rest, doc)
 
     train_branch = branch
 
-    def assertion(self, meta: Meta, children: list[Any]) -> tree.Assert:
-        span, doc, (condition, message) = self.docs(meta, children)
+    def assertion(self, span: Span, children: list[Any]) -> tree.Assert:
+        span, doc, (condition, message) = self.docs(span, children)
         text = self._string(message) if message else None
         return tree.Assert(span, condition, text, doc)
 
-    def minimize(self, meta: Meta, children: list[Any]) -> tree.Minimize:
-        span, doc, (loss, *over, optimizer) = self.docs(meta, children)
+    def minimize(self, span: Span, children: list[Any]) -> tree.Minimize:
+        span, doc, (loss, *over, optimizer) = self.docs(span, children)
         return tree.Minimize(span, loss, tuple(t for t in over if t), optimizer, doc)
 
-    def target(self, meta: Meta, children: list[Any]) -> tuple[tree.Identifier, ...]:
+    def target(self, span: Span, children: list[Any]) -> tuple[tree.Identifier, ...]:
         return self.identifiers(children)
 
     # --- expressions
 
-    def conditional(self, meta: Meta, children: list[Any]) -> tree.Conditional:
-        return tree.Conditional(self.span(meta), *children)
+    def conditional(self, span: Span, children: list[Any]) -> tree.Conditional:
+        return tree.Conditional(span, *children)
 
-    def pipe_to(self, meta: Meta, children: list[Any]) -> tree.Pipe:
-        return tree.Pipe(self.span(meta), *children)
+    def pipe_to(self, span: Span, children: list[Any]) -> tree.Pipe:
+        return tree.Pipe(span, *children)
 
-    def named_stage(self, meta: Meta, children: list[Any]) -> tree.Named:
-        return tree.Named(self.span(meta), children[0], self.identifier(children[1]))
+    def named_stage(self, span: Span, children: list[Any]) -> tree.Named:
+        return tree.Named(span, children[0], self.identifier(children[1]))
 
-    def binary(self, meta: Meta, children: list[Any]) -> tree.Binary:
+    def binary(self, span: Span, children: list[Any]) -> tree.Binary:
         left, operator, right = children
-        return tree.Binary(self.span(meta), str(operator), left, right)
+        return tree.Binary(span, operator.text, left, right)
 
-    def unary(self, meta: Meta, children: list[Any]) -> tree.Unary:
-        return tree.Unary(self.span(meta), str(children[0]), children[1])
+    def unary(self, span: Span, children: list[Any]) -> tree.Unary:
+        return tree.Unary(span, children[0].text, children[1])
 
-    def call(self, meta: Meta, children: list[Any]) -> tree.Call:
-        return tree.Call(self.span(meta), children[0], children[1] or ())
+    def call(self, span: Span, children: list[Any]) -> tree.Call:
+        return tree.Call(span, children[0], children[1] or ())
 
-    def arguments(self, meta: Meta, children: list[Any]) -> tuple[tree.Argument, ...]:
+    def arguments(self, span: Span, children: list[Any]) -> tuple[tree.Argument, ...]:
         return tuple(children)
 
-    def argument(self, meta: Meta, children: list[Any]) -> tree.Argument:
+    def argument(self, span: Span, children: list[Any]) -> tree.Argument:
         name, value = children
-        return tree.Argument(self.span(meta), self.identifier(name) if name else None, value)
+        return tree.Argument(span, self.identifier(name) if name else None, value)
 
-    def attribute(self, meta: Meta, children: list[Any]) -> tree.Attribute:
-        return tree.Attribute(self.span(meta), children[0], self.identifier(children[1]))
+    def attribute(self, span: Span, children: list[Any]) -> tree.Attribute:
+        return tree.Attribute(span, children[0], self.identifier(children[1]))
 
-    def index(self, meta: Meta, children: list[Any]) -> tree.Index:
-        return tree.Index(self.span(meta), children[0], tuple(children[1:]))
+    def index(self, span: Span, children: list[Any]) -> tree.Index:
+        return tree.Index(span, children[0], tuple(children[1:]))
 
-    def slice(self, meta: Meta, children: list[Any]) -> tree.Slice:
-        return tree.Slice(self.span(meta), *children)
+    def slice(self, span: Span, children: list[Any]) -> tree.Slice:
+        return tree.Slice(span, *children)
 
-    def ellipsis(self, meta: Meta, children: list[Any]) -> tree.Ellipsis:
-        return tree.Ellipsis(self.span(meta))
+    def ellipsis(self, span: Span, children: list[Any]) -> tree.Ellipsis:
+        return tree.Ellipsis(span)
 
-    def name(self, meta: Meta, children: list[Any]) -> tree.Name:
-        return tree.Name(self.span(meta), str(children[0]))
+    def name(self, span: Span, children: list[Any]) -> tree.Name:
+        return tree.Name(span, children[0].text)
 
-    def number(self, meta: Meta, children: list[Any]) -> tree.Number:
-        text = str(children[0])
-        span = self.span(meta)
+    def number(self, span: Span, children: list[Any]) -> tree.Number:
+        text = children[0].text
         value: int | float
         if text.endswith("_") or "__" in text or "_." in text or "_e" in text.lower():
             self._report("E0106", f"`{text}` is not a number", span, "`_` stands between digits")
@@ -337,12 +291,12 @@ class _Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
             value = 1
         return tree.Number(span, value, text)
 
-    def string(self, meta: Meta, children: list[Any]) -> tree.String:
+    def string(self, span: Span, children: list[Any]) -> tree.String:
         return self._string(children[0])
 
     def _string(self, token: Token) -> tree.String:
-        value, wrong = unescape(str(token)[1:-1])
-        span = self.token_span(token)
+        value, wrong = unescape(token.text[1:-1])
+        span = self.at(token.start, token.end)
         for offset in wrong:
             at = self.at(span.start + 1 + offset, span.start + 3 + offset)
             self._report(
@@ -350,22 +304,22 @@ class _Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
             )
         return tree.String(span, value)
 
-    def literal(self, meta: Meta, children: list[Any]) -> tree.Literal:
-        value = {"true": True, "false": False, "none": None}[str(children[0])]
-        return tree.Literal(self.span(meta), value)
+    def literal(self, span: Span, children: list[Any]) -> tree.Literal:
+        value = {"true": True, "false": False, "none": None}[children[0].text]
+        return tree.Literal(span, value)
 
     # From here on `list` and `tuple` are methods: annotations say `Children`.
-    def list(self, meta: Meta, children: Children) -> tree.List:
-        return tree.List(self.span(meta), tuple(c for c in children if c is not None))
+    def list(self, span: Span, children: Children) -> tree.List:
+        return tree.List(span, tuple(c for c in children if c is not None))
 
-    def group(self, meta: Meta, children: Children) -> tree.Expr:
+    def group(self, span: Span, children: Children) -> tree.Expr:
         return cast(tree.Expr, children[0])
 
-    def tuple(self, meta: Meta, children: Children) -> tree.Tuple:
-        return tree.Tuple(self.span(meta), (*children,))
+    def tuple(self, span: Span, children: Children) -> tree.Tuple:
+        return tree.Tuple(span, (*children,))
 
-    def parallel(self, meta: Meta, children: Children) -> tree.Parallel:
-        return tree.Parallel(self.span(meta), (*children,))
+    def parallel(self, span: Span, children: Children) -> tree.Parallel:
+        return tree.Parallel(span, (*children,))
 
     def _report(self, code: str, message: str, span: Span, label: str) -> None:
-        self.reporter.report(Diagnostic(code, message, Label(span, label)))
+        self.diagnostics.append(Diagnostic(code, message, Label(span, label)))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from nnspec.report.diagnostics import Diagnostic, Label
 from nnspec.report.source import Source, Span
+from nnspec.syntax.lalr import Found
 
 STATEMENTS = "input output weight for if assert batch minimize metric"
 DECLARATIONS = "block model train from"
@@ -17,16 +17,6 @@ _LINE_START = re.compile(
     re.MULTILINE,
 )
 _DECLARATION = re.compile(r"^(?:block|model|train|from)\b", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Found:
-    """Where the parser stopped: a stretch of text ("" at the end), and what it would have taken."""
-
-    start: int
-    end: int
-    text: str
-    expected: frozenset[str]
 
 
 # What a person would call what the parser waits for, most telling first.
