@@ -16,7 +16,7 @@ from nnspec.catalogue.ops import OPS
 from nnspec.driver.generated import load_module
 from nnspec.driver.verify import cases
 from nnspec.driver.verify.layouts import from_layout, to_layout
-from nnspec.graph.graph import Graph, Program
+from nnspec.graph.graph import Graph, Node, Program
 from nnspec.graph.weight_map import Array, to_native
 
 
@@ -33,14 +33,23 @@ class Case:
         return reference.outputs(self.model, self.weights, self.inputs)
 
 
+DOMAINS = {
+    "positive": lambda a: np.abs(a) + 0.1,
+    "nonzero": lambda a: np.where(a < 0, a - 0.1, a + 0.1),
+    "unit": lambda a: 1 / (1 + np.exp(-a)),
+}
+"""Normal numbers as numbers that an operand takes."""
+
+
 def case_of(name: str, model: Graph, seed: int = 0) -> Case:
     sizes = cases.symbol_sizes(model.inputs)
     generator = np.random.default_rng(seed)
     inputs = cases.inputs_of(model.inputs, model.steps, sizes, generator)
-    if name.startswith(("log-", "sqrt-")):
-        inputs = [np.abs(a) + 0.1 for a in inputs]
-    if name.startswith("binary_cross_entropy-"):
-        inputs[1] = 1 / (1 + np.exp(-inputs[1]))
+    node = model.steps[0]
+    assert isinstance(node, Node)
+    domains = [o.domain for o in node.op.operands]
+    domains += ["real"] * (len(inputs) - len(domains))
+    inputs = [DOMAINS.get(d, lambda a: a)(a) for d, a in zip(domains, inputs, strict=True)]
     inputs = [np.asarray(a, str(a.dtype)) for a in inputs]
     return Case(name, model, cases.weights_of(model, seed), inputs)
 

@@ -52,8 +52,8 @@ def nnspec(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_language_knows_the_op(copy: Path) -> None:
     assert nnspec(copy, "check", "smooth.nn").returncode == 0
-    (copy / "wrong.nn").write_text(SPEC.replace("-> softplus", "-> softpuls"))
-    assert "did you mean `softplus`?" in nnspec(copy, "check", "wrong.nn").stderr
+    (copy / "wrong.nn").write_text(SPEC.replace("-> softsign", "-> softsing"))
+    assert "did you mean `softsign`?" in nnspec(copy, "check", "wrong.nn").stderr
     result = nnspec(copy, "build", "smooth.nn", "-o", "out")
     assert result.returncode == 0, result.stderr
 

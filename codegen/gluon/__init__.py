@@ -16,6 +16,7 @@ from codegen.python.classes import build_classes
 from codegen.python.dialect import Dialect
 from codegen.python.emission import LoweredProgram, described, lowered_program, weight_map
 from codegen.python.file import module_doc
+from codegen.python.functions import Functions
 from codegen.python.names import distinct
 from codegen.python.source import FunctionDef, Stmt
 from codegen.target import Emitted, EmittedModel, Layouts
@@ -58,7 +59,8 @@ def emit(
 ) -> Emitted:
     """`<stem>_gluon.py`, with a class for each model and a loop for each training program; in the style
     "symbol" `<stem>_symbol.py`, with a function for each model that gives its graph."""
-    lowered = lowered_program(program)
+    dialect = dataclasses.replace(DIALECT, standing_in=Functions())
+    lowered = lowered_program(program, dialect.legality)
     if style == "symbol":
         return _symbols(program, lowered, stem, provenance)
     trainings = program.trainings
@@ -70,7 +72,7 @@ def emit(
     hybridize = all(moves_once(t) for t in trainings)
     classes = build_classes(
         lowered.graphs,
-        DIALECT if hybridize else _counting(DIALECT),
+        dialect if hybridize else _counting(dialect),
         describe=described(lowered),
         reserved=functions,
     )
@@ -93,7 +95,7 @@ def emit(
         for logical, model in lowered.models.items()
     }
     layouts = {t.training.name: t.batch_layouts for t in lowered.trainings}
-    text = file_text(module_doc(provenance, program, BEGIN), body, DIALECT)
+    text = file_text(module_doc(provenance, program, BEGIN), body, dialect)
     return Emitted({f"{stem}_gluon.py": text}, models, layouts)
 
 

@@ -58,6 +58,8 @@ def functions(prefix: str) -> Mapping[type[Op], Application]:
         elementwise.StopGradient: f.plain("stop_gradient"),
         elementwise.Constant: _constant,
         activations.Relu: f.plain("relu"),
+        elementwise.Log1p: f.plain("log1p"),
+        elementwise.Sign: f.plain("sign"),
         activations.Sigmoid: f.plain("sigmoid"),
         activations.Tanh: f.plain("tanh"),
         activations.Softmax: f.along_axis("softmax"),

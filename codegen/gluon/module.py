@@ -34,6 +34,7 @@ from codegen.python.source import (
     With,
 )
 from codegen.python.source.tree import children, names
+from nnspec.catalogue.ops import logic
 from nnspec.catalogue.ops.base import Op
 from nnspec.catalogue.ops.elementwise import StopGradient
 from nnspec.graph.graph import Node, Weight
@@ -56,8 +57,12 @@ HELPERS: Mapping[str, Verbatim] = {
     **snippets("codegen.python.snippets"),
 }
 
-NEVER: Mapping[type[Op], str] = {}
-"""Ops that Gluon can never express, with the reason; none yet. What only some uses of an op cannot do
+FLOATS = "a comparison of MXNet 1.9.1 gives floats, and `where` takes no broadcast operands"
+NEVER: Mapping[type[Op], str] = {
+    **dict.fromkeys(logic.Comparison.__subclasses__(), FLOATS),
+    logic.Where: FLOATS,
+}
+"""Ops that Gluon can never express, with the reason. What only some uses of an op cannot do
 raises `UnsupportedOp` where it is met: a reshape to sizes that a Symbol does not have, "same" with a stride
 on an unknown size, a random draw of a size worked out from others, bfloat16."""
 
@@ -215,6 +220,7 @@ DIALECT = Dialect(
     size=lambda tensor, axis: Name("ruler")(Name("F"), tensor, axis),
     forward_names=("self", "F"),
     reserved_attributes=ATTRIBUTES,
+    function_parameters=("F",),
 )
 
 TRAINING = Dialect(

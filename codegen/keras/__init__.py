@@ -9,10 +9,12 @@ from codegen.keras.weights import native_name, transforms
 from codegen.layout import Lowered, lower
 from codegen.python import program as programs
 from codegen.python.classes import build_classes
-from codegen.python.emission import LoweredProgram, described, weight_map
+from codegen.python.emission import LoweredProgram, described, legal_training, weight_map
 from codegen.python.file import module_doc, module_text
+from codegen.python.functions import Functions
 from codegen.target import Emitted, EmittedModel, Layouts, NoOptions
 from nnspec.graph.graph import Graph, Program
+from nnspec.graph.passes.legalize import legalize
 
 name = "keras"
 extra: str | None = "keras"
@@ -24,13 +26,17 @@ Options = NoOptions
 
 def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     """`<stem>_keras.py`, with a class for each model and what trains it for each training program."""
-    trainings = program.trainings
-    found = [*program.models, *(n.model for t in trainings for n in t.networks)]
-    graphs = tuple(dict.fromkeys(found))
+    dialect = dataclasses.replace(module.dialect(stem), standing_in=Functions())
+    legal = {model: legalize(model, dialect.legality) for model in program.models}
+    trainings = [legal_training(t, dialect.legality) for t in program.trainings]
+    for declared, training in zip(program.trainings, trainings, strict=True):
+        for logical, network in zip(declared.networks, training.networks, strict=True):
+            legal[logical.model] = network.model
+    networks = [n.model for t in trainings for n in t.networks]
+    graphs = tuple(dict.fromkeys((*legal.values(), *networks)))
     layouts = {graph: _layouts(graph) for graph in graphs}
     functions = [f + programs.suffix(t, trainings) for t in trainings for f in train.FUNCTIONS]
     own = [train.trainer_name(t) for t in trainings]
-    dialect = module.dialect(stem)
     classes = build_classes(
         graphs,
         dialect,
@@ -48,13 +54,13 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     if sources:
         body += train.main(sources)
     models = {
-        graph: EmittedModel(
+        logical: EmittedModel(
             classes.names[graph],
             weight_map(classes.plans[graph], {}, native_name, transforms),
             layouts[graph].input_layouts,
             layouts[graph].output_layouts,
         )
-        for graph in graphs
+        for logical, graph in legal.items()
     }
     text = module_text(module_doc(provenance, program), classes.definitions, dialect, program=body)
     batches: dict[str, Layouts] = {t.name: (None,) * len(t.batch) for t in trainings}

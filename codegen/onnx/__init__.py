@@ -50,14 +50,15 @@ def emit(
     weights: canonical, by model; by default those of `nnspec init` with seed 0.
     """
     from codegen.layout import lower
-    from codegen.onnx.module import LARGEST, build
+    from codegen.onnx.module import LARGEST, LEGALITY, build
+    from nnspec.graph.passes.legalize import legalize
     from nnspec.graph.weights import initialize
 
     files: dict[str, str | bytes] = {}
     models: dict[Graph, EmittedModel] = {}
     found = all_models(program)
     for model in found:
-        lowered = lower(model, boundary=layout.upper())
+        lowered = lower(legalize(model, LEGALITY), boundary=layout.upper())
         arrays = (weights or {}).get(model) or initialize(weights_of(model), 0)
         layouts = {
             f"nnspec.layout.{v}": x

@@ -19,19 +19,32 @@ from nnspec.catalogue.ops.elementwise import (
     Exp,
     Identity,
     Log,
+    Log1p,
     Maximum,
     Minimum,
     Multiply,
     Negative,
+    Sign,
     Sqrt,
     StopGradient,
     Subtract,
+)
+from nnspec.catalogue.ops.logic import (
+    Equal,
+    Greater,
+    GreaterEqual,
+    Less,
+    LessEqual,
+    NotEqual,
+    Where,
 )
 from nnspec.catalogue.ops.pooling import GlobalAvgPool
 from nnspec.catalogue.ops.random import RandomNormal
 from nnspec.catalogue.ops.reduction import Mean, Sum
 from nnspec.catalogue.ops.shaping import Cast, Concat, Flatten, Reshape, Slice, Transpose
+from nnspec.catalogue.ops.site import Site, Term
 from nnspec.graph.graph import Node
+from nnspec.graph.passes.legalize import Rewrite
 
 NUMPY = {
     "f16": "f2",
@@ -141,6 +154,17 @@ def random_normal(to: Lowering, node: Node, inputs: list[str]) -> list[str]:
     return [to.op("RandomNormalLike", [like], mean=op.mean, scale=op.stddev)]
 
 
+def not_equal(to: Lowering, node: Node, inputs: list[str]) -> list[str]:
+    return [to.op("Not", [to.op("Equal", inputs)])]
+
+
+def log1p(to: Site, op: Log1p, x: Term) -> Term:
+    """ONNX has no such operator; what the sum loses of a small `x` is put back by the quotient."""
+    u = 1 + x
+    return to.where(to.equal(u, 1), x, to.log(u) * x / (u - 1))
+
+
+REWRITES: dict[type[Op], Rewrite] = {Log1p: log1p}
 FUNCTIONS: dict[type[Op], Rule] = {
     Relu: same("Relu"),
     Sigmoid: same("Sigmoid"),
@@ -157,6 +181,14 @@ FUNCTIONS: dict[type[Op], Rule] = {
     Exp: same("Exp"),
     Log: same("Log"),
     Sqrt: same("Sqrt"),
+    Sign: same("Sign"),
+    Equal: same("Equal"),
+    NotEqual: not_equal,
+    Less: same("Less"),
+    LessEqual: same("LessOrEqual"),
+    Greater: same("Greater"),
+    GreaterEqual: same("GreaterOrEqual"),
+    Where: same("Where"),
     Abs: same("Abs"),
     Identity: nothing,
     StopGradient: nothing,

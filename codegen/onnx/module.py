@@ -7,15 +7,22 @@ from collections.abc import Mapping, Sequence
 from onnx import ModelProto, ValueInfoProto, helper
 
 from codegen.layout import Lowered, LoweredTraining
-from codegen.onnx.functions import FUNCTIONS
+from codegen.onnx.functions import FUNCTIONS, REWRITES
 from codegen.onnx.layers import LAYERS
 from codegen.onnx.losses import LOSSES
 from codegen.onnx.lowering import ELEMENT_TYPES, Lowering
+from codegen.python.dialect import UnsupportedOp
 from nnspec.graph.graph import Call, Node, Value
+from nnspec.graph.passes.legalize import Legality
 from nnspec.graph.training import Minimize
 from nnspec.graph.weight_map import Array, Transform, WeightMap
 
 RULES = {**LAYERS, **FUNCTIONS, **LOSSES}
+LEGALITY = Legality(
+    native=lambda node: type(node.op) in RULES,
+    refuse=lambda node: UnsupportedOp(node, "ONNX", "it is in none of the target's tables"),
+    rewrites=REWRITES,
+)
 
 IR_VERSIONS = {17: 8, 18: 8, 19: 9, 20: 10, 21: 10, 22: 10, 23: 11, 24: 12}
 """For each opset, an IR version that the first runtimes of that opset load (20: what torch writes)."""
@@ -68,6 +75,8 @@ def build_step(
         match step:
             case Minimize():
                 outputs.append((f"loss_{len(outputs) + 1}", step.loss))
+            case Call(layer=""):
+                to.call(step, "")
             case Call():
                 to.prefix = f"{step.layer}."
                 to.call(step, "")

@@ -9,9 +9,11 @@ from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
 from codegen.layout import lower, lower_training
-from codegen.onnx.module import build, build_step
+from codegen.onnx.module import LEGALITY, build, build_step
+from codegen.python.emission import legal_training
 from nnspec.catalogue.ops.windows import same_padding
 from nnspec.graph.graph import Graph
+from nnspec.graph.passes.legalize import legalize
 from nnspec.graph.training import Minimize, Training
 from nnspec.graph.weight_map import Array
 
@@ -53,7 +55,7 @@ class MaxPool(OpRun):
 
 def outputs(model: Graph, weights: Mapping[str, Array], inputs: Sequence[Array]) -> list[Array]:
     """Outputs of a model in evaluation mode; everything in the language's layout."""
-    lowered = lower(model, boundary="NHWC")
+    lowered = lower(legalize(model, LEGALITY), boundary="NHWC")
     proto, _ = build(lowered, weights, opset=OPSET, metadata={})
     feeds = {i.name: a for i, a in zip(proto.graph.input, inputs, strict=True)}
     return list(ReferenceEvaluator(proto, new_ops=[MaxPool]).run(None, feeds))
@@ -63,7 +65,7 @@ def losses(
     training: Training, weights: Mapping[str, Mapping[str, Array]], batch: Sequence[Array]
 ) -> list[Array]:
     """The losses of a step, before any update, in training mode."""
-    lowered = lower_training(training)
+    lowered = lower_training(legal_training(training, LEGALITY))
     proto = build_step(lowered, weights, opset=OPSET)
     feeds = {
         i.name: a.transpose(0, 3, 1, 2) if layout == "NCHW" else a

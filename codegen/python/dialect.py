@@ -19,9 +19,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Union
 
+from codegen.python.functions import Functions
 from codegen.python.source import Expr, Import, Stmt, Verbatim
 from nnspec.catalogue.ops.base import Op
 from nnspec.graph.graph import Graph, Node, Weight
+from nnspec.graph.passes.legalize import Legality, Rewrite
 from nnspec.report.diagnostics import Diagnostic, Label, SpecError
 from nnspec.report.source import Span
 
@@ -81,7 +83,8 @@ class Dialect:
         state it here only where more is to be said. A layer (Dropout, say) without a constructor is a function.
     modules: functions that also exist as objects (`nn.ReLU()`), so that a bound chain of layers can be a `sequence`;
         None as an answer: not this one. A layer that is in `functions` too needs an entry here to stand in a chain.
-    never: ops that the target can never express, each with the reason. Every other op must be in a table.
+    rewrites: for uses of an op that `native` denies, what they become (`nnspec/graph/passes/legalize.py`).
+    never: primitives that the target can never express, each with the reason. An op in no table is expanded.
     frame: assembles a class.
     imports: root name to import: {"torch": Import("torch"), "F": Import("torch.nn.functional", alias="F")}.
     helpers: name to fixed text that defines it; written before the classes of a file that use it.
@@ -97,6 +100,8 @@ class Dialect:
     forward_names: parameters of the forward method that a spec's names must avoid ("self", "F", "training").
     reserved: further names that variables must not take (imports, helpers, keywords and builtins are known).
     reserved_attributes: attributes of the base class that layers must not take ("train", "forward", "parameters").
+    standing_in: definitions of functions that the target lacks, filled while forward passes are written;
+        one for each emission. function_parameters: what they take before their operands (`F` in Gluon).
     """
 
     name: str
@@ -109,6 +114,7 @@ class Dialect:
     weight: Callable[[Weight], Expr] | None = None
     sequence: Callable[[tuple[Expr, ...]], Expr] | None = None
     modules: Mapping[type[Op], Callable[[Node], Expr | None]] = field(default_factory=dict)
+    rewrites: Mapping[type[Op], Rewrite] = field(default_factory=dict)
     never: Mapping[type[Op], str] = field(default_factory=dict)
     imports: Mapping[str, Import] = field(default_factory=dict)
     helpers: Mapping[str, Verbatim] = field(default_factory=dict)
@@ -117,6 +123,22 @@ class Dialect:
     forward_names: tuple[str, ...] = ("self",)
     reserved: frozenset[str] = frozenset()
     reserved_attributes: frozenset[str] = frozenset()
+    standing_in: Functions = field(default_factory=Functions)
+    function_parameters: tuple[str, ...] = ()
+
+    def native(self, node: Node) -> bool:
+        """Whether a table says how the op is written."""
+        return type(node.op) in self.functions or type(node.op) in self.layers
+
+    def refuse(self, node: Node) -> SpecError:
+        """The error for an op that the target cannot write."""
+        return UnsupportedOp(
+            node, self.name, self.never.get(type(node.op), "it is in none of the target's tables")
+        )
+
+    @property
+    def legality(self) -> Legality:
+        return Legality(self.native, self.refuse, self.rewrites)
 
 
 class Unsupported(SpecError):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from codegen.layout import Lowered, LoweredTraining, lower, lower_training
 from codegen.python.plan import Owner, Plan, owners
 from codegen.target import Layouts
 from nnspec.core.dims import show
-from nnspec.graph.graph import Graph, Program, Value
+from nnspec.graph.graph import Call, Graph, Program, Value
+from nnspec.graph.passes.legalize import Legality, legalize, legalize_training
+from nnspec.graph.training import Network, Training
 from nnspec.graph.weight_map import NativeWeight, Transform, WeightMap
 
 
@@ -27,14 +29,26 @@ class LoweredProgram:
         return tuple(dict.fromkeys(lowered.graph for lowered in (*self.models.values(), *networks)))
 
 
-def lowered_program(program: Program) -> LoweredProgram:
-    """Every model, and every network as its training program has it."""
-    models = {graph: lower(graph) for graph in program.models}
-    trainings = tuple(map(lower_training, program.trainings))
+def lowered_program(program: Program, target: Legality) -> LoweredProgram:
+    """Every model, and every network as its training program has it, of what the target can write."""
+    models = {graph: lower(legalize(graph, target)) for graph in program.models}
+    trainings = tuple(lower_training(legal_training(t, target)) for t in program.trainings)
     for training, lowered in zip(program.trainings, trainings, strict=True):
         for network in training.networks:
             models[network.model] = lowered.networks[network.name]
     return LoweredProgram(models, trainings)
+
+
+def legal_training(training: Training, target: Legality) -> Training:
+    """The program and its networks, of what the target can write."""
+    legal = legalize_training(training, target)
+    models = {n.name: legalize(n.model, target) for n in training.networks}
+    networks = tuple(Network(n.name, models[n.name], n.span) for n in training.networks)
+    steps = tuple(
+        replace(s, body=models[s.layer]) if isinstance(s, Call) and s.layer in models else s
+        for s in legal.steps
+    )
+    return replace(legal, networks=networks, steps=steps)
 
 
 def described(program: LoweredProgram) -> Callable[[Graph], str]:

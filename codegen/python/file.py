@@ -27,6 +27,7 @@ def module_text(
     definitions: initialisers and classes; program: what trains them, after helpers of its own.
     first: statements between imports and helpers (settings of the framework).
     """
+    definitions = (*dialect.standing_in.definitions, *definitions)
     before = _helpers(dialect, (*first, *definitions))
     after = {n: h for n, h in _helpers(dialect, program).items() if n not in before}
     body = (*first, *before.values(), *definitions, *after.values(), *program)

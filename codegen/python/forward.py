@@ -27,7 +27,7 @@ from codegen.python.source import (
 )
 from nnspec.core.dims import Dim
 from nnspec.core.types import TensorType
-from nnspec.graph.graph import Call, Node, Value, Weight
+from nnspec.graph.graph import Call, Graph, Node, Value, Weight
 from nnspec.graph.training import Minimize, TrainStep
 
 UNNAMED = ("x", "y", "z")
@@ -151,6 +151,18 @@ class Forward:
             *self.statements,
         )
 
+    def inside(self, body: Graph, parameters: Sequence[str]) -> Forward:
+        """The statements of a function that stands in for an op, with these names of its operands."""
+        inner = Forward(
+            self.dialect,
+            tuple(zip(body.inputs, parameters, strict=True)),
+            body.steps,
+            body.outputs,
+            layer=self.layer_of,
+        )
+        inner.run()
+        return inner
+
     # The steps.
 
     def run(self, steps: Sequence[TrainStep] | None = None) -> None:
@@ -189,6 +201,8 @@ class Forward:
 
     def _apply(self, step: Node | Call, arguments: tuple[Expr, ...]) -> Result:
         if isinstance(step, Call):
+            if step.body.kind == "function":
+                return self.dialect.standing_in.call(step.body, arguments, self)
             return self.layer(step)(*arguments)
         kind = type(step.op)
         if kind in self.dialect.never:

@@ -92,7 +92,7 @@ def plan_graph(graph: Graph, dialect: Dialect) -> Plan:
     plan = Plan(graph, steps)
     found: dict[str, Slot] = {}
     for step in steps:
-        if step.layer is None:
+        if not step.layer:
             continue
         slot = found.get(step.layer)
         if slot is None:

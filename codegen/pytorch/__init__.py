@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from codegen.python import program as programs
 from codegen.python.classes import build_classes
 from codegen.python.emission import described, lowered_program, weight_map
 from codegen.python.file import module_doc, module_text
+from codegen.python.functions import Functions
 from codegen.python.source import Stmt
 from codegen.pytorch import loop, train
 from codegen.pytorch.initializers import init_weights
@@ -23,7 +26,8 @@ Options = NoOptions
 
 def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     """`<stem>_pytorch.py`, with a class for each model and a loop for each training program."""
-    lowered = lowered_program(program)
+    dialect = replace(DIALECT, standing_in=Functions())
+    lowered = lowered_program(program, dialect.legality)
     trainings = program.trainings
     functions = [
         function + programs.suffix(t, trainings)
@@ -31,7 +35,7 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
         for function in programs.FUNCTIONS
     ]
     classes = build_classes(
-        lowered.graphs, DIALECT, describe=described(lowered), reserved=functions
+        lowered.graphs, dialect, describe=described(lowered), reserved=functions
     )
     body: list[Stmt] = []
     nodes = [node for graph in lowered.graphs for node in walk(graph)]
@@ -45,7 +49,7 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
             classes.plans,
             t.batch_layouts,
             programs.suffix(t.training, trainings),
-            DIALECT,
+            dialect,
         )
         for t in lowered.trainings
     ]
@@ -61,6 +65,6 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
         )
         for logical, physical in lowered.models.items()
     }
-    text = module_text(module_doc(provenance, program), body, DIALECT, program=loops)
+    text = module_text(module_doc(provenance, program), body, dialect, program=loops)
     layouts = {t.training.name: t.batch_layouts for t in lowered.trainings}
     return Emitted({f"{stem}_pytorch.py": text}, models, layouts)

@@ -12,9 +12,6 @@ from nnspec.core.dtypes import DTYPES
 from nnspec.elaborate.builtins import BUILTINS
 from nnspec.elaborate.values import Reference
 
-HIDDEN = frozenset({"constant", "slice", "negative"})
-"""Ops that only the compiler makes."""
-
 
 @cache
 def catalogue() -> dict[str, Reference | str]:
@@ -25,9 +22,8 @@ def catalogue() -> dict[str, Reference | str]:
         ("optimizer", OPTIMIZERS),
         ("data", DATASETS),
         ("builtin", BUILTINS),
-        ("op", OPS),
+        ("op", {name: op for name, op in OPS.items() if not op.hidden}),
     ):
         for name, target in table.items():
-            if not (kind == "op" and name in HIDDEN):
-                found[name] = Reference(kind, name, target)
+            found[name] = Reference(kind, name, target)
     return found

@@ -69,6 +69,8 @@ class Node:
 class Call:
     """A graph applied once; `layer` names the instance in the enclosing graph (`stem`, `layer.3`).
 
+    A function (`body.kind == "function"`) has no weights and no instance: its `layer` is "".
+
     A block that is applied twice (shared) has two calls with the same `layer`, whose bodies hold
     the same `Weight` objects.
     """
@@ -82,7 +84,7 @@ class Call:
 
 
 Step = Union[Node, Call]
-Kind = Literal["model", "block", "sequence", "parallel"]
+Kind = Literal["model", "block", "sequence", "parallel", "function"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +93,8 @@ class Graph:
 
     name: of the declaration (`MnistCNN`, `Residual`); of a layer composition, its binding in Pascal
         case (`stem = Conv2D(8, 3) -> relu` gives `Stem`).
-    kind: "sequence" and "parallel" are compositions `f -> g` and `(f | g)` that were bound to a name.
+    kind: "sequence" and "parallel" are compositions `f -> g` and `(f | g)` that were bound to a name; a
+        "function" stands in for an op that a target lacks.
     path: of this instance from the model's root, "" for the model itself.
     arguments: what the parameters were given, defaults included, for doc and naming.
     free_weights: declared by `weight` statements directly in this graph.

@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from nnspec.catalogue.ops.base import Example, Layout, Op, declare
+from nnspec.catalogue.ops.elementwise import Unary
 from nnspec.catalogue.ops.helpers import need_float, normal_axis
+from nnspec.catalogue.ops.site import Site, Term
 from nnspec.core.dims import Dim, product, symbol
 from nnspec.core.fields import arg
 from nnspec.core.kinds import axis
+from nnspec.core.lazy import np
 from nnspec.core.types import TensorType
 
+if TYPE_CHECKING:
+    from nnspec.catalogue.ops.base import Array
+
 N = symbol("N")
-
-
-class Unary(Op):
-    """Element by element on floats."""
-
-    layout = Layout.CARRY
-
-    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        need_float(*inputs)
-        return (inputs[0],)
-
-    def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
-        return product(outputs[0].shape)
-
-    @classmethod
-    def examples(cls) -> Iterator[Example]:
-        yield Example(cls(), (TensorType("f32", (N, 5)),))
-        yield Example(cls(), (TensorType("f32", (2, 3, 5, 4)),))
 
 
 @declare
@@ -38,6 +27,20 @@ class Relu(Unary):
 
     name = "relu"
 
+    def expand(self, to: Site, x: Term) -> Term:
+        # Not `maximum(x, 0)`, whose gradient at 0 is 1: every framework has 0 there.
+        return to.where(x > 0, x, 0)
+
+
+@declare
+class Softplus(Unary):
+    """`log(1 + exp(x))`, without overflow."""
+
+    name = "softplus"
+
+    def expand(self, to: Site, x: Term) -> Term:
+        return to.maximum(x, 0) + to.log1p(to.exp(-abs(x)))
+
 
 @declare
 class Sigmoid(Unary):
@@ -45,12 +48,25 @@ class Sigmoid(Unary):
 
     name = "sigmoid"
 
+    def evaluate(self, x: Array) -> Array:
+        e = np.exp(-np.abs(x))
+        return np.where(x >= 0, 1 / (1 + e), e / (1 + e)).astype(x.dtype)
+
+    def derivative(self, to: Site, x: Term, y: Term) -> Term:
+        return y * (1 - y)
+
 
 @declare
 class Tanh(Unary):
     """Hyperbolic tangent."""
 
     name = "tanh"
+
+    def evaluate(self, x: Array) -> Array:
+        return np.tanh(x)
+
+    def derivative(self, to: Site, x: Term, y: Term) -> Term:
+        return 1 - y * y
 
 
 class AlongAxis(Op):

@@ -1,22 +1,29 @@
-"""How an op is declared: typed fields, operands, a shape rule, weights, costs, examples.
+"""How an op is declared: typed fields, operands, types of its results, weights, its meaning, examples.
 
-One declaration serves argument checking, "did you mean", the reference documentation, the
-conformance tests and the random-graph fuzzer. Targets add only what differs between frameworks.
+An op is either a primitive, whose meaning is `evaluate` in NumPy, with a `gradient` where it has one; or it says in
+`expand` what it is in simpler ops, from which types, cost, evaluation and gradient follow. One declaration serves
+argument checking, "did you mean", the reference documentation, the definition against which targets are
+judged, derivatives, and the conformance tests. Targets add only what differs between frameworks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nnspec.core.declare import Catalogue, Declaration, declaration
 from nnspec.core.dims import Dim, Shape
 from nnspec.core.types import TensorType
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from nnspec.catalogue.initializers import Initializer
+    from nnspec.catalogue.ops.site import Site, Term
+
+    Array = np.ndarray[Any, Any]
 
 
 class ShapeError(Exception):
@@ -38,12 +45,16 @@ class Layout(Enum):
 
 @dataclass(frozen=True)
 class Operand:
-    """A tensor that an op takes. `variadic` stands last and takes one or more (`concat`)."""
+    """A tensor that an op takes. `variadic` stands last and takes one or more (`concat`).
+
+    domain: what its values may be: "real", "positive", "unit" (0 to 1), "nonzero", "index", "boolean".
+    """
 
     name: str
     doc: str = ""
     optional: bool = False
     variadic: bool = False
+    domain: str = "real"
 
 
 @dataclass(frozen=True)
@@ -73,6 +84,7 @@ class Op(Declaration):
     """Base of all declarations; a subclass is a frozen dataclass whose docstring is its reference.
 
     name: in the language. Capitalised for layers (constructed, then applied), lower case for functions.
+    hidden: stands in graphs only, and cannot be written under its name.
     operands: tensors, before the fields in a function's signature.
     takes_activation: the constructor has a last argument `activation` (the elaborator appends it as
         an op of its own; it never reaches the graph as a field).
@@ -85,18 +97,59 @@ class Op(Declaration):
     takes_activation: ClassVar[bool] = False
     stochastic: ClassVar[bool] = False
     mode: ClassVar[bool] = False
+    hidden: ClassVar[bool] = False
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Types of the results; raises `ShapeError`."""
+        """Types of the results; raises `ShapeError`. By default, `check` and what the expansion gives."""
+        self.check(*inputs)
+        return expansion_types(self, inputs)[0]
+
+    def check(self, *inputs: TensorType) -> None:
+        """Raise `ShapeError`, in the words of this op, for operands that its expansion could not take."""
+
+    def expand(self, to: Site, *operands: Any, **weights: Any) -> Term | tuple[Term, ...]:
+        """What the op is in simpler ones: of terms, weights by role. A primitive has none."""
+        raise TypeError(f"{self.name} is a primitive")
+
+    def evaluate(self, *operands: Any, **none: Any) -> Array | tuple[Array, ...]:
+        """The meaning of a primitive, on arrays of the operands' element types.
+
+        Sizes among the fields are numbers by then; halves arrive as f32 and are rounded afterwards.
+        """
         raise NotImplementedError(type(self).__name__)
+
+    def draw(self, generator: np.random.Generator) -> Array:
+        """The values of a primitive that draws random numbers (instead of `evaluate`)."""
+        raise NotImplementedError(type(self).__name__)
+
+    def gradient(
+        self,
+        to: Site,
+        operands: tuple[Term, ...],
+        results: tuple[Term, ...],
+        gradients: tuple[Term | None, ...],
+    ) -> tuple[Term | None, ...]:
+        """For each operand of a primitive, what flows back to it (None: nothing does).
+
+        gradients: what flows into each result, None where nothing does; never all None.
+        """
+        return (None,) * len(operands)
+
+    @classmethod
+    def is_primitive(cls) -> bool:
+        """Whether the meaning stands in `evaluate` (or `draw`), and not in an expansion."""
+        return cls.expand is Op.expand
 
     def weights(self, *inputs: TensorType) -> tuple[WeightSpec, ...]:
         """What the layer creates when first applied to such operands."""
         return ()
 
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
-        """Floating-point operations of one application; a multiply-add counts two."""
-        return 0
+        """Floating-point operations of one application; a multiply-add counts two.
+
+        By default, what the expansion costs; nothing for a primitive that only moves elements.
+        """
+        return 0 if self.is_primitive() else expansion_types(self, inputs)[1]
 
     def index_bounds(self, *inputs: TensorType) -> dict[int, Dim]:
         """Operands that hold indices, with how many there are to choose from (labels: classes)."""
@@ -110,6 +163,16 @@ class Op(Declaration):
     @classmethod
     def is_layer(cls) -> bool:
         return cls.name[0].isupper()
+
+
+def expansion_types(op: Op, inputs: Sequence[TensorType]) -> tuple[tuple[TensorType, ...], Dim]:
+    """Types of a composite op's results, and what one application costs."""
+    from nnspec.catalogue.ops.site import TypeSite
+
+    site = TypeSite()
+    weights = {s.role: site.term(TensorType(inputs[0].dtype, s.shape)) for s in op.weights(*inputs)}
+    terms = site.composite(op, tuple(map(site.term, inputs)), weights)
+    return tuple(t.type for t in terms), site.flops
 
 
 OPS: Catalogue[Op] = Catalogue()

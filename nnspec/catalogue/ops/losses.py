@@ -99,7 +99,10 @@ class BinaryCrossEntropy(Pairwise):
     """`-t log s - (1 - t) log (1 - s)` with `s = sigmoid(logits)`, from raw scores, over all elements."""
 
     name = "binary_cross_entropy"
-    operands = (Operand("logits", "raw scores"), Operand("targets", "a tensor or a number, 0 to 1"))
+    operands = (
+        Operand("logits", "raw scores"),
+        Operand("targets", "a tensor or a number, 0 to 1", domain="unit"),
+    )
     reduction: str = arg("how the losses are joined", REDUCTIONS, default="mean")
 
 

@@ -143,6 +143,7 @@ class Slice(Op):
     """
 
     name = "slice"
+    hidden = True
     layout = Layout.LOGICAL
     starts: tuple[int | None, ...] = internal(default=())
     ends: tuple[int | None, ...] = internal(default=())

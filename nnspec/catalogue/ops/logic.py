@@ -1,0 +1,149 @@
+"""Comparison and choice, element by element."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from nnspec.catalogue.ops.base import Example, Layout, Op, Operand, ShapeError, declare
+from nnspec.catalogue.ops.derivatives import unbroadcast
+from nnspec.catalogue.ops.helpers import broadcast, same_dtype
+from nnspec.catalogue.ops.site import Site, Term
+from nnspec.core.dims import Dim, product, symbol
+from nnspec.core.lazy import np
+from nnspec.core.types import TensorType
+
+if TYPE_CHECKING:
+    from nnspec.catalogue.ops.base import Array
+
+N = symbol("N")
+
+
+class Comparison(Op):
+    """True where it holds; the operands are broadcast against each other."""
+
+    layout = Layout.CARRY
+    operands = (Operand("a"), Operand("b"))
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        same_dtype(*inputs)
+        return (TensorType("bool", broadcast(*inputs)),)
+
+    def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        return product(outputs[0].shape)
+
+    @classmethod
+    def examples(cls) -> Iterator[Example]:
+        x, i = TensorType("f32", (N, 5)), TensorType("i64", (N, 5))
+        yield Example(cls(), (x, x))
+        yield Example(cls(), (i, i))
+        yield Example(cls(), (TensorType("f32", (2, 1, 5, 4)), TensorType("f32", (3, 1, 4))))
+
+
+@declare
+class Equal(Comparison):
+    """Whether `a == b`."""
+
+    name = "equal"
+
+    def evaluate(self, a: Array, b: Array) -> Array:
+        return np.equal(a, b)
+
+
+@declare
+class NotEqual(Comparison):
+    """Whether `a != b`."""
+
+    name = "not_equal"
+
+    def evaluate(self, a: Array, b: Array) -> Array:
+        return np.not_equal(a, b)
+
+
+@declare
+class Less(Comparison):
+    """Whether `a < b`."""
+
+    name = "less"
+
+    def evaluate(self, a: Array, b: Array) -> Array:
+        return np.less(a, b)
+
+
+@declare
+class LessEqual(Comparison):
+    """Whether `a <= b`."""
+
+    name = "less_equal"
+
+    def evaluate(self, a: Array, b: Array) -> Array:
+        return np.less_equal(a, b)
+
+
+@declare
+class Greater(Comparison):
+    """Whether `a > b`."""
+
+    name = "greater"
+
+    def evaluate(self, a: Array, b: Array) -> Array:
+        return np.greater(a, b)
+
+
+@declare
+class GreaterEqual(Comparison):
+    """Whether `a >= b`."""
+
+    name = "greater_equal"
+
+    def evaluate(self, a: Array, b: Array) -> Array:
+        return np.greater_equal(a, b)
+
+
+@declare
+class Where(Op):
+    """`a` where the condition is true, `b` elsewhere; all three are broadcast."""
+
+    name = "where"
+    layout = Layout.CARRY
+    operands = (Operand("condition", domain="boolean"), Operand("a"), Operand("b"))
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        condition, a, b = inputs
+        if condition.dtype != "bool":
+            raise ShapeError(f"expects a condition of booleans, found {condition}", 0)
+        try:
+            dtype = same_dtype(a, b)
+        except ShapeError as error:
+            raise ShapeError(error.message, 1, 2, help=error.help) from None
+        both = TensorType(dtype, broadcast(a, b))
+        return (TensorType(dtype, broadcast(condition, both)),)
+
+    def evaluate(self, condition: Array, a: Array, b: Array) -> Array:
+        return np.where(condition, a, b)
+
+    def gradient(
+        self,
+        to: Site,
+        operands: tuple[Term, ...],
+        results: tuple[Term, ...],
+        gradients: tuple[Term | None, ...],
+    ) -> tuple[Term | None, ...]:
+        (condition, a, b), (flow,) = operands, gradients
+        if flow is None or not a.type.is_float:
+            return None, None, None
+        return (
+            None,
+            unbroadcast(to, to.where(condition, flow, 0), a.type),
+            unbroadcast(to, to.where(condition, 0, flow), b.type),
+        )
+
+    def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        return product(outputs[0].shape)
+
+    @classmethod
+    def examples(cls) -> Iterator[Example]:
+        x, c = TensorType("f32", (N, 5)), TensorType("bool", (N, 5))
+        yield Example(cls(), (c, x, x))
+        y = TensorType("f32", (2, 3, 5, 4))
+        yield Example(cls(), (TensorType("bool", (3, 1, 1)), y, y.with_shape((4,))))

@@ -1,0 +1,97 @@
+"""A model, evaluated by its definition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nnspec.catalogue.ops.site import Term
+from nnspec.core.dtypes import DTYPES
+from nnspec.graph.evaluate.arrays import Array, ArraySite
+from nnspec.graph.evaluate.sizes import bind_sizes, with_sizes
+from nnspec.graph.graph import Call, Graph, Node, Step, Value, Weight
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What came out.
+
+    outputs: in the order of the model. kept: new values of weights that training changes by itself, by path.
+    values: every value on the way, for who looks for the first that differs.
+    """
+
+    outputs: tuple[Array, ...]
+    kept: dict[str, Array]
+    values: Mapping[Value, Array]
+
+
+@dataclass
+class Interpreter:
+    """Steps of a graph at a site with arrays.
+
+    terms: what each value stands for. sizes: numbers for the names of sizes.
+    floats: the element type in place of f32, where one was asked for.
+    """
+
+    site: ArraySite
+    floats: str | None = None
+    terms: dict[Value, Term] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+
+    def bind(self, values: Sequence[Value], arrays: Sequence[Array]) -> None:
+        """Inputs, with the sizes that they tell."""
+        bind_sizes([v.type for v in values], [a.shape for a in arrays], self.sizes)
+        for value, array in zip(values, arrays, strict=True):
+            self.terms[value] = self.site.term(self.precise(array, value.type.dtype))
+
+    def precise(self, array: Array, dtype: str) -> Array:
+        """The array in the element type that stands for `dtype` here."""
+        wanted = self.floats if self.floats and dtype == "f32" else dtype
+        return np.asarray(array).astype(DTYPES[wanted].numpy, copy=False)
+
+    def step(self, step: Step) -> None:
+        """One step: its results are terms from here on."""
+        operands = [self.terms[v] for v in step.inputs]
+        if isinstance(step, Call):
+            self.terms |= zip(step.body.inputs, operands, strict=True)
+            for inner in step.body.steps:
+                self.step(inner)
+            results = tuple(self.terms[v] for v in step.body.outputs)
+        else:
+            results = self.node(step, operands)
+        self.terms |= zip(step.outputs, results, strict=True)
+
+    def node(self, node: Node, operands: Sequence[Term]) -> tuple[Term, ...]:
+        op = with_sizes(node.op, self.sizes, self.floats)
+        weights = {w.role: self.terms[w] for w in node.weights}
+        return self.site.apply(op, *operands, weights=weights)
+
+
+def evaluate_model(
+    model: Graph,
+    inputs: Sequence[Array],
+    weights: Mapping[str, Array],
+    *,
+    training: bool = False,
+    precision: str | None = None,
+    generator: np.random.Generator | None = None,
+) -> Evaluation:
+    """Run a model in the language's order of axes.
+
+    weights: canonical, by path. training: in training mode. precision: "f64" computes all that is f32 in f64.
+    """
+    from nnspec.graph.graph import weights as weights_of
+
+    site = ArraySite(training=training, generator=generator)
+    interpreter = Interpreter(site, precision)
+    interpreter.bind(model.inputs, inputs)
+    for weight in weights_of(model):
+        interpreter.bind([weight], [weights[weight.path]])
+    for step in model.steps:
+        interpreter.step(step)
+    values = {v: t.held for v, t in interpreter.terms.items()}
+    paths = {t: v.path for v, t in interpreter.terms.items() if isinstance(v, Weight)}
+    kept = {paths[t]: new.held for t, new in site.kept.items()}
+    return Evaluation(tuple(values[v] for v in model.outputs), kept, values)

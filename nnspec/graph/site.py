@@ -1,0 +1,95 @@
+"""A site whose terms are values of a graph: applying an op adds a node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from nnspec.catalogue.ops.base import Op
+from nnspec.catalogue.ops.site import Site, Term, results
+from nnspec.graph.graph import Call, Node, Step, Value, Weight
+from nnspec.report.source import Span
+
+
+class GraphSite(Site):
+    """Collects `steps`.
+
+    whole: whether a composite op stays one node; by default each is expanded down to primitives.
+    origin: the node in whose place the steps stand: they get its span, its doc, and, where they apply it
+        `again`, its layer and weights.
+    """
+
+    def __init__(
+        self,
+        *,
+        whole: Callable[[Op], bool] = lambda op: False,
+        origin: Node | None = None,
+        training: bool = False,
+    ) -> None:
+        super().__init__(training=training)
+        self.whole, self.origin = whole, origin
+        self.steps: list[Step] = []
+        self._terms: dict[Value, Term] = {}
+
+    @property
+    def span(self) -> Span | None:
+        return self.origin.span if self.origin else None
+
+    def term(self, value: Value) -> Term:
+        """A value as a term; always the same one."""
+        if value not in self._terms:
+            self._terms[value] = Term(self, value.type, value)
+        return self._terms[value]
+
+    def value(self, term: Term) -> Value:
+        """The value that a term of this site is."""
+        value: Value = term.held
+        return value
+
+    def primitive(self, op: Op, operands: tuple[Term, ...]) -> tuple[Term, ...]:
+        return self._node(op, operands)
+
+    def composite(
+        self, op: Op, operands: tuple[Term, ...], weights: Mapping[str, Term]
+    ) -> tuple[Term, ...]:
+        if self.whole(op) and not weights:
+            return self._node(op, operands)
+        return super().composite(op, operands, weights)
+
+    def again(self, op: Op, *operands: Term) -> tuple[Term, ...]:
+        """The layer in whose place the steps stand, with other arguments and operands, but its weights."""
+        assert self.origin is not None
+        return self._node(op, operands, self.origin.layer, self.origin.weights)
+
+    def _node(
+        self,
+        op: Op,
+        operands: Sequence[Term],
+        layer: str | None = None,
+        weights: tuple[Weight, ...] = (),
+    ) -> tuple[Term, ...]:
+        outputs = tuple(Value(t, None, self.span) for t in op.infer(*(o.type for o in operands)))
+        inputs = tuple(map(self.value, operands))
+        doc = self.origin.doc if self.origin else None
+        self.steps.append(Node(op, inputs, outputs, layer, weights, self.span, doc))
+        return tuple(map(self.term, outputs))
+
+    def replay(self, step: Step) -> None:
+        """A step of another graph, over the same values, its composite ops expanded as this site does it."""
+        operands = [self.term(v) for v in step.inputs]
+        if isinstance(step, Call):
+            for inner, outer in zip(step.body.inputs, operands, strict=True):
+                self._terms[inner] = outer
+            for each in step.body.steps:
+                self.replay(each)
+            outputs = tuple(self.term(v) for v in step.body.outputs)
+        else:
+            weights = {w.role: self.term(w) for w in step.weights}
+            outputs = self.apply(step.op, *operands, weights=weights)
+        self._terms |= zip(step.outputs, outputs, strict=True)
+
+
+def expanded(node: Node, site: GraphSite) -> tuple[Value, ...]:
+    """The values that stand for a composite node's results, its expansion written at the site."""
+    weights = {w.role: site.term(w) for w in node.weights}
+    operands = tuple(site.term(v) for v in node.inputs)
+    return tuple(map(site.value, results(node.op.expand(site, *operands, **weights))))
