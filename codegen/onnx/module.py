@@ -12,6 +12,7 @@ from codegen.onnx.layers import LAYERS
 from codegen.onnx.losses import LOSSES
 from codegen.onnx.lowering import ELEMENT_TYPES, Lowering
 from codegen.python.dialect import UnsupportedOp
+from nnspec.core.text import printable_lines
 from nnspec.graph.graph import Call, Node, Value
 from nnspec.graph.passes.legalize import Legality
 from nnspec.graph.training import Minimize
@@ -123,7 +124,7 @@ def _finish(
         [_info(v.name or "input", v) for v in inputs],
         [_info(wanted, v) for wanted, v in outputs],
         list(to.initializers.values()),
-        doc_string=doc,
+        doc_string=printable_lines(doc) if doc else None,
         value_info=[
             _info(n, v) for n, v in to.made.items() if n in free and renamed.get(n) not in taken
         ],

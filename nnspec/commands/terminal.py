@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 from nnspec.commands.streams import tell
+from nnspec.core.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,7 +43,7 @@ def print_json(payload: Any) -> None:
 
 def say(message: str) -> None:
     """A line of progress or success, where it does not mix with results."""
-    tell(message)
+    tell(printable(message))
 
 
 def show_diagnostics(diagnostics: Sequence[Diagnostic]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnspec import __version__
+from nnspec.core.text import printable
 from nnspec.driver.requirements import installation, is_runnable, targets_named
 from nnspec.report.diagnostics import Diagnostic, SpecError, did_you_mean
 
@@ -83,7 +84,7 @@ def _without_weights(targets: Sequence[Target]) -> Diagnostic:
 
 
 def _provenance(spec: Spec, target: Target) -> str:
-    name = Path(spec.source.path).name
+    name = printable(Path(spec.source.path).name)
     return (
         f"Made by nnspec {__version__} from {name}; "
         f"regenerate with `nnspec build {name} --target {target.name}`."

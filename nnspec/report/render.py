@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
+from nnspec.core.text import printable
 from nnspec.report.diagnostics import Diagnostic, Label
 from nnspec.report.source import Span
 
@@ -25,7 +26,6 @@ _COLOURS = {
     "gutter": "1;34",
     "bold": "1",
 }
-TAB = "    "
 WIDEST = 160
 
 
@@ -126,14 +126,6 @@ class _Painter:
             f"{number} {bar} {shown}".rstrip(),
             f"{empty} {bar} {' ' * before}{marks}{message}",
         ]
-
-
-def printable(text: str) -> str:
-    """Text that can do nothing to a terminal: tabs as blanks, control characters escaped."""
-    return "".join(
-        TAB if c == "\t" else c if c.isprintable() else c.encode("unicode_escape").decode()
-        for c in text
-    )
 
 
 def _columns(text: str) -> int:

@@ -11,6 +11,9 @@ _PRAGMA = re.compile(
 )
 _INNER_PRAGMA = re.compile(r"#(?=[\s#]*" + _PRAGMA.pattern + ")", re.IGNORECASE)
 
+_QUOTES = re.compile(r'\\|"{3,}|\A"+|"+\Z')
+"""What would end a docstring, or change what it says."""
+
 
 def number(value: float) -> str:
     """`1e-5`, not Python's `1e-05`; infinities as calls."""
@@ -50,19 +53,26 @@ def _lines(text: str) -> list[str]:
 
 
 def docstring(text: str, indent: int) -> str:
-    """A docstring, indented but for its first line."""
-    lines = _lines(text.replace("\\", "\\\\").replace('"""', r"\"\"\""))
+    """A docstring, indented but for its first line.
+
+    Escaping comes last: what takes characters away (control characters, blanks at the ends, breaks
+    of long lines) could otherwise join what it has kept apart.
+    """
+    lines = _lines(text)
     if not lines:
         return '""""""'
     lines = [lines[0].strip(), *textwrap.dedent("\n".join(lines[1:])).split("\n")][: len(lines)]
-    if lines[-1].endswith('"'):
-        lines[-1] = lines[-1][:-1] + r"\"" if not lines[-1].endswith(r"\"") else lines[-1]
     pad = " " * indent
     lines = [part for line in lines for part in _wrapped(line, 88 - indent)]
+    lines = _QUOTES.sub(_quotes_escaped, "\n".join(lines)).split("\n")
     if len(lines) == 1 and len(lines[0]) + 6 + indent <= 88:
         return f'"""{lines[0]}"""'
     body = "\n".join([lines[0], *(pad + line if line else "" for line in lines[1:])])
     return f'"""{body}\n{pad}"""' if len(lines) > 1 else f'"""{body}"""'
+
+
+def _quotes_escaped(match: re.Match[str]) -> str:
+    return "".join("\\" + c for c in match[0])
 
 
 def _wrapped(line: str, width: int) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
+from nnspec.core.text import printable
 from nnspec.graph.graph import Graph
 from nnspec.views.drawing.flat import Group, Leaf, flatten
 
@@ -32,7 +32,7 @@ def to_dot(graph: Graph) -> str:
 def _items(group: Group, indent: str) -> Iterator[str]:
     for item in group.items:
         if isinstance(item, Leaf):
-            text = item.title + (f"\n{item.detail}" if item.detail else "")
+            text = "\n".join(filter(None, (item.title, item.detail)))
             yield f"{indent}{item.key} [label={_quote(text)}, {_SHAPES[item.kind]}];"
         else:
             yield f"{indent}subgraph cluster_{item.key} {{"
@@ -42,5 +42,6 @@ def _items(group: Group, indent: str) -> Iterator[str]:
 
 
 def _quote(text: str) -> str:
-    # JSON's escapes are dot's: \" \\ and \n, the text being ASCII otherwise.
-    return json.dumps(text)
+    """A label; dot reads escapes and HTML's entities in it."""
+    lines = (printable(line).replace("\\", "\\\\").replace('"', '\\"') for line in text.split("\n"))
+    return '"' + "\\n".join(lines).replace("&", "&amp;") + '"'

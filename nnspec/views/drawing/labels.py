@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nnspec.core.dims import Sym
+from nnspec.core.text import printable
 from nnspec.graph.graph import Call, Node, Value, Weight
 
 
@@ -51,7 +52,7 @@ def show(value: Any) -> str:
         case bool() | None:
             return str(value).lower()
         case str():
-            return f'"{value}"'
+            return f'"{printable(value)}"'
         case int() | float() | Sym():
             return str(value)
         case tuple() if (

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from nnspec.core.text import printable
 from nnspec.graph.graph import Graph
 from nnspec.views.drawing.flat import Group, Leaf, flatten
 
@@ -13,6 +15,7 @@ _BRACKETS = {
     "output": ("([", "])"),
     "weight": ("[(", ")]"),
 }
+_SPECIAL = re.compile(r'[#"<>&`]|%%+')
 
 
 def to_mermaid(graph: Graph) -> str:
@@ -30,13 +33,17 @@ def _items(group: Group, indent: str) -> Iterator[str]:
     for item in group.items:
         if isinstance(item, Leaf):
             left, right = _BRACKETS[item.kind]
-            text = item.title + (f"<br/>{item.detail}" if item.detail else "")
-            yield f"{indent}{item.key}{left}{_quote(text)}{right}"
+            yield f"{indent}{item.key}{left}{_quote(item.title, item.detail)}{right}"
         else:
             yield f"{indent}subgraph {item.key}[{_quote(item.title)}]"
             yield from _items(item, indent + "  ")
             yield f"{indent}end"
 
 
-def _quote(text: str) -> str:
-    return '"' + text.replace("#", "#35;").replace('"', "#quot;") + '"'
+def _quote(*lines: str) -> str:
+    return '"' + "<br/>".join(_SPECIAL.sub(_code, printable(line)) for line in lines if line) + '"'
+
+
+def _code(match: re.Match[str]) -> str:
+    """Characters as mermaid writes them where they would mean something to it, or to HTML."""
+    return "".join(f"#{ord(c)};" for c in match[0])

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
+from nnspec.core.text import printable
 from nnspec.graph.graph import Call, Graph, Node, Value, Weight
 from nnspec.views.drawing import labels
 from nnspec.views.drawing.layered import Item, Route, place
@@ -64,7 +65,7 @@ def to_svg(graph: Graph) -> str:
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="nn" width="{width:.0f}" '
         f'height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}">',
-        f"<title>{escape(graph.name)}</title>",
+        f"<title>{_plain(graph.name)}</title>",
         f"<style>{_STYLE}</style>",
         _ARROW,
         '<rect width="100%" height="100%" fill="#ffffff"/>',
@@ -142,6 +143,11 @@ class _Layout:
             item.rank = max(depth.values())
 
 
+def _plain(text: str) -> str:
+    """Text of the spec between tags: no markup, and no character that XML has not."""
+    return escape(printable(text))
+
+
 def _text(kind: str, lines: tuple[str, ...]) -> Item:
     width = max(len(line) for line in lines) * CHAR + 2 * PAD
     return Item(width, len(lines) * LINE + PAD, _Box(kind, lines))
@@ -178,8 +184,8 @@ def _shapes(scope: _Scope, left: float, top: float) -> Iterator[str]:
             x, _ = _end(first, value, left, top, leaving=True)
             y = top + first.y + first.height
             spot = f'x="{x + 5:.1f}" y="{y + 14:.1f}"'
-            yield f'<text class="shape halo" {spot}>{value.type}</text>'
-            yield f'<text class="shape" {spot}>{value.type}</text>'
+            yield f'<text class="shape halo" {spot}>{_plain(str(value.type))}</text>'
+            yield f'<text class="shape" {spot}>{_plain(str(value.type))}</text>'
 
 
 def _seen_inside(scope: _Scope) -> set[object]:
@@ -195,13 +201,13 @@ def _draw_box(item: Item, box: _Box, left: float, top: float) -> Iterator[str]:
         f'height="{item.height:.1f}" rx="6"/>'
     )
     if box.scope is not None:
-        yield f'<text class="name" x="{x + 8:.1f}" y="{y + 14:.1f}">{escape(box.lines[0])}</text>'
+        yield f'<text class="name" x="{x + 8:.1f}" y="{y + 14:.1f}">{_plain(box.lines[0])}</text>'
         yield from _draw(box.scope, left + item.x - box.scope.width / 2, y + TITLE)
         return
     for i, line in enumerate(box.lines):
         style = ' class="title"' if i == 0 else ""
         baseline = y + PAD / 2 + LINE * (i + 0.75)
-        yield f'<text{style} x="{left + item.x:.1f}" y="{baseline:.1f}">{escape(line)}</text>'
+        yield f'<text{style} x="{left + item.x:.1f}" y="{baseline:.1f}">{_plain(line)}</text>'
 
 
 def _edge(route: Route, left: float, top: float) -> str:
