@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnspec.commands.sources import read_source
 from nnspec.compiler import compile_source
+from nnspec.graph.exported import exported
 from nnspec.graph.graph import Graph, Program
 from nnspec.graph.graph import weights as weights_of
 from nnspec.graph.training import Training
@@ -98,7 +99,7 @@ class Spec:
         if name is None and len(spec.models) == 1:
             return spec.models[0]
         known = {o.name: Model(o.model, spec) for o in owners(spec.program)}
-        known |= {m.name: m for m in spec.models}
+        known |= {n: Model(g, spec) for n, g in exported(spec.program).items()}
         if name in known:
             return known[name]
         raise SpecError(_which("model", name, list(known), spec.source.path))

@@ -64,6 +64,7 @@ def emit(
     if style == "symbol":
         return _symbols(program, lowered, stem, provenance)
     trainings = program.trainings
+    programs.refuse("Gluon", trainings)
     functions = [
         function + programs.suffix(t, trainings)
         for t in trainings

@@ -26,6 +26,7 @@ Options = NoOptions
 
 def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     """`<stem>_keras.py`, with a class for each model and what trains it for each training program."""
+    programs.refuse("Keras", program.trainings)
     dialect = dataclasses.replace(module.dialect(stem), standing_in=Functions())
     legal = {model: legalize(model, dialect.legality) for model in program.models}
     trainings = [legal_training(t, dialect.legality) for t in program.trainings]

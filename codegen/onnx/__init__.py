@@ -10,6 +10,7 @@ from nnspec.core.declare import Declaration, declaration
 from nnspec.core.fields import arg
 from nnspec.core.kinds import choice, whole
 from nnspec.elaborate.names import snake_case
+from nnspec.graph.exported import exported
 from nnspec.graph.graph import Graph, Program
 from nnspec.graph.graph import weights as weights_of
 from nnspec.report.diagnostics import Diagnostic, SpecError
@@ -56,8 +57,8 @@ def emit(
 
     files: dict[str, str | bytes] = {}
     models: dict[Graph, EmittedModel] = {}
-    found = all_models(program)
-    for model in found:
+    found = exported(program)
+    for called, model in found.items():
         lowered = lower(legalize(model, LEGALITY), boundary=layout.upper())
         arrays = (weights or {}).get(model) or initialize(weights_of(model), 0)
         layouts = {
@@ -76,7 +77,7 @@ def emit(
                     "E0709", f"`{model.name}` is larger than the 2 GiB that one ONNX file holds"
                 )
             )
-        file = f"{stem}.onnx" if len(found) == 1 else f"{stem}_{snake_case(model.name)}.onnx"
+        file = f"{stem}.onnx" if len(found) == 1 else f"{stem}_{file_part(called)}.onnx"
         files[file] = proto.SerializeToString(deterministic=True)
         models[model] = EmittedModel(
             model.name, entries, lowered.input_layouts, lowered.output_layouts
@@ -84,7 +85,6 @@ def emit(
     return Emitted(files, models)
 
 
-def all_models(program: Program) -> list[Graph]:
-    """The file's models, and those that its training programs import."""
-    networks = (n.model for t in program.trainings for n in t.networks)
-    return list(dict.fromkeys([*program.models, *networks]))
+def file_part(name: str) -> str:
+    """What a model is called in a file's name: `small`, `distilled_net`."""
+    return "_".join(map(snake_case, name.split(".")))

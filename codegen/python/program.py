@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from codegen.python.dialect import Dialect
+from codegen.python.dialect import Dialect, Unsupported
 from codegen.python.names import distinct, identifier
 from codegen.python.source import (
     Assign,
@@ -85,6 +85,28 @@ def reports(training: Training) -> tuple[Report, ...]:
     for metric in training.metrics:
         found.append(Report(distinct(metric.name, [r.name for r in found]), metric.value))
     return tuple(found)
+
+
+LATER = "nnspec does not write it yet"
+
+
+def refuse(target: str, trainings: Sequence[Training]) -> None:
+    """Raise `Unsupported` for what the language says of an update and these targets do not write yet."""
+    for training in trainings:
+        if training.frozen:
+            raise Unsupported("`frozen`", training.span, target, LATER)
+        updates = minimizes(training)
+        for step in updates:
+            update = step.update
+            what = None
+            if update.every > 1:
+                what = "`every`"
+            elif sum(other.update is update for other in updates) > 1:
+                what = "an optimizer that several updates share"
+            elif update.declared is None:
+                what = "an optimizer of one's own, or one with a schedule"
+            if what is not None:
+                raise Unsupported(what, step.span, target, LATER)
 
 
 def minimizes(training: Training) -> tuple[Minimize, ...]:

@@ -29,6 +29,7 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     dialect = replace(DIALECT, standing_in=Functions())
     lowered = lowered_program(program, dialect.legality)
     trainings = program.trainings
+    programs.refuse("PyTorch", trainings)
     functions = [
         function + programs.suffix(t, trainings)
         for t in trainings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nnspec.core.declare import Catalogue, Declaration, declaration
 from nnspec.core.fields import arg
-from nnspec.core.kinds import boolean, real
+from nnspec.core.kinds import boolean, real, whole
 
 
 @declaration
@@ -13,6 +13,14 @@ class Optimizer(Declaration):
 
 
 OPTIMIZERS: Catalogue[Optimizer] = Catalogue()
+
+
+@declaration
+class Making(Declaration):
+    """What a program decides of an update, whatever the optimizer: given with its parameters."""
+
+    name = "using"
+    every: int = arg("the update is made on each so-many-th step", whole(1), default=1)
 
 
 @OPTIMIZERS.add

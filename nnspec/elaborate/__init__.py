@@ -12,7 +12,8 @@ from nnspec.elaborate.modules import Loader, Module
 from nnspec.elaborate.resolve import resolve
 from nnspec.elaborate.session import Session
 from nnspec.elaborate.training import training
-from nnspec.graph.graph import Program
+from nnspec.graph.graph import Graph, Program
+from nnspec.graph.training import Training
 from nnspec.report.diagnostics import Diagnostic, Reporter, did_you_mean
 from nnspec.report.source import Source
 from nnspec.syntax import tree
@@ -37,32 +38,45 @@ def elaborate(
     module = loader.load(source, path)
     if any(d.code.startswith("E01") for d in reporter.errors):
         return Program((), (), source.path)  # what is left of the text would only seem wrong
-    session = Session(reporter, call_block)
-    given = dict(parameters or {})
-    _check_parameters(module, given, reporter)
+    session = Session(reporter, call_block, given=dict(parameters or {}))
+    _check_parameters(module, session.given, reporter)
+    trainings = [training(session, module, t) for t in module.trainings]
     models = [
-        model_graph(session, module, declaration, _for(declaration, given))
+        graph
         for declaration in module.declared.values()
-        if isinstance(declaration, tree.Block)
-        and declaration.is_model
-        and all(p.default is not None or p.name.text in given for p in declaration.parameters)
+        if isinstance(declaration, tree.Block) and declaration.is_model
+        for graph in _models(session, module, declaration, trainings)
     ]
-    trainings = [training(session, module, t, _for(t, given)) for t in module.trainings]
     resolve(session, module)
     for name in (*(d.name for d in module.declared.values() if isinstance(d, tree.Block)),):
         if found := naming(name, True):
             reporter.report(found)
     return Program(
-        tuple(m for m in models if m is not None),
+        tuple(models),
         tuple(t for t in trainings if t is not None),
         source.path,
         module.file.doc,
     )
 
 
-def _for(declaration: tree.Block | tree.Train, given: Mapping[str, Any]) -> dict[str, Any]:
-    names = {p.name.text for p in declaration.parameters}
-    return {name: value for name, value in given.items() if name in names}
+def _models(
+    session: Session,
+    module: Module,
+    declaration: tree.Block,
+    trainings: Sequence[Training | None],
+) -> list[Graph]:
+    """What is made of a model: what the programs train of it; where they do not, or parameters were
+    asked for, the model as it stands."""
+    at = declaration.name.span
+    networks = [n.model for t in trainings if t is not None for n in t.networks]
+    trained = list(dict.fromkeys(g for g in networks if g.span == at))
+    given = session.parameters(declaration)
+    if trained and not given:
+        return trained
+    if all(p.default is not None or p.name.text in given for p in declaration.parameters):
+        alone = model_graph(session, module, declaration, given)
+        return list(dict.fromkeys([*([alone] if alone is not None else []), *trained]))
+    return trained
 
 
 def _check_parameters(module: Module, given: Mapping[str, Any], reporter: Reporter) -> None:

@@ -14,8 +14,8 @@ from nnspec.elaborate.lints import lint
 from nnspec.elaborate.modules import Module
 from nnspec.elaborate.names import snake_case
 from nnspec.elaborate.scope import Scope
-from nnspec.elaborate.session import Body, Session
-from nnspec.elaborate.values import POISON, BlockLayer, Layer, Poison, Poisoned
+from nnspec.elaborate.session import Body, Session, Supply
+from nnspec.elaborate.values import POISON, BlockLayer, BlockReference, Layer, Poison, Poisoned
 from nnspec.graph.graph import Graph, Value
 from nnspec.report.diagnostics import Label, SpecError, did_you_mean
 from nnspec.report.source import Span
@@ -47,6 +47,21 @@ def model_graph(
         )
     session.models[key] = graph
     return graph
+
+
+def instance(
+    session: Session,
+    block: BlockReference,
+    builder: Builder,
+    given: Mapping[str, Any],
+    supply: Supply,
+) -> Body:
+    """A block whose inputs somebody supplies by name: an optimizer, a schedule."""
+    body = _body(session, block.module, block.declaration, builder, dict(given), None, supply)
+    statements.run(body, block.declaration.body)
+    lint(body, block.declaration.body)
+    _outputs_missing(body, block.declaration)
+    return body
 
 
 def call_block(
@@ -117,10 +132,12 @@ def _body(
     builder: Builder,
     given: dict[str, Any],
     tensors: tuple[Value, ...] | None,
+    supply: Supply | None = None,
 ) -> Body:
     scope = Scope(later=later_names(declaration.body))
     kind = "model" if declaration.is_model else "block"
-    body = Body(session, module, builder, scope, kind, declaration.name.text, tensors)
+    name = declaration.name.text
+    body = Body(session, module, builder, scope, kind, name, tensors, supply=supply)
     bind_parameters(body, declaration.name.text, declaration.parameters, given)
     return body
 
@@ -172,7 +189,7 @@ def _parameter(body: Body, owner: str, parameter: tree.Parameter, given: dict[st
         )
     if name in given:
         value = given[name]
-        if isinstance(value, Value) and not isinstance(value, Poison):
+        if body.supply is None and isinstance(value, Value) and not isinstance(value, Poison):
             return _capture(body.builder, value, name)
         if isinstance(value, Layer) and value.owner is None:
             layers.bind(body.builder, value, name)

@@ -10,6 +10,7 @@ from nnspec.catalogue.ops import OPS
 from nnspec.catalogue.optimizers import OPTIMIZERS
 from nnspec.core.dtypes import DTYPES
 from nnspec.elaborate.builtins import BUILTINS
+from nnspec.elaborate.library import shipped_names
 from nnspec.elaborate.values import Reference
 
 
@@ -17,6 +18,7 @@ from nnspec.elaborate.values import Reference
 def catalogue() -> dict[str, Reference | str]:
     """Name to what it stands for; a dtype stands for its name."""
     found: dict[str, Reference | str] = {name: name for name in DTYPES}
+    found |= {name: Reference("library", name, None) for name in shipped_names()}
     for kind, table in (
         ("initializer", INITIALIZERS),
         ("optimizer", OPTIMIZERS),

@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from nnspec.catalogue.ops import OPS
-from nnspec.elaborate import arguments, layers, operators
+from nnspec.elaborate import arguments, layers, operators, optimizers
 from nnspec.elaborate.catalogue import catalogue
 from nnspec.elaborate.errors import error
+from nnspec.elaborate.library import shipped
 from nnspec.elaborate.modules import Module, reference
 from nnspec.elaborate.session import Body
 from nnspec.elaborate.values import (
@@ -89,7 +90,9 @@ def lookup(body: Body, name: str, span: Span) -> Any:
     if found is not None:
         return _clean(found)
     if name in catalogue():
-        return catalogue()[name]
+        found = catalogue()[name]
+        library = isinstance(found, Reference) and found.kind == "library"
+        return shipped(name) if library else found
     known = [*body.scope.names(), *body.sizes, *body.module.names(), *catalogue()]
     raise error(
         "E0201", f"there is no `{name}`", span, "unknown name", helps=did_you_mean(name, known)
@@ -334,6 +337,12 @@ def _call(body: Body, expr: tree.Call) -> Any:
             if op.operands and not any(_holds_tensor(v) for v in values):
                 return FunctionLayer(span, op, tuple(positional), named)
             return layers.function(body, op, positional, named, span)
+        case Reference(kind="optimizer", target=target):
+            return optimizers.shipped_optimizer(target, positional, named, span)
+        case BlockReference() if body.kind == "train" and optimizers.is_optimizer(callee):
+            return optimizers.own_optimizer(callee, positional, named, span)
+        case BlockReference() if body.kind == "train" and optimizers.is_schedule(callee):
+            return optimizers.own_schedule(callee, positional, named, span)
         case Reference(kind="data", target=data):
             return arguments.construct(data, positional, named, span).source()
         case Reference(target=target):

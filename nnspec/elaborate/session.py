@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nnspec.core.dims import Dim
 from nnspec.elaborate.builder import Builder
@@ -17,12 +17,14 @@ from nnspec.report.source import Span
 if TYPE_CHECKING:
     from nnspec.elaborate.modules import Module
     from nnspec.elaborate.values import BlockLayer
+    from nnspec.syntax import tree
 
 
 @dataclass
 class Session:
     """One run of the elaborator.
 
+    given: parameters from the command line, in place of the defaults of models and programs.
     chain: the block calls that we are in, outermost first. call_block and network_graph are set by
     `blocks.py`, which stands above the expressions that need them.
     """
@@ -33,6 +35,12 @@ class Session:
     chain: list[tuple[str, Span]] = field(default_factory=list)
     seen: set[tuple[str, Span | None]] = field(default_factory=set)
     models: dict[Any, Graph | None] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+    def parameters(self, declaration: tree.Block | tree.Train) -> dict[str, Any]:
+        """What the command line gives to a model or program."""
+        names = {p.name.text for p in declaration.parameters}
+        return {name: value for name, value in self.given.items() if name in names}
 
     def report(self, failure: SpecError) -> None:
         """Report each fault once, however often its block is applied."""
@@ -57,6 +65,14 @@ class Session:
             )
 
 
+class Supply(Protocol):
+    """Who gives a block its inputs by name: it is an optimizer or a schedule, worked out by itself."""
+
+    def take(self, body: Body, written: tree.TypedName) -> Value: ...
+
+    def scalar(self, body: Body, number: float, item: tree.NamedExpr) -> Value: ...
+
+
 @dataclass
 class Body:
     """One body being worked out: of a model, a block, or a training program."""
@@ -73,6 +89,7 @@ class Body:
     sizes: dict[str, Dim] = field(default_factory=dict)
     failed: bool = False
     extra: Any = None
+    supply: Supply | None = None
 
     def fail(self, failure: SpecError) -> None:
         self.failed = True

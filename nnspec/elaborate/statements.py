@@ -26,6 +26,7 @@ from nnspec.elaborate.values import (
     Reference,
     clone,
     describe,
+    is_number,
 )
 from nnspec.graph.graph import Value, Weight
 from nnspec.report.diagnostics import Label, SpecError, did_you_mean
@@ -228,7 +229,7 @@ def _input(body: Body, written: tree.TypedName) -> None:
             written.span,
             helps=("write `batch` in place of `input`",),
         )
-    if written.initial is not None:
+    if written.initial is not None and body.supply is None:
         raise error(
             "E0313",
             f"`{name}` is a state, and a {body.kind} keeps none",
@@ -244,7 +245,9 @@ def _input(body: Body, written: tree.TypedName) -> None:
             "declared again here",
             (Label(body.scope.bindings[name].span, "first here"),),
         )
-    if body.given is None:
+    if body.supply is not None:
+        value = body.supply.take(body, written)
+    elif body.given is None:
         if written.type is None:
             raise error(
                 "E0402",
@@ -299,6 +302,8 @@ def _output(body: Body, item: tree.NamedExpr) -> None:
     value = evaluate(body, item.value)
     values = value if isinstance(value, tuple) and item.name is None else (value,)
     for one in values:
+        if body.supply is not None and is_number(one):
+            one = body.supply.scalar(body, one, item)
         if not isinstance(one, Value):
             raise error("E0308", "an output is a tensor", item.value.span, f"found {describe(one)}")
         name = _output_name(body, item, one)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from nnspec.catalogue.data.catalogue import DataSource
-from nnspec.catalogue.optimizers import Optimizer
 from nnspec.catalogue.settings import Settings
 from nnspec.core.fields import Field
-from nnspec.elaborate import arguments, statements
+from nnspec.core.types import TensorType
+from nnspec.elaborate import arguments, optimizers, statements
 from nnspec.elaborate.blocks import bind_parameters, later_names, model_graph
 from nnspec.elaborate.builder import Builder
 from nnspec.elaborate.errors import error
 from nnspec.elaborate.expressions import evaluate
 from nnspec.elaborate.lints import lint
 from nnspec.elaborate.modules import Module
+from nnspec.elaborate.rules import update
 from nnspec.elaborate.scope import Scope
 from nnspec.elaborate.session import Body, Session
 from nnspec.elaborate.statements import tensor_type
@@ -24,23 +26,27 @@ from nnspec.elaborate.values import (
     BlockLayer,
     BlockReference,
     Layer,
+    OptimizerValue,
+    Part,
     Poisoned,
     Reference,
     describe,
 )
-from nnspec.graph.graph import Call, Node, Value, weights
+from nnspec.graph.graph import Call, Graph, Node, Value, graphs, weights
 from nnspec.graph.training import (
     Metric,
     Minimize,
     Network,
     Training,
 )
+from nnspec.graph.updates import Update
 from nnspec.report.diagnostics import Label, did_you_mean
 from nnspec.report.source import Span
 from nnspec.syntax import tree
 
 SETTINGS: dict[str, Field] = {field.name: field for field in Settings.arguments()}
 
+FROZEN = "frozen"
 LATER = {
     "accumulate": "gradient accumulation",
     "early_stop": "early stopping",
@@ -58,10 +64,16 @@ class Program:
     batch: list[Value] = field(default_factory=list)
     metrics: list[Metric] = field(default_factory=list)
     settings: dict[str, tuple[Any, Span]] = field(default_factory=dict)
+    assigned: set[str] = field(default_factory=set)
+    frozen: tuple[tuple[tuple[str, ...], ...], Span] | None = None
+    inline: dict[tuple[int, str], OptimizerValue] = field(default_factory=dict)
+    updates: dict[OptimizerValue, Update] = field(default_factory=dict)
 
     def bound(self, body: Body, target: tree.Identifier, value: Any) -> Any:
         """An assignment: of an instance, which becomes a network, of a setting, or of a value."""
         name = target.text
+        self.assigned.add(name)
+        value = optimizers.optimizer(value, target.span)
         if isinstance(value, BlockReference):
             value = BlockLayer(target.span, value, {})
         if isinstance(value, BlockLayer) and value.owner is None:
@@ -74,7 +86,9 @@ class Program:
                 f"`{name}` would be {describe(value)}",
                 helps=("put the layer into the model and bind an instance of that",),
             )
-        if name in SETTINGS and not isinstance(value, Value):
+        if name == FROZEN:
+            self._freeze(body, value, target)
+        elif name in SETTINGS and not isinstance(value, Value):
             self._setting(body, name, value, target.span)
         elif name in LATER and not isinstance(value, Value):
             raise error("E0504", f"`{name}` is not available yet", target.span, LATER[name])
@@ -101,7 +115,8 @@ class Program:
             )
         body.session.chain.append((layer.block.name, layer.span))
         try:
-            graph = model_graph(body.session, layer.block.module, declaration, layer.arguments)
+            given = body.session.parameters(declaration) | layer.arguments
+            graph = model_graph(body.session, layer.block.module, declaration, given)
         finally:
             body.session.chain.pop()
         if graph is None:
@@ -134,6 +149,47 @@ class Program:
             ) from None
         self.settings[name] = value, span
         body.scope.read.add(name)
+
+    def _freeze(self, body: Body, value: Any, target: tree.Identifier) -> None:
+        """`frozen = [net.backbone]`"""
+        parts = list(value) if isinstance(value, (list, tuple)) else [value]
+        if self.frozen is not None:
+            raise error(
+                "E0203",
+                f"`{FROZEN}` is set twice",
+                target.span,
+                "again here",
+                (Label(self.frozen[1], "first here"),),
+            )
+        paths: list[tuple[str, ...]] = []
+        for part in parts:
+            if not isinstance(part, (Network, Part)):
+                raise error(
+                    "E0502",
+                    f"`{FROZEN}` expects a list of networks and their parts",
+                    target.span,
+                    f"found {describe(part)}",
+                    helps=("write, for example, `frozen = [net.backbone]`",),
+                )
+            path = (part.name,) if isinstance(part, Network) else tuple(part.path.split("."))
+            self._check_part(path, target.span)
+            paths.append(path)
+        self.frozen = tuple(paths), target.span
+        body.scope.read.add(FROZEN)
+
+    def _check_part(self, path: tuple[str, ...], span: Span) -> None:
+        network, prefix = path[0], ".".join(path[1:])
+        known = set(_parts(self.networks[network].model))
+        if prefix and prefix not in known:
+            beginnings = {k.split(".")[0] for k in known}
+            raise error(
+                "E0503",
+                f"`{network}` has no part `{prefix}`",
+                span,
+                "unknown",
+                helps=did_you_mean(path[1], beginnings)
+                or (f"its parts are {', '.join(f'`{b}`' for b in sorted(beginnings))}",),
+            )
 
     def execute(self, body: Body, statement: tree.Statement) -> None:
         """`batch`, `minimize`, `metric`."""
@@ -191,17 +247,7 @@ class Program:
                 f"found {loss.type}",
                 helps=("take the `mean` of it",),
             )
-        optimizer = evaluate(body, statement.optimizer)
-        if isinstance(optimizer, Reference) and optimizer.kind == "optimizer":
-            optimizer = optimizer.target()
-        if not isinstance(optimizer, Optimizer):
-            raise error(
-                "E0301",
-                "`using` takes an optimizer",
-                statement.optimizer.span,
-                f"found {describe(optimizer)}",
-                helps=("write, for example, `Adam(lr = 1e-3)`",),
-            )
+        optimizer = self._optimizer(body, statement.optimizer)
         over = tuple(self._target(body, t) for t in statement.over) or self._reached(body, loss)
         if not over:
             raise error(
@@ -210,7 +256,34 @@ class Program:
                 statement.loss.span,
                 "nothing to update",
             )
-        return Minimize(loss, over, optimizer, statement.span, body.builder.take_doc())
+        update = self._update(body, optimizer, over)
+        return Minimize(loss, over, update, statement.span, body.builder.take_doc())
+
+    def _optimizer(self, body: Body, expr: tree.Expr) -> OptimizerValue:
+        value = optimizers.optimizer(evaluate(body, expr), expr.span)
+        if not isinstance(value, OptimizerValue):
+            raise error(
+                "E0301",
+                "`using` takes an optimizer",
+                expr.span,
+                f"found {describe(value)}",
+                helps=("write, for example, `Adam(lr = 1e-3)`",),
+            )
+        if isinstance(expr, tree.Name):
+            return value
+        # A loop that comes here again, with the same numbers, means the same optimizer.
+        return self.inline.setdefault((id(expr), value.key()), value)
+
+    def _update(
+        self, body: Body, optimizer: OptimizerValue, over: tuple[tuple[str, ...], ...]
+    ) -> Update:
+        if optimizer not in self.updates:
+            network = self.networks[over[0][0]].model
+            sample = next(
+                (w.type for w in weights(network) if w.trainable), TensorType("f32", (1,))
+            )
+            self.updates[optimizer] = update(body.session, optimizer, sample)
+        return self.updates[optimizer]
 
     def _target(self, body: Body, path: tuple[tree.Identifier, ...]) -> tuple[str, ...]:
         first, *rest = path
@@ -223,18 +296,7 @@ class Program:
                 helps=did_you_mean(first.text, self.networks)
                 or (f"networks are {', '.join(f'`{n}`' for n in self.networks)}",),
             )
-        if rest:
-            prefix = ".".join(p.text for p in rest)
-            known = [w.path for w in weights(self.networks[first.text].model)]
-            if not any(k == prefix or k.startswith(prefix + ".") for k in known):
-                parts = {k.split(".")[0] for k in known}
-                raise error(
-                    "E0503",
-                    f"`{first.text}` has no part `{prefix}`",
-                    rest[0].span,
-                    "unknown",
-                    helps=did_you_mean(rest[0].text, parts),
-                )
+        self._check_part(tuple(p.text for p in path), rest[0].span if rest else first.span)
         return tuple(p.text for p in path)
 
     def _reached(self, body: Body, loss: Value) -> tuple[tuple[str, ...], ...]:
@@ -274,6 +336,17 @@ class Program:
         self.metrics.append(Metric(name, value, item.span))
 
 
+def _parts(model: Graph) -> Iterator[str]:
+    """Paths of everything in a model that has a name: weights, layers, what holds them."""
+    for weight in weights(model):
+        yield from accumulate(weight.path.split("."), "{}.{}".format)
+    for graph in graphs(model):
+        for step in graph.steps:
+            if step.layer is not None:
+                path = f"{graph.path}.{step.layer}" if graph.path else step.layer
+                yield from accumulate(path.split("."), "{}.{}".format)
+
+
 def _function_name(expr: tree.Expr) -> str:
     match expr:
         case tree.Call(function=tree.Name(text=text)) | tree.Name(text=text):
@@ -284,15 +357,14 @@ def _function_name(expr: tree.Expr) -> str:
             return "metric"
 
 
-def training(
-    session: Session, module: Module, declaration: tree.Train, given: Mapping[str, Any]
-) -> Training | None:
+def training(session: Session, module: Module, declaration: tree.Train) -> Training | None:
     """A training program; None where it failed (which is reported)."""
     builder = Builder("", session.budget, {})
     program = Program()
     scope = Scope(later=later_names(declaration.body))
     body = Body(session, module, builder, scope, "train", declaration.name.text, extra=program)
-    bind_parameters(body, declaration.name.text, declaration.parameters, dict(given))
+    given = session.parameters(declaration)
+    bind_parameters(body, declaration.name.text, declaration.parameters, given)
     statements.run(body, declaration.body)
     _check(body, program, declaration)
     if body.failed:
@@ -311,21 +383,28 @@ def training(
         {p.name.text: scope.bindings[p.name.text].value for p in declaration.parameters},
         declaration.name.span,
         declaration.doc,
+        program.frozen[0] if program.frozen else (),
     )
 
 
 def _check(body: Body, program: Program, declaration: tree.Train) -> None:
-    settings = {*SETTINGS, *LATER}
+    settings = [*SETTINGS, FROZEN]
     for name, binding in body.scope.bindings.items():
-        if name in body.scope.read or name in settings or binding.is_parameter:
+        if name in body.scope.read or name not in program.assigned or name.startswith("_"):
             continue
-        close = did_you_mean(name, settings)
-        if close and isinstance(binding.value, (int, float, str, bool, DataSource, type(None))):
+        if isinstance(binding.value, (int, float, str, list, tuple, DataSource, type(None))):
             body.fail(
                 error(
-                    "E0501", f"there is no setting `{name}`", binding.span, "unknown", helps=close
+                    "E0501",
+                    f"there is no setting `{name}`",
+                    binding.span,
+                    "nothing reads it",
+                    helps=did_you_mean(name, [*settings, *LATER])
+                    or (f"settings are {', '.join(f'`{s}`' for s in settings)}",),
                 )
             )
+    for step in body.builder.steps:
+        _check_step(body, program, step, declaration.name.span)
     if "epochs" in program.settings and "steps" in program.settings:
         body.fail(
             error(
@@ -354,3 +433,37 @@ def _check(body: Body, program: Program, declaration: tree.Train) -> None:
                 helps=("add `batch image: f32[N, 28, 28, 1], label: i64[N]`",),
             )
         )
+
+
+def _check_step(body: Body, program: Program, step: Any, at: Span) -> None:
+    """Layers stand in models; and an update has something to update."""
+    if isinstance(step, (Node, Call)):
+        if step.layer is not None and step.layer not in program.networks:
+            body.fail(
+                error(
+                    "E0506",
+                    "layers belong to a model",
+                    step.span or at,
+                    f"`{step.layer}`",
+                    helps=("put the layer into the model and bind an instance of that",),
+                )
+            )
+    elif program.frozen is not None and all(
+        _lies_in((path[0], *weight.path.split(".")), program.frozen[0])
+        for path in step.over
+        for weight in weights(program.networks[path[0]].model)
+        if weight.trainable and _lies_in((path[0], *weight.path.split(".")), (path,))
+    ):
+        body.fail(
+            error(
+                "E0503",
+                "everything that this would update is frozen",
+                step.span or at,
+                "nothing to update",
+                (Label(program.frozen[1], "frozen here"),),
+            )
+        )
+
+
+def _lies_in(path: tuple[str, ...], parts: tuple[tuple[str, ...], ...]) -> bool:
+    return any(path[: len(part)] == part for part in parts)

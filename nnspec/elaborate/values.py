@@ -36,7 +36,7 @@ class Poisoned(Exception):
 class Reference:
     """A name of the catalogue, not yet constructed or applied.
 
-    kind: "op", "initializer", "optimizer", "data", "builtin".
+    kind: "op", "initializer", "optimizer", "data", "builtin"; "library": a block that ships with nnspec.
     """
 
     kind: str
@@ -150,6 +150,45 @@ class RepeatLayer(Layer):
 
 
 @dataclass(frozen=True, eq=False)
+class ScheduleValue:
+    """`Cosine(1e-3, steps = 100)` in a training program: a number that changes with the step."""
+
+    block: BlockReference
+    arguments: dict[str, Any]
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class OptimizerValue:
+    """`Adam(lr = 1e-3)`: an optimizer that a `minimize` can use; one object is one optimizer.
+
+    block: None for one of the library, whose arguments are complete; declared: where all are numbers.
+    """
+
+    name: str
+    block: BlockReference | None
+    arguments: dict[str, Any]
+    span: Span
+    every: int = 1
+    declared: Optimizer | None = None
+
+    @property
+    def shipped(self) -> bool:
+        return self.block is None
+
+    def key(self) -> str:
+        """Equal for two that mean the same."""
+        return f"{self.name} {self.every} {_key(self.arguments)}"
+
+
+def _key(arguments: Mapping[str, Any]) -> str:
+    return " ".join(
+        f"{n}={v.block.name}({_key(v.arguments)})" if isinstance(v, ScheduleValue) else f"{n}={v!r}"
+        for n, v in sorted(arguments.items())
+    )
+
+
+@dataclass(frozen=True, eq=False)
 class Part:
     """What `net.head` names: everything whose weights begin with a path."""
 
@@ -215,8 +254,10 @@ def describe(value: Any) -> str:
             return "a layer"
         case Initializer():
             return f"the initialiser {value.name}"
-        case Optimizer():
+        case OptimizerValue():
             return f"the optimizer {value.name}"
+        case ScheduleValue():
+            return f"the schedule {value.block.name}"
         case DataSource():
             return f"the data set {value.name}"
         case _:

@@ -9,6 +9,7 @@ from typing import Union
 from nnspec.catalogue.optimizers import Optimizer
 from nnspec.catalogue.settings import Settings
 from nnspec.graph.graph import Call, Graph, Node, Value
+from nnspec.graph.updates import Update
 from nnspec.report.source import Span
 
 
@@ -28,15 +29,20 @@ class Minimize:
 
     loss: a scalar value of the step.
     over: paths of what is updated: ("net",), ("other", "head"); never empty (the default, all that
-        the loss reaches, has been worked out).
-    optimizer: with its hyperparameters.
+        the loss reaches, has been worked out). What is frozen may lie below them.
+    update: the optimizer; the same object in every `Minimize` that shares its state.
     """
 
     loss: Value
     over: tuple[tuple[str, ...], ...]
-    optimizer: Optimizer
+    update: Update
     span: Span | None = None
     doc: str | None = None
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimizer as a declaration; raises `SpecError` where it is a block of one's own."""
+        return self.update.as_declared()
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +63,8 @@ class Training:
 
     steps: evaluated in order, once a batch; a `Call` whose layer is a network's name applies it; what
         follows a `Minimize` sees the new weights.
+    frozen: paths of networks and of their parts (("net", "backbone")) that are applied as in evaluation
+        wherever they stand, and that no `Minimize` updates, also where `over` names what holds them.
     """
 
     name: str
@@ -68,3 +76,4 @@ class Training:
     arguments: Mapping[str, object] = field(default_factory=dict)
     span: Span | None = None
     doc: str | None = None
+    frozen: tuple[tuple[str, ...], ...] = ()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from nnspec.core.records import Record, record
+from dataclasses import dataclass
+
 from nnspec.report.source import Span
 
 
-@record
-class Tree(Record):
+@dataclass(frozen=True)
+class Tree:
     span: Span
 
 
-@record
+@dataclass(frozen=True)
 class Identifier(Tree):
     text: str
 
@@ -19,14 +20,14 @@ class Identifier(Tree):
 # --- declarations ---------------------------------------------------------------------------
 
 
-@record
+@dataclass(frozen=True)
 class Comment(Tree):
     """A `#` comment (not a doc comment); kept beside the tree for `nnspec fmt`."""
 
     text: str
 
 
-@record
+@dataclass(frozen=True)
 class File(Tree):
     """`doc` is the text of the `##` lines at its head that an empty line parts from the rest."""
 
@@ -35,34 +36,34 @@ class File(Tree):
     doc: str | None = None
 
 
-@record
+@dataclass(frozen=True)
 class ImportName(Tree):
     name: Identifier
     alias: Identifier | None
 
 
-@record
+@dataclass(frozen=True)
 class Import(Tree):
     module: tuple[Identifier, ...]
     names: tuple[ImportName, ...]
     doc: str | None = None
 
 
-@record
+@dataclass(frozen=True)
 class Constant(Tree):
     name: Identifier
     value: Expr
     doc: str | None = None
 
 
-@record
+@dataclass(frozen=True)
 class Parameter(Tree):
     name: Identifier
     type: Identifier | None
     default: Expr | None
 
 
-@record
+@dataclass(frozen=True)
 class Block(Tree):
     """`block` or, with `is_model`, `model`. `doc` is the text of its `##` lines, without the marks."""
 
@@ -73,7 +74,7 @@ class Block(Tree):
     doc: str | None = None
 
 
-@record
+@dataclass(frozen=True)
 class Train(Tree):
     name: Identifier
     parameters: tuple[Parameter, ...]
@@ -87,13 +88,13 @@ Declaration = Import | Constant | Block | Train
 # --- statements -----------------------------------------------------------------------------
 
 
-@record
+@dataclass(frozen=True)
 class TensorType(Tree):
     dtype: Identifier
     shape: tuple[Expr, ...]
 
 
-@record
+@dataclass(frozen=True)
 class TypedName(Tree):
     """`initial` makes an input a state: what it is before the block was applied for the first time."""
 
@@ -102,25 +103,25 @@ class TypedName(Tree):
     initial: Expr | None = None
 
 
-@record
+@dataclass(frozen=True)
 class NamedExpr(Tree):
     name: Identifier | None
     value: Expr
 
 
-@record
+@dataclass(frozen=True)
 class Input(Tree):
     names: tuple[TypedName, ...]
     doc: str | None = None
 
 
-@record
+@dataclass(frozen=True)
 class Output(Tree):
     values: tuple[NamedExpr, ...]
     doc: str | None = None
 
 
-@record
+@dataclass(frozen=True)
 class Weight(Tree):
     name: Identifier
     type: TensorType
@@ -128,14 +129,14 @@ class Weight(Tree):
     doc: str | None = None
 
 
-@record
+@dataclass(frozen=True)
 class Assign(Tree):
     targets: tuple[Identifier, ...]
     values: tuple[Expr, ...]
     doc: str | None = None
 
 
-@record
+@dataclass(frozen=True)
 class For(Tree):
     targets: tuple[Identifier, ...]
     iterable: Expr
@@ -143,7 +144,7 @@ class For(Tree):
     doc: str | None = None
 
 
-@record
+@dataclass(frozen=True)
 class If(Tree):
     """`otherwise` is empty, a body, or one `If` for `else if`."""
 
@@ -153,20 +154,20 @@ class If(Tree):
     doc: str | None = None
 
 
-@record
+@dataclass(frozen=True)
 class Assert(Tree):
     condition: Expr
     message: String | None
     doc: str | None = None
 
 
-@record
+@dataclass(frozen=True)
 class Batch(Tree):
     names: tuple[TypedName, ...]
     doc: str | None = None
 
 
-@record
+@dataclass(frozen=True)
 class Minimize(Tree):
     loss: Expr
     over: tuple[tuple[Identifier, ...], ...]
@@ -174,7 +175,7 @@ class Minimize(Tree):
     doc: str | None = None
 
 
-@record
+@dataclass(frozen=True)
 class Metric(Tree):
     values: tuple[NamedExpr, ...]
     doc: str | None = None
@@ -186,12 +187,12 @@ Statement = Input | Output | Weight | Assign | For | If | Assert | Batch | Minim
 # --- expressions ----------------------------------------------------------------------------
 
 
-@record
+@dataclass(frozen=True)
 class Name(Tree):
     text: str
 
 
-@record
+@dataclass(frozen=True)
 class Number(Tree):
     """`text` is what was written (`1e-3`, `10_000`)."""
 
@@ -199,72 +200,72 @@ class Number(Tree):
     text: str
 
 
-@record
+@dataclass(frozen=True)
 class String(Tree):
     """`value` with the escapes resolved."""
 
     value: str
 
 
-@record
+@dataclass(frozen=True)
 class Literal(Tree):
     """`true`, `false` or `none`."""
 
     value: bool | None
 
 
-@record
+@dataclass(frozen=True)
 class List(Tree):
     items: tuple[Expr, ...]
 
 
-@record
+@dataclass(frozen=True)
 class Tuple(Tree):
     items: tuple[Expr, ...]
 
 
-@record
+@dataclass(frozen=True)
 class Parallel(Tree):
     branches: tuple[Expr, ...]
 
 
-@record
+@dataclass(frozen=True)
 class Argument(Tree):
     name: Identifier | None
     value: Expr
 
 
-@record
+@dataclass(frozen=True)
 class Call(Tree):
     function: Expr
     arguments: tuple[Argument, ...]
 
 
-@record
+@dataclass(frozen=True)
 class Attribute(Tree):
     value: Expr
     name: Identifier
 
 
-@record
+@dataclass(frozen=True)
 class Slice(Tree):
     start: Expr | None
     stop: Expr | None
     step: Expr | None
 
 
-@record
+@dataclass(frozen=True)
 class Ellipsis(Tree):
     pass
 
 
-@record
+@dataclass(frozen=True)
 class Index(Tree):
     value: Expr
     subscripts: tuple[Expr | Slice | Ellipsis, ...]
 
 
-@record
+@dataclass(frozen=True)
 class Unary(Tree):
     """`operator` is `-` or `not`."""
 
@@ -272,7 +273,7 @@ class Unary(Tree):
     operand: Expr
 
 
-@record
+@dataclass(frozen=True)
 class Binary(Tree):
     """Arithmetic, comparison, `and`, `or`; `operator` as written."""
 
@@ -281,14 +282,14 @@ class Binary(Tree):
     right: Expr
 
 
-@record
+@dataclass(frozen=True)
 class Conditional(Tree):
     condition: Expr
     then: Expr
     otherwise: Expr
 
 
-@record
+@dataclass(frozen=True)
 class Named(Tree):
     """`Dense(10) as head`, a stage of a pipe: the layer and its name."""
 
@@ -296,7 +297,7 @@ class Named(Tree):
     name: Identifier
 
 
-@record
+@dataclass(frozen=True)
 class Pipe(Tree):
     value: Expr
     function: Expr

@@ -148,20 +148,6 @@ class Small(gluon.HybridBlock):
         return self.dense_2(trunk)
 
 
-class Teacher(gluon.HybridBlock):
-    """x [N, 5] -> logits [N, 3]"""
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        with self.name_scope():
-            self.dense = nn.Dense(8, in_units=5)
-            self.dense_2 = nn.Dense(3, use_bias=False, in_units=8)
-
-    def hybrid_forward(self, F, x):
-        x = F.tanh(self.dense(x))
-        return self.dense_2(x)
-
-
 class Small2(gluon.HybridBlock):
     """Two ways to train one classifier, and one that shares its trunk.
 
@@ -179,6 +165,20 @@ class Small2(gluon.HybridBlock):
     def hybrid_forward(self, F, x):
         trunk = F.relu(self.dense(x))
         return self.dense_2(trunk)
+
+
+class Teacher(gluon.HybridBlock):
+    """x [N, 5] -> logits [N, 3]"""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        with self.name_scope():
+            self.dense = nn.Dense(8, in_units=5)
+            self.dense_2 = nn.Dense(3, use_bias=False, in_units=8)
+
+    def hybrid_forward(self, F, x):
+        x = F.tanh(self.dense(x))
+        return self.dense_2(x)
 
 
 def make_optimizer_plain(net):

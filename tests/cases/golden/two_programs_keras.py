@@ -37,22 +37,6 @@ class Small(keras.Model):
 
 
 @keras.saving.register_keras_serializable(package="two_programs")
-class Teacher(keras.Model):
-    """x [N, 5] -> logits [N, 3]"""
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.dense = layers.Dense(8, activation="tanh")
-        self.dense_2 = layers.Dense(3, use_bias=False)
-        # Called on symbols, it makes its weights.
-        self(keras.Input((5,)))
-
-    def call(self, x):
-        x = self.dense(x)
-        return self.dense_2(x)
-
-
-@keras.saving.register_keras_serializable(package="two_programs")
 class Small2(keras.Model):
     """Two ways to train one classifier, and one that shares its trunk.
 
@@ -75,6 +59,22 @@ class Small2(keras.Model):
     def call(self, x):
         trunk = self.dense(x)
         return self.dense_2(trunk)
+
+
+@keras.saving.register_keras_serializable(package="two_programs")
+class Teacher(keras.Model):
+    """x [N, 5] -> logits [N, 3]"""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(8, activation="tanh")
+        self.dense_2 = layers.Dense(3, use_bias=False)
+        # Called on symbols, it makes its weights.
+        self(keras.Input((5,)))
+
+    def call(self, x):
+        x = self.dense(x)
+        return self.dense_2(x)
 
 
 @keras.saving.register_keras_serializable(package="optimizers")

@@ -50,20 +50,6 @@ class Small(nn.Module):
         return self.dense_2(trunk)
 
 
-class Teacher(nn.Module):
-    """x [N, 5] -> logits [N, 3]"""
-
-    def __init__(self):
-        super().__init__()
-        self.dense = nn.Linear(5, 8)
-        self.dense_2 = nn.Linear(8, 3, bias=False)
-        self.apply(init_weights)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = torch.tanh(self.dense(x))
-        return self.dense_2(x)
-
-
 class Small2(nn.Module):
     """Two ways to train one classifier, and one that shares its trunk.
 
@@ -82,6 +68,20 @@ class Small2(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         trunk = F.relu(self.dense(x))
         return self.dense_2(trunk)
+
+
+class Teacher(nn.Module):
+    """x [N, 5] -> logits [N, 3]"""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = nn.Linear(5, 8)
+        self.dense_2 = nn.Linear(8, 3, bias=False)
+        self.apply(init_weights)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.tanh(self.dense(x))
+        return self.dense_2(x)
 
 
 def load_weights(net: nn.Module, path) -> None:

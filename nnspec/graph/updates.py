@@ -1,0 +1,96 @@
+"""Optimizers of a training program: what becomes of a weight, given its gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Union
+
+from nnspec.catalogue.optimizers import Optimizer
+from nnspec.core.types import TensorType
+from nnspec.graph.graph import Graph
+from nnspec.report.diagnostics import Diagnostic, SpecError
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """A number that changes with the step: what stands for a parameter in `lr = Cosine(...)`.
+
+    block: its name; shipped: whether it is nnspec's own block of that name, not one of the writer's.
+    arguments: every parameter with its value, defaults included.
+    graph: for an element type of floats, the block as a graph from one scalar `step` of that type,
+        counted from 0, to one scalar of that type. The same type gives the same graph.
+    """
+
+    block: str
+    shipped: bool
+    arguments: Mapping[str, Argument]
+    graph: Callable[[str], Graph]
+
+
+Argument = Union[bool, int, float, str, None, list[object], tuple[object, ...], Schedule]
+"""What a parameter of an optimizer or schedule can be."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What an optimizer keeps of each weight from one update to the next; `initial` in every element."""
+
+    name: str
+    type: TensorType
+    initial: float
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """An optimizer's block for weights of one type.
+
+    graph: its inputs are the weight `w`, its gradient `g`, the scalar `step` (counted from 1: how many
+        updates this weight has had from this optimizer, this one included), a scalar for each of
+        `scheduled`, then the states. It puts out the new weight, then the new states. The scalars have
+        the weight's element type. It holds functions only, no layer and no weight; a term that has the
+        factor 0 (`weight_decay = 0`) is not in it.
+    scheduled: parameters that a schedule gives, in the order of the graph's inputs: their values are
+        those of the schedule at `step - 1`.
+    states: those that matter. One that comes out as it went in, or that nothing reads, does not exist.
+    """
+
+    graph: Graph
+    scheduled: tuple[str, ...]
+    states: tuple[State, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Update:
+    """An optimizer of a program, with its parameters; it is itself and nothing else.
+
+    However many `Minimize` hold the same object, it keeps one set of states for each weight, and counts
+    `step` for each weight by itself. Two objects are two optimizers, whatever their parameters.
+
+    block: its name; shipped: whether it is nnspec's own block of that name, not one of the writer's: then
+        the name says what it means, and a target may use its framework's class.
+    arguments: every parameter of the block with its value, defaults included.
+    rule: the block for weights of a type; raises `SpecError` where it does not apply to them. The same
+        type gives the same rule.
+    every: the update is made on each so-many-th step of the program (its first is 1: with 5, on the
+        fifth, the tenth, ...); on the others neither the weights nor the states nor `step` move.
+    declared: the optimizer as the catalogue declares it, for targets that map that to a class of
+        theirs; None where the block is the writer's own, or a schedule gives a parameter.
+    """
+
+    block: str
+    shipped: bool
+    arguments: Mapping[str, Argument]
+    rule: Callable[[TensorType], Rule]
+    every: int = 1
+    declared: Optimizer | None = None
+
+    def as_declared(self) -> Optimizer:
+        """The optimizer as a declaration of the catalogue; raises `SpecError` where it is none."""
+        if self.declared is None:
+            scheduled = [n for n, a in self.arguments.items() if isinstance(a, Schedule)]
+            what = f"a schedule for `{scheduled[0]}`" if scheduled else "an optimizer of one's own"
+            raise SpecError(
+                Diagnostic("E0704", f"`{self.block}`: this target cannot express {what} yet")
+            )
+        return self.declared
