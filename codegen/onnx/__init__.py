@@ -10,6 +10,7 @@ from nnspec.core.declare import Declaration, declaration
 from nnspec.core.fields import arg
 from nnspec.core.kinds import choice, whole
 from nnspec.elaborate.names import snake_case
+from nnspec.graph.bounds import index_bounds
 from nnspec.graph.exported import exported
 from nnspec.graph.graph import Graph, Program
 from nnspec.graph.graph import weights as weights_of
@@ -69,7 +70,10 @@ def emit(
             ]
             if x
         }
-        metadata = {"nnspec.model": model.name, "nnspec.provenance": provenance} | layouts
+        bounds = index_bounds(model.steps)
+        choices = {f"nnspec.choices.{v.name}": str(bounds[v]) for v in model.inputs if v in bounds}
+        about = {"nnspec.model": model.name, "nnspec.provenance": provenance}
+        metadata = about | layouts | choices
         proto, entries = build(lowered, arrays, opset=opset, metadata=metadata, doc=model.doc)
         if proto.ByteSize() > LARGEST:
             raise SpecError(

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nnspec.commands.options import Format, ImportRoots, Model, OutputFormat, Settings, place
+
+if TYPE_CHECKING:
+    from nnspec.graph.weight_map import Array
+
+LONGEST = 1000
+"""Numbers of an output that are shown in full."""
 
 
 class Device(StrEnum):
@@ -25,7 +31,8 @@ def run(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[INPUT...]", help=".npy, .npz or image; NAME=FILE where there are several"
+            metavar="[INPUT...]",
+            help=".npy, .npz or picture, several make a batch; NAME=FILE where there are several inputs",
         ),
     ] = None,
     weights: Annotated[
@@ -47,7 +54,27 @@ def run(
     device: Annotated[
         Device, typer.Option("--device", metavar="auto|cpu|cuda", help="where to compute")
     ] = Device.auto,
+    threads: Annotated[
+        int | None,
+        typer.Option("--threads", metavar="N", min=1, help="of one operator; default: all cores"),
+    ] = None,
     bench: Annotated[bool, typer.Option("--bench", help="measure the latency")] = False,
+    batch: Annotated[
+        int | None,
+        typer.Option("--batch", metavar="N", min=1, help="--bench without inputs: rows; default 1"),
+    ] = None,
+    size: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--size",
+            metavar="NAME=N",
+            help="--bench without inputs: a symbolic size, such as T=128 (repeatable)",
+        ),
+    ] = None,
+    warm_up: Annotated[
+        int | None,
+        typer.Option("--warm-up", metavar="N", min=0, help="--bench: calls not counted; default 5"),
+    ] = None,
     model: Model = None,
     settings: Settings = None,
     roots: ImportRoots = None,
@@ -55,82 +82,118 @@ def run(
 ) -> None:
     """Run a model in onnxruntime.
 
-    Inputs are in the model's own layout for a .onnx file, and as the spec says for a .nn file.
-    Without --weights a .nn file gets its initial ones.
+    Inputs and outputs are in the model's own layout for a .onnx file, and as the spec says for a .nn
+    file. Without --weights a .nn file gets its initial ones.
+
+    An array must hold the kind of number that the input does, and every value must fit: f64 becomes
+    f32, but fractions never become whole numbers, nor whole numbers fractions. Bytes for an input of
+    fractions, from a picture or a uint8 array, are pixels: 0 to 255 become 0 to 1. Pictures are resized
+    to what the model reads.
 
     \b
     Examples:
       nnspec run digits_cnn.onnx images.npy
-      nnspec run digits_cnn.nn --weights trained.safetensors digit.png
+      nnspec run digits_cnn.nn --weights trained.safetensors one.png two.png
       nnspec run digits_cnn.onnx image=images.npy -o outputs.npz --device cuda
-      nnspec run digits_cnn.onnx --bench
+      nnspec run digits_cnn.onnx --bench --batch 32 --threads 2
+      nnspec run digits_lstm.nn --bench --size T=128
     """
-    from nnspec.commands.settings import parse_settings
+    from nnspec.commands.measure import check_flags, chosen_sizes, measured
     from nnspec.commands.terminal import print_json, say, show_diagnostics
     from nnspec.driver import inference
+    from nnspec.driver.inputs import read_inputs
 
-    is_spec = file.suffix != ".onnx"
-    loaded = (
-        _built(file, model, weights, roots or (), parse_settings(settings)) if is_spec else file
-    )
-    engine = inference.load(loaded, device.value)
+    check_flags(bench, bool(inputs), batch=batch, size=size, warm_up=warm_up)
+    is_spec = file.suffix.lower() != ".onnx"
+    if is_spec:
+        loaded: Path | bytes = _built(file, model, weights, settings, roots)
+    else:
+        _check_model_file(weights=weights, model=model, settings=settings, roots=roots)
+        loaded = file
+    engine = inference.load(loaded, device.value, threads=threads)
     show_diagnostics(engine.notes)
-    feeds = inference.read_inputs(engine, inputs or (), as_spec=is_spec)
+    feeds = read_inputs(engine.inputs, inputs or ())
     report: dict[str, Any] = {"device": engine.device}
     if bench:
-        report["latency"] = engine.bench(feeds or engine.examples()).to_json()
-    if feeds or not bench:
-        _outputs(engine.run(feeds), output, report)
+        sizes = {} if feeds else chosen_sizes(engine.symbols, batch, size or ())
+        told = engine.bench(
+            feeds or engine.examples(sizes),
+            warm_up=inference.WARM_UP if warm_up is None else warm_up,
+        )
+        report["latency"] = told.to_json() | ({"sizes": sizes} if sizes else {})
+    outputs = engine.run(feeds) if feeds or not bench else {}
+    if output is not None and outputs:
+        _write(output, outputs)
     if format is Format.json:
-        print_json(report)
+        print_json(report | ({"outputs": _as_json(outputs)} if outputs else {}))
         return
-    for name, found in report.get("outputs", {}).items():
-        print(f"{name} {found['dtype']}{found['shape']}")
-        print(found["values"])
-    if output is not None:
+    for name, array in outputs.items():
+        print(f"{name} {array.dtype.name}{list(array.shape)}")
+        print(_shown(array))
+    if output is not None and outputs:
         say(f"wrote {output}")
     if bench:
-        figures = report["latency"]
-        print(
-            f"{engine.device}, batch {figures['batch']}: median {figures['median_ms']:.3f} ms, "
-            f"90 % within {figures['p90_ms']:.3f} ms, {figures['examples_per_second']:.0f} examples/s"
-        )
+        others = {name: value for name, value in sizes.items() if not engine.symbols[name]}
+        print(measured(engine.device, report["latency"], others))
+
+
+def _check_model_file(**given: object) -> None:
+    """Options of a spec, beside a model that is already made."""
+    from nnspec.report.diagnostics import Diagnostic, SpecError
+
+    flags = {"weights": "--weights", "model": "--model", "settings": "--set", "roots": "-I"}
+    for name, value in given.items():
+        if value:
+            message = f"`{flags[name]}` means nothing to a .onnx file"
+            raise SpecError(Diagnostic("E0706", message, helps=("give the .nn file",)))
 
 
 def _built(
     file: Path,
     model: str | None,
     weights: Path | None,
-    roots: Sequence[Path],
-    settings: dict[str, Any],
+    settings: list[str] | None,
+    roots: list[Path] | None,
 ) -> bytes:
-    """The ONNX model of a spec, in memory."""
-    import nnspec
+    """The ONNX model of a spec, in memory; its images are laid out as in the language."""
+    from nnspec.commands.sources import load_spec
 
-    spec = nnspec.load(file, roots=roots, **settings)
-    chosen = spec.model(model)
-    files = spec.only(chosen.name).build("onnx", weights=weights).files
-    return bytes(next(iter(files.values())))  # type: ignore[arg-type]
+    alone = load_spec(file, settings, roots).model(model).alone()
+    (content,) = alone.build("onnx", weights=weights, layout="nhwc").files.values()
+    return bytes(content)  # type: ignore[arg-type]
 
 
-def _outputs(found: dict[str, Any], output: Path | None, report: dict[str, Any]) -> None:
-    """Into the report, and into a file where one is wanted."""
+def _shown(array: Array) -> str:
+    """The numbers, of a large array its corners."""
+    import numpy as np
+
+    return np.array2string(array, threshold=LONGEST, precision=6, suppress_small=True)
+
+
+def _as_json(outputs: Mapping[str, Array]) -> dict[str, Any]:
+    return {
+        name: {
+            "dtype": a.dtype.name,
+            "shape": list(a.shape),
+            "values": a.tolist() if a.size <= LONGEST else None,
+        }
+        for name, a in outputs.items()
+    }
+
+
+def _write(path: Path, outputs: Mapping[str, Array]) -> None:
     import numpy as np
 
     from nnspec.core.files import write_file
 
-    report["outputs"] = {
-        name: {
-            "dtype": a.dtype.name,
-            "shape": list(a.shape),
-            "values": a.tolist() if a.size <= 1000 else None,
-        }
-        for name, a in found.items()
-    }
-    if output is not None:
+    def plain(array: Array) -> Array:
+        """What `.npz` files hold: text by characters, and no types of ml_dtypes."""
+        if array.dtype.kind == "O":
+            return array.astype(str)
+        return array if array.dtype.isbuiltin == 1 else array.astype(np.float32)
 
-        def write(temporary: Path) -> None:
-            with temporary.open("wb") as file:
-                np.savez(file, **found)
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            np.savez(file, **{name: plain(a) for name, a in outputs.items()})
 
-        write_file(output, write)
+    write_file(path, write)

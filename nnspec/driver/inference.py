@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnspec.driver.requirements import mixed_onnxruntime
+from nnspec.driver.tensors import Input, check_shapes, converted, element_type
 from nnspec.report.diagnostics import Diagnostic, SpecError, did_you_mean
 
 if TYPE_CHECKING:
@@ -20,28 +23,9 @@ if TYPE_CHECKING:
     from nnspec.graph.weight_map import Array
 
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
-IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
-
-DTYPES = {
-    "tensor(float)": "float32",
-    "tensor(float16)": "float16",
-    "tensor(double)": "float64",
-    "tensor(int64)": "int64",
-    "tensor(int32)": "int32",
-    "tensor(int8)": "int8",
-    "tensor(uint8)": "uint8",
-    "tensor(bool)": "bool",
-}
-
-
-@dataclass(frozen=True)
-class Input:
-    """What a model reads: sizes are numbers or names; layout is "NCHW", "NHWC" or None."""
-
-    name: str
-    dtype: str
-    shape: tuple[int | str, ...]
-    layout: str | None
+LAYOUTS = ("NCHW", "NHWC")
+WARM_UP = 5
+"""Calls that do not count, before those that are measured."""
 
 
 @dataclass(frozen=True)
@@ -81,33 +65,60 @@ class Engine:
     device: str
     notes: tuple[Diagnostic, ...] = ()
 
-    @property
+    @cached_property
+    def metadata(self) -> Mapping[str, str]:
+        """What the file says of itself; of a model that nnspec made, under `nnspec.` names."""
+        found: Mapping[str, str] = self.session.get_modelmeta().custom_metadata_map
+        return found
+
+    @cached_property
     def inputs(self) -> tuple[Input, ...]:
-        layouts = self.session.get_modelmeta().custom_metadata_map
-        return tuple(
-            Input(i.name, DTYPES[i.type], tuple(i.shape), layouts.get(f"nnspec.layout.{i.name}"))
-            for i in self.session.get_inputs()
+        return tuple(self._input(i) for i in self.session.get_inputs())
+
+    def _input(self, found: Any) -> Input:
+        layout = self.metadata.get(f"nnspec.layout.{found.name}")
+        if layout is None and len(found.shape) == 4 and "nnspec.model" in self.metadata:
+            layout = "NHWC"  # as the language has it, where no layer asked for another order
+        choices = self.metadata.get(f"nnspec.choices.{found.name}", "")
+        return Input(
+            found.name,
+            found.type,
+            tuple(found.shape),
+            layout if layout in LAYOUTS else None,
+            int(choices) if choices.isdecimal() and int(choices[:18]) else None,
         )
 
-    @property
+    @cached_property
     def outputs(self) -> tuple[str, ...]:
         return tuple(o.name for o in self.session.get_outputs())
 
+    @cached_property
+    def symbols(self) -> dict[str, bool]:
+        """Names of sizes that the caller chooses, in order; true for that of the batch."""
+        names: dict[str, bool] = {}
+        for i in self.inputs:
+            for axis, dim in enumerate(i.shape):
+                if isinstance(dim, str) and dim.isidentifier():
+                    names[dim] = names.get(dim, False) or axis == 0
+        return names
+
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Outputs by name; raises `SpecError` where an input does not fit."""
-        checked = {i.name: _fit(i, feeds[i.name]) for i in self._all(feeds)}
-        return dict(zip(self.outputs, self.session.run(None, checked), strict=True))
+        checked = self._checked(feeds)
+        return dict(zip(self.outputs, self._call(checked), strict=True))
 
-    def bench(self, feeds: Mapping[str, Array], *, seconds: float = 2.0) -> Latency:
+    def bench(
+        self, feeds: Mapping[str, Array], *, seconds: float = 2.0, warm_up: int = WARM_UP
+    ) -> Latency:
         """Latency of calls with these inputs, after some that do not count."""
-        checked = {i.name: _fit(i, feeds[i.name]) for i in self._all(feeds)}
-        for _ in range(5):
-            self.session.run(None, checked)
+        checked = self._checked(feeds)
+        for _ in range(warm_up):
+            self._call(checked)
         times: list[float] = []
         end = time.perf_counter() + seconds
         while time.perf_counter() < end or len(times) < 10:
             start = time.perf_counter()
-            self.session.run(None, checked)
+            self._call(checked)
             times.append(time.perf_counter() - start)
         times.sort()
         rows = next((a.shape[0] for a in checked.values() if a.ndim), 1)
@@ -115,14 +126,18 @@ class Engine:
             statistics.median(times), times[int(len(times) * 0.9)], times[0], len(times), rows
         )
 
-    def examples(self, rows: int = 1) -> dict[str, Array]:
-        """Inputs to measure with: zeros, with every symbolic size `rows`."""
+    def examples(self, sizes: Mapping[str, int]) -> dict[str, Array]:
+        """Inputs to measure with: zeros; sizes that the model does not say are 1 or as given."""
         return {
-            i.name: np.zeros([d if isinstance(d, int) else rows for d in i.shape], i.dtype)
+            i.name: np.zeros(
+                [d if isinstance(d, int) else sizes.get(str(d), 1) for d in i.shape],
+                i.type.dtype if i.type else None,
+            )
             for i in self.inputs
         }
 
-    def _all(self, feeds: Mapping[str, Array]) -> tuple[Input, ...]:
+    def _checked(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """Every input, as the model takes it."""
         names = [i.name for i in self.inputs]
         for name in feeds:
             if name not in names:
@@ -130,7 +145,7 @@ class Engine:
                     Diagnostic(
                         "E0710",
                         f"the model has no input `{name}`",
-                        notes=(f"its inputs: {', '.join(names)}",),
+                        notes=(f"its inputs: {', '.join(names) or 'none'}",),
                         helps=did_you_mean(name, names),
                     )
                 )
@@ -143,13 +158,61 @@ class Engine:
                     helps=(f"give a file for it: `{missing[0]}=FILE.npy`",),
                 )
             )
-        return self.inputs
+        arrays = {i.name: converted(i, feeds[i.name], i.name) for i in self.inputs}
+        shaped = {i.name: (i, arrays[i.name]) for i in self.inputs}
+        check_shapes(shaped, named="nnspec.model" in self.metadata)
+        return arrays
+
+    def _call(self, checked: Mapping[str, Array]) -> list[Array]:
+        """Run the session; raises `SpecError` (E0717) where the model itself fails."""
+        try:
+            if self._special:
+                return self._call_special(checked)
+            found: list[Array] = self.session.run(None, checked)
+        except Exception as error:  # noqa: BLE001  onnxruntime's own errors have no common base
+            reason = _first_line(error)
+            raise SpecError(
+                Diagnostic("E0717", "onnxruntime failed while running the model", notes=(reason,))
+            ) from None
+        return found
+
+    @cached_property
+    def _special(self) -> bool:
+        """Whether onnxruntime's arrays do not do for an input or output."""
+        values = (*self.session.get_inputs(), *self.session.get_outputs())
+        types = [element_type(v.type) for v in values]
+        return any(t is not None and t.code is not None for t in types)
+
+    def _call_special(self, checked: Mapping[str, Array]) -> list[Array]:
+        """Elements that NumPy does not know travel as their bits."""
+        import onnxruntime
+
+        feeds = {}
+        for i in self.inputs:
+            array = checked[i.name]
+            if i.type is not None and i.type.code is not None:
+                bits = array.view(f"uint{array.dtype.itemsize * 8}")
+                make = onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type
+                feeds[i.name] = make(bits, i.type.code)
+            else:
+                feeds[i.name] = onnxruntime.OrtValue.ortvalue_from_numpy(array)
+        return [_array(v) for v in self.session.run_with_ort_values(None, feeds)]
 
 
-def load(model: Path | bytes, device: str = "auto") -> Engine:
+def _array(value: Any) -> Array:
+    found = element_type(value.data_type())
+    if found is None or found.code is None:
+        array: Array = value.numpy()
+        return array
+    content = ctypes.string_at(value.data_ptr(), value.tensor_size_in_bytes())
+    return np.frombuffer(content, found.dtype).reshape(value.shape())
+
+
+def load(model: Path | bytes, device: str = "auto", *, threads: int | None = None) -> Engine:
     """Load a model; `device` is "auto", "cpu" or "cuda".
 
-    "cuda" is an error where CUDA cannot be used, "auto" says why it is not.
+    "cuda" is an error where CUDA cannot be used, "auto" says why it is not. threads: that one operator
+    uses, by default as many as there are cores.
     """
     try:
         import onnxruntime
@@ -169,19 +232,28 @@ def load(model: Path | bytes, device: str = "auto") -> Engine:
         providers = [CUDA, CPU]
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what fails is told below, in our words
+    if threads is not None:
+        options.intra_op_num_threads = threads
     content = model if isinstance(model, bytes) else str(model)
+    name = "the model" if isinstance(model, bytes) else f"`{model}`"
     try:
         session = onnxruntime.InferenceSession(content, options, providers=providers)
+        used = "cuda" if CUDA in session.get_providers() else "cpu"
+        engine = Engine(session, used, tuple(notes))
+        # All that is read of it later: broken files have names that are no text.
+        _ = engine.inputs, engine.outputs
     except Exception as error:  # noqa: BLE001  onnxruntime's own errors have no common base
-        name = "the model" if isinstance(model, bytes) else f"`{model}`"
-        reason = str(error).splitlines()[0][:200]
         raise SpecError(
-            Diagnostic("E0711", f"onnxruntime cannot load {name}", notes=(reason,))
+            Diagnostic("E0711", f"onnxruntime cannot load {name}", notes=(_first_line(error),))
         ) from None
-    used = "cuda" if CUDA in session.get_providers() else "cpu"
     if device == "cuda" and used == "cpu":
         raise SpecError(*notes, _no_cuda(has_cuda))
-    return Engine(session, used, tuple(notes))
+    return engine
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return lines[0][:300] if lines else type(error).__name__
 
 
 def _no_cuda(has_cuda: bool) -> Diagnostic:
@@ -202,105 +274,4 @@ def _no_cuda(has_cuda: bool) -> Diagnostic:
             'pip uninstall onnxruntime, then pip install "nnspec[gpu]" (never both)',
             "leave out `--device cuda` to compute on the CPU",
         ),
-    )
-
-
-def read_inputs(engine: Engine, given: Sequence[str], *, as_spec: bool) -> dict[str, Array]:
-    """Inputs from `FILE` or `NAME=FILE`; `.npz` files hold several by name.
-
-    as_spec: images are [N, H, W, C], as the spec has them, whatever the model's own layout.
-    """
-    feeds: dict[str, Array] = {}
-    names = [i.name for i in engine.inputs]
-    for text in given:
-        name, equals, file = text.partition("=")
-        path = Path(file if equals else text)
-        if path.suffix == ".npz":
-            feeds |= {n: a for n, a in _load_npz(path).items() if n in names or not equals}
-        else:
-            free = [n for n in names if n not in feeds]
-            target = name if equals else (free[0] if free else names[0])
-            wanted = next((i for i in engine.inputs if i.name == target), None)
-            feeds[target] = _load(path, wanted)
-    if as_spec:
-        for i in engine.inputs:
-            if i.layout == "NCHW" and i.name in feeds and feeds[i.name].ndim == 4:
-                feeds[i.name] = np.ascontiguousarray(np.moveaxis(feeds[i.name], -1, 1))
-    return feeds
-
-
-def _load(path: Path, wanted: Input | None) -> Array:
-    if path.suffix.lower() in IMAGES:
-        return _image(path, wanted)
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise _unreadable(path, error) from None
-    if not isinstance(array, np.ndarray):
-        raise _unreadable(path, ValueError("it is not a .npy file"))
-    return array
-
-
-def _load_npz(path: Path) -> dict[str, Array]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, AttributeError) as error:
-        raise _unreadable(path, error) from None
-
-
-def _image(path: Path, wanted: Input | None) -> Array:
-    """A picture as one example in [0, 1], resized to what the model reads; [1, H, W, C]."""
-    try:
-        from PIL import Image
-    except ImportError:
-        raise SpecError(
-            Diagnostic(
-                "E0702",
-                "reading a picture needs `pillow`, not installed here",
-                helps=('pip install "nnspec[images]", or give a `.npy` file',),
-            )
-        ) from None
-    height: int | str | None = None
-    width: int | str | None = None
-    channels: int | str = 3
-    if wanted is not None and len(wanted.shape) == 4:
-        if wanted.layout == "NCHW":
-            channels, height, width = wanted.shape[1:]
-        else:
-            height, width, channels = wanted.shape[1:]
-    try:
-        with Image.open(path) as picture:
-            found: Any = picture.convert("L" if channels == 1 else "RGB")
-            if isinstance(height, int) and isinstance(width, int):
-                found = found.resize((width, height))
-            array = np.asarray(found, np.float32) / 255
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from None
-    return array.reshape(1, *array.shape[:2], -1)
-
-
-def _fit(wanted: Input, array: Array) -> Array:
-    fits = len(wanted.shape) == array.ndim and all(
-        not isinstance(want, int) or want == have
-        for want, have in zip(wanted.shape, array.shape, strict=False)
-    )
-    if not fits:
-        shape = "[" + ", ".join(map(str, wanted.shape)) + "]"
-        layout = f" ({wanted.layout})" if wanted.layout else ""
-        raise SpecError(
-            Diagnostic(
-                "E0713",
-                f"input `{wanted.name}` is {shape}{layout}, but is given {list(array.shape)}",
-            )
-        )
-    return np.ascontiguousarray(array, wanted.dtype)
-
-
-def _unreadable(path: Path, error: Exception) -> SpecError:
-    reason = getattr(error, "strerror", None) or str(error)
-    return SpecError(
-        Diagnostic(
-            "E0714", f"cannot read `{path}`: {reason}".lower().replace(str(path).lower(), str(path))
-        )
     )

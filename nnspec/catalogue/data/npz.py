@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from nnspec.core import arrays
 from nnspec.report.diagnostics import Diagnostic, SpecError
 
 Array = np.ndarray[Any, Any]
@@ -33,14 +33,15 @@ def read(root: Path, path: str) -> tuple[dict[str, Array], dict[str, Array]]:
 def read_arrays(path: Path) -> dict[str, Array]:
     """Every array of an `.npz`; never runs pickled code."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise _bad(path, "is a single array (.npy), not an .npz of named columns")
-            return {name: file[name] for name in file.files}
-    except FileNotFoundError as error:
-        raise SpecError(Diagnostic("E0602", f"there is no file `{path}`")) from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise _bad(path, f"is not an .npz of plain arrays: {error}") from error
+        if arrays.kind(path) == "npy":
+            raise _bad(path, "is a single array (.npy), not an .npz of named columns")
+        return arrays.read_npz(path)
+    except FileNotFoundError:
+        raise SpecError(Diagnostic("E0602", f"there is no file `{path}`")) from None
+    except OSError as error:
+        raise _bad(path, f"cannot be read: {(error.strerror or str(error)).lower()}") from None
+    except arrays.ArrayFileError as error:
+        raise _bad(path, str(error)) from None
 
 
 def _bad(path: Path, what: str) -> SpecError:

@@ -8,8 +8,9 @@ import numpy as np
 
 from nnspec.core.dims import substitute, symbols
 from nnspec.core.dtypes import DTYPES
-from nnspec.graph.graph import Call, Graph, Node, Value, Weight, weights
-from nnspec.graph.training import Minimize, Training, TrainStep
+from nnspec.graph.bounds import index_bounds
+from nnspec.graph.graph import Graph, Value, Weight, weights
+from nnspec.graph.training import Training, TrainStep
 from nnspec.graph.weight_map import Array
 from nnspec.graph.weights import initialize
 
@@ -45,34 +46,6 @@ def _draw(value: Value, bound: int, sizes: dict[str, int], generator: np.random.
     if value.type.dtype == "bool":
         return generator.random(shape) < 0.5
     return generator.integers(0, bound, shape).astype(dtype)
-
-
-def index_bounds(steps: Sequence[TrainStep]) -> dict[Value, int]:
-    """How many choices an integer value has, told by the ops that index with it."""
-    bounds: dict[Value, int] = {}
-
-    def note(value: Value, bound: int) -> None:
-        bounds[value] = min(bounds.get(value, bound), bound)
-
-    for step in reversed(steps):
-        match step:
-            case Call():
-                inner = index_bounds(step.body.steps)
-                for outer, parameter in zip(step.inputs, step.body.inputs, strict=True):
-                    if parameter in inner:
-                        note(outer, inner[parameter])
-            case Node():
-                declared = step.op.index_bounds(*(v.type for v in step.inputs))
-                for i, bound in declared.items():
-                    if isinstance(bound, int):
-                        note(step.inputs[i], bound)
-                # A reshape or slice of indices holds indices of the same kind.
-                for output in step.outputs:
-                    if output in bounds and step.inputs and not step.inputs[0].type.is_float:
-                        note(step.inputs[0], bounds[output])
-            case Minimize():
-                pass
-    return bounds
 
 
 def weights_of(model: Graph, seed: int) -> dict[str, Array]:

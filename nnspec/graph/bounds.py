@@ -1,0 +1,36 @@
+"""Which values are indices, and how many there are to choose from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nnspec.graph.graph import Call, Node, Value
+from nnspec.graph.training import Minimize, TrainStep
+
+
+def index_bounds(steps: Sequence[TrainStep]) -> dict[Value, int]:
+    """How many choices an integer value has, told by the ops that index with it."""
+    bounds: dict[Value, int] = {}
+
+    def note(value: Value, bound: int) -> None:
+        bounds[value] = min(bounds.get(value, bound), bound)
+
+    for step in reversed(steps):
+        match step:
+            case Call():
+                inner = index_bounds(step.body.steps)
+                for outer, parameter in zip(step.inputs, step.body.inputs, strict=True):
+                    if parameter in inner:
+                        note(outer, inner[parameter])
+            case Node():
+                declared = step.op.index_bounds(*(v.type for v in step.inputs))
+                for i, bound in declared.items():
+                    if isinstance(bound, int):
+                        note(step.inputs[i], bound)
+                # A reshape or slice of indices holds indices of the same kind.
+                for output in step.outputs:
+                    if output in bounds and step.inputs and not step.inputs[0].type.is_float:
+                        note(step.inputs[0], bounds[output])
+            case Minimize():
+                pass
+    return bounds
