@@ -220,10 +220,10 @@ class _Scope:
         return self.transpose(self.get(value, have), LAST)
 
     def transpose(self, value: Value, order: tuple[int, ...]) -> Value:
-        return self.add(OPS["transpose"](order), [value], value.span)  # type: ignore[call-arg]
+        return self.add(OPS["transpose"](order), [value], value.span)
 
     def reshape(self, value: Value, shape: Sequence[Dim]) -> Value:
-        return self.add(OPS["reshape"](tuple(shape)), [value], value.span)  # type: ignore[call-arg]
+        return self.add(OPS["reshape"](tuple(shape)), [value], value.span)
 
     def add(self, op: Op, inputs: Sequence[Value], span: Any) -> Value:
         (kind,) = op.infer(*(v.type for v in inputs))

@@ -10,67 +10,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-import typer
-
-from nnspec.commands import (
-    build,
-    check,
-    data,
-    explain,
-    fmt,
-    graph,
-    init,
-    run,
-    summary,
-    targets,
-    train,
-    verify,
-    weights,
-)
-
 OK, WRONG, USAGE, INTERNAL = 0, 1, 2, 70
-
-app = typer.Typer(
-    name="nnspec",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        from nnspec import __version__
-
-        print(f"nnspec {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def nnspec(
-    version: bool = typer.Option(
-        False, "--version", help="print the version", callback=_version, is_eager=True
-    ),
-    debug: bool = typer.Option(False, "--debug", help="show tracebacks of internal errors"),
-) -> None:
-    """One .nn file becomes PyTorch, Keras and Gluon source and an ONNX model.
-
-    \b
-    Begin with:
-      nnspec check digits_cnn.nn                      is it right?
-      nnspec build digits_cnn.nn --target all -o out  write all four
-      nnspec verify digits_cnn.nn                     do they compute the same numbers?
-      nnspec train digits_cnn.nn --target pytorch     train it, end with weights for every target
-
-    `nnspec COMMAND -h` shows a command's options and examples.
-    """
-
-
-for module in (check, fmt, build, verify, run, train, init, weights, summary, graph, data, targets,
-               explain):  # fmt: skip
-    module.register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -99,14 +39,12 @@ def status(arguments: list[str]) -> int:
         result = _carry_out(arguments)
         sys.stdout.flush()
         return result
-    except typer.TyperException as error:
-        return _usage(error)
     except SpecError as error:
         from nnspec.commands.terminal import show_diagnostics
 
         show_diagnostics(error.diagnostics)
         return _status_of(error)
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         # The reader (`| head`) has what it wanted.
@@ -127,20 +65,14 @@ def status(arguments: list[str]) -> int:
 
 
 def _carry_out(arguments: list[str]) -> int:
-    try:
-        result = app(args=arguments, standalone_mode=False, prog_name="nnspec")
-    except typer.Exit as exit_:
-        return exit_.exit_code
-    return result if isinstance(result, int) else OK
+    from nnspec.commands import shortcuts
 
+    result = shortcuts.carry_out(arguments)
+    if result is None:
+        from nnspec.commands.app import carry_out
 
-def _usage(error: typer.TyperException) -> int:
-    from nnspec.commands.streams import tell
-
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else "nnspec"
-    tell(f"error: {error.format_message()}\ntry `{command} -h`")
-    return USAGE
+        result = carry_out(arguments)
+    return result
 
 
 USAGE_CODES = frozenset({"E0701", "E0705", "E0706", "E0707"})

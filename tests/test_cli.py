@@ -11,6 +11,7 @@ import pytest
 
 from codegen import TARGETS
 from nnspec import cli
+from nnspec.commands import app, shortcuts
 from nnspec.core.files import write_files
 from nnspec.report.diagnostics import Diagnostic, SpecError
 
@@ -63,10 +64,20 @@ def test_options_of_targets_are_flags(capsys: pytest.CaptureFixture[str]) -> Non
             assert f"{target.name}: {option.doc}; default {option.default}" in text
 
 
-def test_help_imports_nothing_heavy() -> None:
+def test_the_overview_is_what_typer_says(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert app.carry_out(["-h"]) == 0
+    assert capsys.readouterr().out == shortcuts.OVERVIEW
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["--version"], ["check", SPEC]])
+def test_what_is_typed_most_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
-        "import sys; from nnspec.cli import status; status(['-h']); "
-        "heavy = {'numpy', 'lark', 'onnx', 'rich', 'torch', 'tensorflow', 'mxnet'}; "
+        f"import sys; from nnspec.cli import status; sys.stderr = None; status({arguments!r}); "
+        "sys.stderr = sys.__stderr__; "
+        "heavy = {'numpy', 'lark', 'onnx', 'rich', 'typer', 'torch', 'tensorflow', 'mxnet'}; "
         "sys.exit(' '.join(heavy & set(sys.modules)))"
     )
     result = subprocess.run(

@@ -53,7 +53,7 @@ def test_sdist_holds_what_a_checkout_does(built: Path) -> None:
 def test_wheel_holds_the_tables_the_codes_and_the_digits(built: Path) -> None:
     [wheel] = built.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    assert "nnspec/syntax/tables.py" in names
+    assert "nnspec/syntax/tables.json" in names
     assert "nnspec/catalogue/data/digits.npz" in names
     assert "nnspec/py.typed" in names
     assert any(name.startswith("nnspec/report/codes/E") for name in names)

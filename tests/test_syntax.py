@@ -56,7 +56,9 @@ def test_grammar_has_no_conflict() -> None:
 
 def test_tables_are_those_of_the_grammar() -> None:
     written = runpy.run_path(str(ROOT / "tools" / "grammar.py"))["tables"](GRAMMAR)
-    assert (ROOT / "nnspec" / "syntax" / "tables.py").read_text() == written, "run tools/grammar.py"
+    assert (ROOT / "nnspec" / "syntax" / "tables.json").read_text() == written, (
+        "run tools/grammar.py"
+    )
 
 
 def test_grammar_knows_no_layer() -> None:

@@ -1,12 +1,13 @@
 """`grammar/nn.lark` as the tables that the parser runs on: `python tools/grammar.py`.
 
 lark reads the grammar and works out the LALR(1) automaton; what it found is written to
-`nnspec/syntax/tables.py` as plain data, so that a run of nnspec neither imports lark nor does its work
-again. A test compares the file with the grammar.
+`nnspec/syntax/tables.json`, so that a run of nnspec neither imports lark nor does its work again. A
+test compares the file with the grammar; `nnspec/syntax/lalr.py` says what stands in it.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +16,11 @@ from lark.parsers.lalr_analysis import Shift
 
 ROOT = Path(__file__).parent.parent
 GRAMMAR = ROOT / "grammar" / "nn.lark"
-TABLES = ROOT / "nnspec" / "syntax" / "tables.py"
-
-HEADER = '''"""The automaton of `grammar/nn.lark`; written by `tools/grammar.py`, not by hand.
-
-TERMINALS: name, regular expression, and whether it is a fixed word or sign; the first that matches wins.
-IGNORED: terminals between tokens.
-RULES: left side, length, builder method ("" passes the only part on, "*" makes a list), and what the
-method is given: places among the parts (from 0), `~i` for a list at `i` to be spread, None for a part
-that was left out.
-ACTIONS: per state what a terminal does: shift to that state, or reduce by rule `~action`.
-GOTO: per state where a left side leads.
-"""
-
-# fmt: off
-'''
+TABLES = ROOT / "nnspec" / "syntax" / "tables.json"
 
 
 def tables(grammar: str) -> str:
-    """The text of `tables.py` for a grammar."""
+    """The text of `tables.json` for a grammar."""
     parser = lark.Lark(grammar, parser="lalr", maybe_placeholders=True)
     terminals = sorted(
         parser.terminals,
@@ -58,20 +45,20 @@ def tables(grammar: str) -> str:
                 goto[symbol] = numbers[argument]
         actions.append(row)
         gotos.append(goto)
-    written = [
-        ("TERMINALS: tuple[tuple[str, str, bool], ...]", [
-            (t.name, t.pattern.to_regexp(), t.pattern.type == "str") for t in terminals]),
-        ("IGNORED: tuple[str, ...]", sorted(parser.ignore_tokens)),
-        ("RULES: tuple[tuple[str, int, str, tuple[int | None, ...]], ...]", map(_rule, rules)),
-        ("ACTIONS: tuple[dict[str, int], ...]", actions),
-        ("GOTO: tuple[dict[str, int], ...]", gotos),
-    ]  # fmt: skip
-    parts = [
-        f"{head} = (\n" + "".join(f"    {row!r},\n" for row in rows) + ")\n"
-        for head, rows in written
-    ]
-    (end,) = (numbers[s] for s in automaton.end_states.values())
-    return HEADER + "\n".join([*parts, f"ACCEPT = {end}\n"])
+    (accept,) = (numbers[s] for s in automaton.end_states.values())
+    written: dict[str, list[Any]] = {
+        "terminals": [(t.name, t.pattern.to_regexp(), t.pattern.type == "str") for t in terminals],
+        "ignored": sorted(parser.ignore_tokens),
+        "rules": [_rule(rule) for rule in rules],
+        "actions": actions,
+        "goto": gotos,
+        "accept": [accept],
+    }
+    parts = (
+        f"{json.dumps(name)}: [\n" + ",\n".join(map(json.dumps, rows)) + "\n]"
+        for name, rows in written.items()
+    )
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def _states(automaton: Any) -> list[int]:

@@ -8,16 +8,16 @@ that every machine rounds alike (`nnspec/core/exact.py`).
 from __future__ import annotations
 
 import math
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from nnspec.core.declare import Catalogue, Declaration, declaration
-from nnspec.core.exact import normal_quantile
 from nnspec.core.fields import arg
 from nnspec.core.kinds import instance, real
 
-Array = np.ndarray[Any, Any]
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
 Fans = tuple[int, int] | None
 
 
@@ -50,7 +50,9 @@ def fans_of(shape: tuple[int, ...], fans: Fans) -> tuple[int, int]:
 
 def normals(shape: tuple[int, ...], generator: np.random.Generator) -> Array:
     """Standard normal values: the quantiles of uniform ones (0 has none)."""
-    return normal_quantile(np.maximum(generator.random(shape), 2.0**-54))
+    from nnspec.core.exact import normal_quantile
+
+    return normal_quantile(generator.random(shape).clip(2.0**-54))
 
 
 @INITIALIZERS.add
@@ -60,6 +62,8 @@ class Zeros(Initializer):
     name = "zeros"
 
     def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        import numpy as np
+
         return np.zeros(shape)
 
 
@@ -70,6 +74,8 @@ class Ones(Initializer):
     name = "ones"
 
     def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        import numpy as np
+
         return np.ones(shape)
 
 
@@ -81,6 +87,8 @@ class Constant(Initializer):
     value: float = arg("what every element is", real())
 
     def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        import numpy as np
+
         return np.full(shape, self.value)
 
 
@@ -166,7 +174,7 @@ class Orthogonal(Initializer):
             for _ in range(2):
                 overlap = (tall[:, :i] * tall[:, i : i + 1]).sum(axis=0)
                 tall[:, i] -= (tall[:, :i] * overlap).sum(axis=1)
-            tall[:, i] /= np.sqrt((tall[:, i] ** 2).sum())
+            tall[:, i] /= math.sqrt((tall[:, i] ** 2).sum())
         matrix = tall if rows >= columns else tall.T
         return self.gain * matrix.reshape(shape)
 
@@ -179,6 +187,8 @@ class ForgetBias(Initializer):
     units: int
 
     def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        import numpy as np
+
         bias = np.zeros(shape)
         bias[self.units : 2 * self.units] = 1
         return bias

@@ -9,17 +9,23 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar, dataclass_transform
 
 from nnspec.core.fields import Field, arg, fields_of, internal
+from nnspec.core.records import Record, record
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(arg, internal))
-class Declaration:
-    """Base of what is declared; `name` is the one in the language."""
+class Declaration(Record):
+    """Base of what is declared; `name` is the one in the language. Compared by value."""
 
     name: ClassVar[str]
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *vars(self).values()))
 
     @classmethod
     def arguments(cls) -> tuple[Field, ...]:
@@ -62,4 +68,4 @@ class Catalogue(Mapping[str, type[Base]], Generic[Base]):
 
 def declaration(cls: type[Added]) -> type[Added]:
     """Class decorator: a declaration by itself, in no catalogue."""
-    return dataclass(frozen=True)(cls)
+    return record(cls)

@@ -1,4 +1,4 @@
-"""The automaton of `tables.py` run over a text: what the builder makes of each rule, and no tree between.
+"""The automaton of `tables.json` run over a text: what the builder makes of each rule, and no tree between.
 
 Which terminal a place of the text is depends on what may stand there (`input` is a name after `x =`).
 Nearly always the longest match of all terminals decides; only where that may not stand here are the
@@ -7,13 +7,26 @@ terminals of the state asked alone.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from nnspec.syntax.tables import ACCEPT, ACTIONS, GOTO, IGNORED, RULES, TERMINALS
+_TABLES = json.loads(Path(__file__).with_name("tables.json").read_text(encoding="utf-8"))
+TERMINALS: list[tuple[str, str, bool]] = _TABLES["terminals"]
+"""Name, regular expression, and whether it is a fixed word or sign; the first that matches wins."""
+IGNORED = frozenset[str](_TABLES["ignored"])
+RULES: list[tuple[str, int, str, list[int | None]]] = _TABLES["rules"]
+"""Left side, length, method ("" passes the only part on, "*" makes a list), and what the method is
+given: places among the parts, `~i` for a list at `i` to be spread, None for a part that was left out."""
+ACTIONS: list[dict[str, int]] = _TABLES["actions"]
+"""Per state what a terminal does: shift to that state, or reduce by rule `~action`."""
+GOTO: list[dict[str, int]] = _TABLES["goto"]
+"""Per state where a left side leads."""
+(ACCEPT,) = _TABLES["accept"]
 
 
 class Token(NamedTuple):
@@ -156,7 +169,7 @@ def parse(text: str, make: Sequence[Make | None], comments: list[tuple[int, int]
         before = end
 
 
-def _kept(parts: list[Any], kept: tuple[int | None, ...]) -> list[Any]:
+def _kept(parts: list[Any], kept: list[int | None]) -> list[Any]:
     """The parts that mean something; lists of `*` and `+` spread."""
     children: list[Any] = []
     for place in kept:

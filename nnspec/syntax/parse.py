@@ -1,4 +1,4 @@
-"""Text to tree, by the grammar of `grammar/nn.lark` as `tools/grammar.py` has written it to `tables.py`."""
+"""Text to tree, by the grammar of `grammar/nn.lark` as `tools/grammar.py` has written it down."""
 
 from __future__ import annotations
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from nnspec.core.records import Record, record
 from nnspec.report.source import Span
 
 
-@dataclass(frozen=True)
-class Tree:
+@record
+class Tree(Record):
     span: Span
 
 
-@dataclass(frozen=True)
+@record
 class Identifier(Tree):
     text: str
 
@@ -20,14 +19,14 @@ class Identifier(Tree):
 # --- declarations ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@record
 class Comment(Tree):
     """A `#` comment (not a doc comment); kept beside the tree for `nnspec fmt`."""
 
     text: str
 
 
-@dataclass(frozen=True)
+@record
 class File(Tree):
     """`doc` is the text of the `##` lines at its head that an empty line parts from the rest."""
 
@@ -36,34 +35,34 @@ class File(Tree):
     doc: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class ImportName(Tree):
     name: Identifier
     alias: Identifier | None
 
 
-@dataclass(frozen=True)
+@record
 class Import(Tree):
     module: tuple[Identifier, ...]
     names: tuple[ImportName, ...]
     doc: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Constant(Tree):
     name: Identifier
     value: Expr
     doc: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Parameter(Tree):
     name: Identifier
     type: Identifier | None
     default: Expr | None
 
 
-@dataclass(frozen=True)
+@record
 class Block(Tree):
     """`block` or, with `is_model`, `model`. `doc` is the text of its `##` lines, without the marks."""
 
@@ -74,7 +73,7 @@ class Block(Tree):
     doc: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Train(Tree):
     name: Identifier
     parameters: tuple[Parameter, ...]
@@ -88,13 +87,13 @@ Declaration = Import | Constant | Block | Train
 # --- statements -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@record
 class TensorType(Tree):
     dtype: Identifier
     shape: tuple[Expr, ...]
 
 
-@dataclass(frozen=True)
+@record
 class TypedName(Tree):
     """`initial` makes an input a state: what it is before the block was applied for the first time."""
 
@@ -103,25 +102,25 @@ class TypedName(Tree):
     initial: Expr | None = None
 
 
-@dataclass(frozen=True)
+@record
 class NamedExpr(Tree):
     name: Identifier | None
     value: Expr
 
 
-@dataclass(frozen=True)
+@record
 class Input(Tree):
     names: tuple[TypedName, ...]
     doc: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Output(Tree):
     values: tuple[NamedExpr, ...]
     doc: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Weight(Tree):
     name: Identifier
     type: TensorType
@@ -129,14 +128,14 @@ class Weight(Tree):
     doc: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Assign(Tree):
     targets: tuple[Identifier, ...]
     values: tuple[Expr, ...]
     doc: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class For(Tree):
     targets: tuple[Identifier, ...]
     iterable: Expr
@@ -144,7 +143,7 @@ class For(Tree):
     doc: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class If(Tree):
     """`otherwise` is empty, a body, or one `If` for `else if`."""
 
@@ -154,20 +153,20 @@ class If(Tree):
     doc: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Assert(Tree):
     condition: Expr
     message: String | None
     doc: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Batch(Tree):
     names: tuple[TypedName, ...]
     doc: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Minimize(Tree):
     loss: Expr
     over: tuple[tuple[Identifier, ...], ...]
@@ -175,7 +174,7 @@ class Minimize(Tree):
     doc: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Metric(Tree):
     values: tuple[NamedExpr, ...]
     doc: str | None = None
@@ -187,12 +186,12 @@ Statement = Input | Output | Weight | Assign | For | If | Assert | Batch | Minim
 # --- expressions ----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@record
 class Name(Tree):
     text: str
 
 
-@dataclass(frozen=True)
+@record
 class Number(Tree):
     """`text` is what was written (`1e-3`, `10_000`)."""
 
@@ -200,72 +199,72 @@ class Number(Tree):
     text: str
 
 
-@dataclass(frozen=True)
+@record
 class String(Tree):
     """`value` with the escapes resolved."""
 
     value: str
 
 
-@dataclass(frozen=True)
+@record
 class Literal(Tree):
     """`true`, `false` or `none`."""
 
     value: bool | None
 
 
-@dataclass(frozen=True)
+@record
 class List(Tree):
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True)
+@record
 class Tuple(Tree):
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True)
+@record
 class Parallel(Tree):
     branches: tuple[Expr, ...]
 
 
-@dataclass(frozen=True)
+@record
 class Argument(Tree):
     name: Identifier | None
     value: Expr
 
 
-@dataclass(frozen=True)
+@record
 class Call(Tree):
     function: Expr
     arguments: tuple[Argument, ...]
 
 
-@dataclass(frozen=True)
+@record
 class Attribute(Tree):
     value: Expr
     name: Identifier
 
 
-@dataclass(frozen=True)
+@record
 class Slice(Tree):
     start: Expr | None
     stop: Expr | None
     step: Expr | None
 
 
-@dataclass(frozen=True)
+@record
 class Ellipsis(Tree):
     pass
 
 
-@dataclass(frozen=True)
+@record
 class Index(Tree):
     value: Expr
     subscripts: tuple[Expr | Slice | Ellipsis, ...]
 
 
-@dataclass(frozen=True)
+@record
 class Unary(Tree):
     """`operator` is `-` or `not`."""
 
@@ -273,7 +272,7 @@ class Unary(Tree):
     operand: Expr
 
 
-@dataclass(frozen=True)
+@record
 class Binary(Tree):
     """Arithmetic, comparison, `and`, `or`; `operator` as written."""
 
@@ -282,14 +281,14 @@ class Binary(Tree):
     right: Expr
 
 
-@dataclass(frozen=True)
+@record
 class Conditional(Tree):
     condition: Expr
     then: Expr
     otherwise: Expr
 
 
-@dataclass(frozen=True)
+@record
 class Named(Tree):
     """`Dense(10) as head`, a stage of a pipe: the layer and its name."""
 
@@ -297,7 +296,7 @@ class Named(Tree):
     name: Identifier
 
 
-@dataclass(frozen=True)
+@record
 class Pipe(Tree):
     value: Expr
     function: Expr

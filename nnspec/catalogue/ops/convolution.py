@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import prod
 
 from nnspec.catalogue.initializers import GlorotUniform, Initializer, Zeros, initializer
@@ -11,6 +10,7 @@ from nnspec.catalogue.ops.base import Example, Layout, ShapeError, WeightSpec, d
 from nnspec.catalogue.ops.helpers import need_number
 from nnspec.catalogue.ops.image import Spatial, Window, Windowed, per_axis
 from nnspec.catalogue.ops.windows import Pads, transposed
+from nnspec.core.declare import declaration
 from nnspec.core.dims import Dim, product, symbol
 from nnspec.core.fields import arg
 from nnspec.core.kinds import Kind, boolean, choice, padding, sizes, whole
@@ -24,7 +24,7 @@ def _around(rank: int) -> Kind:
     return padding(rank, "valid", "same", *(("causal",) if rank == 1 else ()))
 
 
-@dataclass(frozen=True)
+@declaration
 class Conv(Windowed):
     """Slide `filters` kernels over the axes between batch and features."""
 
@@ -104,7 +104,7 @@ class Conv2D(Conv):
     rank = 2
 
 
-@dataclass(frozen=True)
+@declaration
 class ConvTranspose(Spatial):
     """The transpose of a convolution: each cell of the input adds a scaled kernel to the output."""
 

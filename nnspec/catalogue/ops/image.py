@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from typing import Any, ClassVar, NamedTuple
 
 from nnspec.catalogue.ops.base import Op
 from nnspec.catalogue.ops.helpers import need_float, need_rank
 from nnspec.catalogue.ops.windows import Pads, extent, pads, window
+from nnspec.core.declare import declaration
 from nnspec.core.dims import Dim, Shape
 from nnspec.core.fields import arg, internal
 from nnspec.core.kinds import Kind
@@ -23,7 +24,7 @@ INPUTS = {1: "a sequence [N, T, C]", 2: "an image [N, H, W, C]", 3: "a volume [N
 """What an op over so many axes of space takes."""
 
 
-@dataclass(frozen=True)
+@declaration
 class Featured(Op):
     """An op that tells the axis of the features from the others.
 
@@ -53,7 +54,7 @@ def per_axis(doc: str, kind: Callable[[int], Kind], default: Any = dataclasses.M
     return dataclasses.field(default=default, metadata={"doc": doc, "per_axis": kind})
 
 
-@dataclass(frozen=True)
+@declaration
 class Spatial(Featured):
     """Over the axes between batch and features; `rank` is how many."""
 

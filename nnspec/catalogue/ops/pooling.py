@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import prod
 
 from nnspec.catalogue.ops.base import Example, Layout, ShapeError, declare
 from nnspec.catalogue.ops.helpers import need_float, need_rank
 from nnspec.catalogue.ops.image import Featured, Window, Windowed, per_axis
 from nnspec.catalogue.ops.windows import Pads
+from nnspec.core.declare import declaration
 from nnspec.core.dims import Dim, product, symbol
 from nnspec.core.kinds import optional, padding, sizes
 from nnspec.core.types import TensorType
@@ -17,7 +17,7 @@ from nnspec.core.types import TensorType
 N = symbol("N")
 
 
-@dataclass(frozen=True)
+@declaration
 class Pool(Windowed):
     """What all poolings share: a window, a step (by default the window), padding."""
 
@@ -67,7 +67,7 @@ class Pool(Windowed):
         yield Example(cls(three, two, ((0, 1), (1, 0), (1, 1))[:rank]), (x,))
 
 
-@dataclass(frozen=True)
+@declaration
 class MaxPool(Pool):
     """The greatest value of each window; padding never wins (it counts as -inf)."""
 
@@ -80,7 +80,7 @@ class MaxPool2D(MaxPool):
     rank = 2
 
 
-@dataclass(frozen=True)
+@declaration
 class AvgPool(Pool):
     """The mean of each window; padding is left out of sum and divisor."""
 
