@@ -5,5 +5,6 @@ It is what every target is judged by. It wants to be right and readable, not fas
 
 from nnspec.graph.evaluate.arrays import ArraySite
 from nnspec.graph.evaluate.model import Evaluation, evaluate_model
+from nnspec.graph.evaluate.training import Step, TrainingRun
 
-__all__ = ["ArraySite", "Evaluation", "evaluate_model"]
+__all__ = ["ArraySite", "Evaluation", "Step", "TrainingRun", "evaluate_model"]

@@ -12,6 +12,7 @@ from nnspec.core.dtypes import DTYPES
 from nnspec.graph.evaluate.arrays import Array, ArraySite
 from nnspec.graph.evaluate.sizes import bind_sizes, with_sizes
 from nnspec.graph.graph import Call, Graph, Node, Step, Value, Weight
+from nnspec.graph.graph import weights as weights_of
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,17 @@ class Interpreter:
 
     terms: what each value stands for. sizes: numbers for the names of sizes.
     floats: the element type in place of f32, where one was asked for.
+    moved: weights that training has changed by itself (running means), whose new values are in `terms`.
+    frozen: paths of parts that work as in evaluation, from the network's name on.
     """
 
     site: ArraySite
     floats: str | None = None
     terms: dict[Value, Term] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
+    moved: dict[Weight, None] = field(default_factory=dict)
+    frozen: tuple[tuple[str, ...], ...] = ()
+    path: tuple[str, ...] = ()
 
     def bind(self, values: Sequence[Value], arrays: Sequence[Array]) -> None:
         """Inputs, with the sizes that they tell."""
@@ -56,8 +62,10 @@ class Interpreter:
         operands = [self.terms[v] for v in step.inputs]
         if isinstance(step, Call):
             self.terms |= zip(step.body.inputs, operands, strict=True)
+            outside, self.path = self.path, (*self.path, *step.layer.split("."))
             for inner in step.body.steps:
                 self.step(inner)
+            self.path = outside
             results = tuple(self.terms[v] for v in step.body.outputs)
         else:
             results = self.node(step, operands)
@@ -66,7 +74,20 @@ class Interpreter:
     def node(self, node: Node, operands: Sequence[Term]) -> tuple[Term, ...]:
         op = with_sizes(node.op, self.sizes, self.floats)
         weights = {w.role: self.terms[w] for w in node.weights}
-        return self.site.apply(op, *operands, weights=weights)
+        training = self.site.training
+        self.site.training = training and not self._is_frozen(node)
+        results = self.site.apply(op, *operands, weights=weights)
+        self.site.training = training
+        for weight in node.weights:
+            # What is applied next goes on from there.
+            if (new := self.site.kept.pop(self.terms[weight], None)) is not None:
+                self.terms[weight] = new
+                self.moved[weight] = None
+        return results
+
+    def _is_frozen(self, node: Node) -> bool:
+        path = (*self.path, *(node.layer or "").split("."))
+        return any(path[: len(part)] == part for part in self.frozen)
 
 
 def evaluate_model(
@@ -82,8 +103,6 @@ def evaluate_model(
 
     weights: canonical, by path. training: in training mode. precision: "f64" computes all that is f32 in f64.
     """
-    from nnspec.graph.graph import weights as weights_of
-
     site = ArraySite(training=training, generator=generator)
     interpreter = Interpreter(site, precision)
     interpreter.bind(model.inputs, inputs)
@@ -92,6 +111,5 @@ def evaluate_model(
     for step in model.steps:
         interpreter.step(step)
     values = {v: t.held for v, t in interpreter.terms.items()}
-    paths = {t: v.path for v, t in interpreter.terms.items() if isinstance(v, Weight)}
-    kept = {paths[t]: new.held for t, new in site.kept.items()}
+    kept = {w.path: values[w] for w in interpreter.moved}
     return Evaluation(tuple(values[v] for v in model.outputs), kept, values)
