@@ -1,0 +1,174 @@
+"""Native records and rules of a Python target, as the tables that a `Dialect` is made of."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from codegen.python.dialect import Application, Constructor, Result
+from codegen.python.source import Call, Expr, Literal, Name, Operator, Unary, lift
+from codegen.rules import REQUIRED, Argument, Native
+from nnspec.catalogue.ops.base import Op
+from nnspec.core.types import TensorType
+from nnspec.graph.graph import Node
+from nnspec.graph.passes.legalize import Rewrite
+
+if TYPE_CHECKING:
+    from codegen.python.forward import Forward
+
+AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Use:
+    """Where a rule stands: the node that it writes, and the forward pass that it writes into."""
+
+    node: Node
+    forward: Forward
+
+    @property
+    def types(self) -> tuple[TensorType, ...]:
+        """Of the operands."""
+        return tuple(v.type for v in self.node.inputs)
+
+    @property
+    def rank(self) -> int:
+        """Of the first operand."""
+        return self.node.inputs[0].type.rank
+
+
+@dataclass
+class Table:
+    """Everything that a family of ops is in one target; filled by records and by rules.
+
+    A rule is a function whose first parameter is annotated with the op that it writes, the second is the `Use`;
+    then come the operands under their names:
+
+        @TABLE.rule
+        def concat(op: Concat, use: Use, *x: Expr) -> Result: ...
+    """
+
+    natives: dict[type[Op], Native] = field(default_factory=dict)
+    rules: dict[type[Op], Application] = field(default_factory=dict)
+    makers: dict[type[Op], Constructor] = field(default_factory=dict)
+    chains: dict[type[Op], Callable[[Node], Expr | None]] = field(default_factory=dict)
+    legal: dict[type[Op], Callable[[Node], bool]] = field(default_factory=dict)
+    rewrites: dict[type[Op], Rewrite] = field(default_factory=dict)
+
+    def add(self, *natives: Native) -> None:
+        """Records of ops."""
+        for native in natives:
+            self.natives[native.op] = native
+
+    def rule(self, write: AnyFunction) -> AnyFunction:
+        """How an op is applied, where a record does not say it."""
+        self.rules[_op_of(write)] = lambda node, operands, forward: write(
+            node.op, Use(node, forward), *operands
+        )
+        return write
+
+    def maker(self, make: AnyFunction) -> AnyFunction:
+        """How the object of a layer is made, where a record does not say it: `(op, node) -> Expr`."""
+        self.makers[_op_of(make)] = lambda node: make(node.op, node)
+        return make
+
+    def chain(self, make: AnyFunction) -> AnyFunction:
+        """How an op stands in a chain as an object, or None where it cannot: `(op, node) -> Expr | None`."""
+        self.chains[_op_of(make)] = lambda node: make(node.op, node)
+        return make
+
+    def rewrite(self, write: AnyFunction) -> AnyFunction:
+        """What a use that is not legal becomes: `(to, op, *operands) -> terms`."""
+        self.rewrites[_op_of(write, 1)] = write
+        return write
+
+
+def _op_of(function: Callable[..., Any], place: int = 0) -> type[Op]:
+    """The op that a rule is for: the annotation of a parameter."""
+    hints = typing.get_type_hints(function)
+    name = list(function.__annotations__)[place]
+    kind: type[Op] = hints[name]
+    return kind
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What a `Dialect` takes, of all families of a target."""
+
+    layers: dict[type[Op], Constructor]
+    functions: dict[type[Op], Application]
+    modules: dict[type[Op], Callable[[Node], Expr | None]]
+    rewrites: dict[type[Op], Rewrite]
+    legal: dict[type[Op], Callable[[Node], bool]]
+    weights: dict[type[Op], dict[str, str]]
+
+
+def tables(families: Iterable[Table]) -> Tables:
+    """The tables of a target's families, joined."""
+    result = Tables({}, {}, {}, {}, {}, {})
+    for family in families:
+        for kind, native in family.natives.items():
+            _enter(result, kind, native)
+        result.layers.update(family.makers)
+        result.functions.update(family.rules)
+        result.modules.update(family.chains)
+        result.rewrites.update(family.rewrites)
+        result.legal.update(family.legal)
+    return result
+
+
+def _enter(result: Tables, kind: type[Op], native: Native) -> None:
+    result.legal[kind] = native.legal
+    if native.weights:
+        result.weights[kind] = dict(native.weights)
+    if native.style == "layer":
+        result.layers[kind] = lambda node: made(native, node)
+        return
+    result.functions[kind] = lambda node, operands, forward: applied(native, node, operands)
+    if native.chain is not None:
+        chain = native.chain
+        result.modules[kind] = lambda node: call(Name(chain), native.chain_arguments, node)
+
+
+def made(native: Native, node: Node) -> Call:
+    """The object of a layer."""
+    return call(Name(native.name(node)), native.arguments, node)
+
+
+def applied(native: Native, node: Node, operands: tuple[Expr, ...]) -> Result:
+    """A function, method or operator applied to operands."""
+    match native.style:
+        case "operand":
+            return operands[0]
+        case "operator" if len(operands) == 1:
+            return Unary(native.name(node), operands[0])
+        case "operator":
+            return Operator(native.name(node), *operands)
+        case "method":
+            first, *rest = operands
+            return call(first.attr(native.name(node)), native.arguments, node, rest)
+        case _:
+            return call(Name(native.name(node)), native.arguments, node, operands)
+
+
+def call(
+    function: Expr,
+    arguments: Iterable[Argument],
+    node: Node,
+    operands: Iterable[Expr] = (),
+) -> Call:
+    """`nn.Conv2d(3, 16, 3, stride=2)`: operands, then the arguments that are not defaults."""
+    given: list[Expr] = list(operands)
+    keywords: dict[str, Any] = {}
+    for argument in arguments:
+        value = argument.written(node)
+        if value is REQUIRED:
+            continue
+        if argument.keyword is None:
+            plain = isinstance(value, (int, float, str, bool))
+            given.append(Literal(value, argument.hint) if plain else lift(value))
+        else:
+            keywords[argument.keyword] = value
+    return function(*given, **keywords)
