@@ -83,6 +83,7 @@ class Dialect:
         state it here only where more is to be said. A layer (Dropout, say) without a constructor is a function.
     modules: functions that also exist as objects (`nn.ReLU()`), so that a bound chain of layers can be a `sequence`;
         None as an answer: not this one. A layer that is in `functions` too needs an entry here to stand in a chain.
+    legal: which uses of an op its native form covers; all, where it is not here.
     rewrites: for uses of an op that `native` denies, what they become (`nnspec/graph/passes/legalize.py`).
     never: primitives that the target can never express, each with the reason. An op in no table is expanded.
     frame: assembles a class.
@@ -114,6 +115,7 @@ class Dialect:
     weight: Callable[[Weight], Expr] | None = None
     sequence: Callable[[tuple[Expr, ...]], Expr] | None = None
     modules: Mapping[type[Op], Callable[[Node], Expr | None]] = field(default_factory=dict)
+    legal: Mapping[type[Op], Callable[[Node], bool]] = field(default_factory=dict)
     rewrites: Mapping[type[Op], Rewrite] = field(default_factory=dict)
     never: Mapping[type[Op], str] = field(default_factory=dict)
     imports: Mapping[str, Import] = field(default_factory=dict)
@@ -127,8 +129,11 @@ class Dialect:
     function_parameters: tuple[str, ...] = ()
 
     def native(self, node: Node) -> bool:
-        """Whether a table says how the op is written."""
-        return type(node.op) in self.functions or type(node.op) in self.layers
+        """Whether a table says how this use of the op is written."""
+        kind = type(node.op)
+        if kind not in self.functions and kind not in self.layers:
+            return False
+        return kind not in self.legal or self.legal[kind](node)
 
     def refuse(self, node: Node) -> SpecError:
         """The error for an op that the target cannot write."""

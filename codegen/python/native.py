@@ -105,12 +105,16 @@ class Tables:
     weights: dict[type[Op], dict[str, str]]
 
 
-def tables(families: Iterable[Table]) -> Tables:
+Finish = Callable[[Call, Node], Expr]
+"""What a target does to the object of a layer besides, such as telling how its weights begin."""
+
+
+def tables(families: Iterable[Table], finish: Finish = lambda made, node: made) -> Tables:
     """The tables of a target's families, joined."""
     result = Tables({}, {}, {}, {}, {}, {})
     for family in families:
-        for kind, native in family.natives.items():
-            _enter(result, kind, native)
+        for native in family.natives.values():
+            _enter(result, native, finish)
         result.layers.update(family.makers)
         result.functions.update(family.rules)
         result.modules.update(family.chains)
@@ -119,12 +123,13 @@ def tables(families: Iterable[Table]) -> Tables:
     return result
 
 
-def _enter(result: Tables, kind: type[Op], native: Native) -> None:
+def _enter(result: Tables, native: Native, finish: Finish) -> None:
+    kind = native.op
     result.legal[kind] = native.legal
     if native.weights:
         result.weights[kind] = dict(native.weights)
     if native.style == "layer":
-        result.layers[kind] = lambda node: made(native, node)
+        result.layers[kind] = lambda node: finish(made(native, node), node)
         return
     result.functions[kind] = lambda node, operands, forward: applied(native, node, operands)
     if native.chain is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from codegen.python.beginnings import unusual
 from codegen.python.source import (
     Assign,
     Attribute,
@@ -25,8 +26,6 @@ from nnspec.catalogue.ops.convolution import Conv2D, ConvTranspose2D
 from nnspec.catalogue.ops.dense import Dense, Embedding
 from nnspec.catalogue.ops.recurrent import LSTM
 from nnspec.graph.graph import Node, Weight
-
-_DEFAULTS: dict[str, init.Initializer] = {"weight": init.GlorotUniform(), "bias": init.Zeros()}
 
 
 def initialization(
@@ -61,17 +60,12 @@ def initialization(
 def with_initializers(made: Call, node: Node) -> Expr:
     """The layer, noted down to begin otherwise than `init_weights` lets it by default."""
     keywords: dict[str, Expr] = {}
-    for weight in node.weights:
-        usual = _DEFAULTS[weight.role]
-        if isinstance(node.op, Embedding):
-            usual = init.Normal()
-        if weight.initializer in (None, usual):
-            continue
+    for role, initializer in unusual(node).items():
         # The fan in of a transposed kernel stands where PyTorch looks for the fan out.
         fan = "fan_out" if isinstance(node.op, ConvTranspose2D) else "fan_in"
-        name, arguments = initialization(weight.initializer, fan=fan)
+        name, arguments = initialization(initializer, fan=fan)
         function: Expr = Name(f"nn.init.{name}")
-        keywords[weight.role] = Name("partial")(function, **arguments) if arguments else function
+        keywords[role] = Name("partial")(function, **arguments) if arguments else function
     return Name("starting")(made, **keywords) if keywords else made
 
 
@@ -166,14 +160,7 @@ def init_weights(nodes: Sequence[Node]) -> FunctionDef | None:
     chain: tuple[Stmt, ...] = ()
     for test, body in reversed(cases):
         chain = (If(test, body, chain),)
-    custom = any(
-        w.initializer
-        not in (None, init.Normal() if isinstance(n.op, Embedding) else _DEFAULTS[w.role])
-        for n in nodes
-        if type(n.op) in (*_KERNELS, Embedding)
-        for w in n.weights
-    )
-    if custom:
+    if any(unusual(n) for n in nodes if n.weights):
         chain = (
             *chain,
             For(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from codegen.python.dialect import ClassParts, Dialect
 from codegen.python.fixed import snippet_imports, snippets
+from codegen.python.native import tables
 from codegen.python.plan import Owner
 from codegen.python.source import (
     ClassDef,
@@ -20,9 +21,9 @@ from codegen.python.source import (
     Tuple,
 )
 from codegen.pytorch.functions import FUNCTIONS, MODULES
-from codegen.pytorch.initializers import free_weight
-from codegen.pytorch.layers import APPLIED, CHAINED, LAYERS
-from codegen.pytorch.losses import LOSSES
+from codegen.pytorch.images import APPLIED, CHAINED, LAYERS
+from codegen.pytorch.initializers import free_weight, with_initializers
+from codegen.pytorch.ops import dense, losses, normalization, recurrent
 from nnspec.catalogue.ops.convolution import Conv2D, ConvTranspose2D
 from nnspec.catalogue.ops.dense import Dense, Embedding
 from nnspec.catalogue.ops.recurrent import LSTM
@@ -88,11 +89,16 @@ def native_name(owner: Owner) -> str:
     return ".".join((*owner.path, native_role(owner.weight, owner.node)))
 
 
+TABLES = tables(
+    (family.TABLE for family in (dense, losses, normalization, recurrent)), with_initializers
+)
 DIALECT = Dialect(
     name="pytorch",
-    layers=LAYERS,
-    functions={**APPLIED, **FUNCTIONS, **LOSSES},
-    modules={**CHAINED, **MODULES},
+    layers={**LAYERS, **TABLES.layers},
+    functions={**APPLIED, **FUNCTIONS, **TABLES.functions},
+    modules={**CHAINED, **MODULES, **TABLES.modules},
+    legal=TABLES.legal,
+    rewrites=TABLES.rewrites,
     frame=frame,
     repeat=repeat,
     container=container,
