@@ -7,11 +7,8 @@ from typing import Protocol
 
 from nnspec.core.declare import Declaration, declaration
 from nnspec.graph.graph import Graph, Program
+from nnspec.graph.layouts import Layouts
 from nnspec.graph.weight_map import WeightMap
-
-Layouts = tuple[str | None, ...]
-"""For each value "NCHW" or "NHWC" where it is an image, "1" where a scalar is an array of one element (in
-MXNet), None where layout has no meaning."""
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,9 @@ def main() -> int:
 def _score(path: Path) -> int:
     _, held_out = digits.read(ROOT, size=28)
     engine = inference.load(path, "cpu")
-    images = np.ascontiguousarray(held_out["image"].transpose(0, 3, 1, 2))
+    (image,) = engine.inputs
+    assert image.layout is not None
+    images = image.layout.there(held_out["image"])
     answers = engine.run({"image": images})["logits"].argmax(axis=1)
     accuracy = float((answers == held_out["label"]).mean())
     one = engine.bench({"image": images[:1]})

@@ -15,7 +15,6 @@ from codegen.target import Emitted, Target
 from nnspec.catalogue.ops import OPS
 from nnspec.driver.generated import load_module
 from nnspec.driver.verify import cases
-from nnspec.driver.verify.layouts import from_layout, to_layout
 from nnspec.graph.graph import Graph, Node, Program
 from nnspec.graph.weight_map import Array, to_native
 
@@ -75,9 +74,9 @@ def run_case(
     module: ModuleType = load_module(path)
     entry = emitted.models[case.model]
     weights = to_native(case.weights, entry.weight_map)
-    inputs = [to_layout(a, x) for a, x in zip(case.inputs, entry.input_layouts, strict=True)]
+    inputs = [x.there(a) for a, x in zip(case.inputs, entry.input_layouts, strict=True)]
     if dtype == "f64":
         weights = {k: a.astype("float64") for k, a in weights.items()}
         inputs = [a.astype("float64") if a.dtype.kind == "f" else a for a in inputs]
     found = runtime.predict(module, entry.class_name, weights, inputs, training=False)
-    return [from_layout(a, x) for a, x in zip(found, entry.output_layouts, strict=True)]
+    return [x.back(a) for a, x in zip(found, entry.output_layouts, strict=True)]

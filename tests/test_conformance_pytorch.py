@@ -12,7 +12,6 @@ from codegen import TARGETS
 from codegen.pytorch.module import DIALECT
 from nnspec.catalogue.ops import OPS
 from nnspec.driver.generated import load_module
-from nnspec.driver.verify.layouts import to_layout
 from nnspec.graph.graph import Program
 
 CASES = list(op_cases())
@@ -36,7 +35,7 @@ def test_gradients_are_finite(case: Case, tmp_path: Path) -> None:
     entry = emitted.models[case.model]
     net = getattr(load_module(path), entry.class_name)().train()
     inputs = [
-        torch.tensor(to_layout(a, x)) for a, x in zip(case.inputs, entry.input_layouts, strict=True)
+        torch.tensor(x.there(a)) for a, x in zip(case.inputs, entry.input_layouts, strict=True)
     ]
     floats = [x.requires_grad_() for x in inputs if x.is_floating_point()]
     result = net(*inputs)

@@ -28,7 +28,6 @@ from nnspec.compiler import load
 from nnspec.core.dims import symbol
 from nnspec.core.types import TensorType
 from nnspec.driver.generated import load_module
-from nnspec.driver.verify.layouts import to_layout
 from nnspec.graph.graph import Graph, Program, walk
 from nnspec.graph.weight_map import to_native
 
@@ -117,7 +116,7 @@ def _module(
     ((name, text),) = made.files.items()
     (folder / name).write_text(str(text))
     entry = made.models[case.model]
-    inputs = [to_layout(a, x) for a, x in zip(case.inputs, entry.input_layouts, strict=True)]
+    inputs = [x.there(a) for a, x in zip(case.inputs, entry.input_layouts, strict=True)]
     return load_module(folder / name), inputs, to_native(case.weights, entry.weight_map)
 
 

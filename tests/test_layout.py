@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import nnspec
-from codegen.layout import lower
 from codegen.onnx.module import build
 from nnspec.core.dims import substitute
 from nnspec.driver.verify import cases
 from nnspec.graph.graph import Graph, walk
+from nnspec.graph.passes.layout import lower
 from nnspec.graph.weight_map import Reorder
 
 
@@ -91,20 +91,19 @@ def _same(graph: Graph) -> None:
     sizes = cases.symbol_sizes(graph.inputs)
     inputs = cases.inputs_of(graph.inputs, graph.steps, sizes, np.random.default_rng(0))
     found = {}
-    for boundary in ("NCHW", "NHWC"):
-        lowered = lower(graph, boundary=boundary)
+    for images_first in (True, False):
+        lowered = lower(graph, images_first=images_first)
         proto, _ = build(lowered, weights, opset=20, metadata={})
         feeds = {
-            i.name: a.transpose(0, 3, 1, 2) if layout == "NCHW" else a
+            i.name: layout.there(a)
             for i, a, layout in zip(proto.graph.input, inputs, lowered.input_layouts, strict=True)
         }
         outputs = ReferenceEvaluator(proto).run(None, feeds)
-        found[boundary] = [
-            o.transpose(0, 2, 3, 1) if layout == "NCHW" else o
-            for o, layout in zip(outputs, lowered.output_layouts, strict=True)
+        found[images_first] = [
+            layout.back(o) for o, layout in zip(outputs, lowered.output_layouts, strict=True)
         ]
     expected = _promised(graph)
-    for first, second, shape in zip(found["NCHW"], found["NHWC"], expected, strict=True):
+    for first, second, shape in zip(found[True], found[False], expected, strict=True):
         assert first.shape == second.shape == shape
         np.testing.assert_allclose(first, second, rtol=1e-5, atol=1e-6)
 

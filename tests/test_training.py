@@ -42,7 +42,7 @@ def scores(spec: nnspec.Spec, weights: dict[str, np.ndarray]) -> np.ndarray:
     (feed,) = engine.inputs
     images = held_out["image"]
     found: np.ndarray = engine.run(
-        {feed.name: images.transpose(0, 3, 1, 2) if feed.layout == "NCHW" else images}
+        {feed.name: feed.layout.there(images) if feed.layout else images}
     )["logits"]
     return found
 
@@ -76,9 +76,7 @@ def test_swapped_weights(tmp_path: Path) -> None:
         entry = emitted.models[model]
         folder = tmp_path / target
         folder.mkdir()
-        images = held_out["image"]
-        if entry.input_layouts[0] == "NCHW":
-            images = images.transpose(0, 3, 1, 2)
+        images = entry.input_layouts[0].there(held_out["image"])
         job = worker.Predict(
             str(write_module(emitted, folder)),
             entry.class_name,

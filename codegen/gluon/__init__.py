@@ -19,12 +19,13 @@ from codegen.python.file import module_doc
 from codegen.python.functions import Functions
 from codegen.python.names import distinct
 from codegen.python.source import FunctionDef, Stmt
-from codegen.target import Emitted, EmittedModel, Layouts
+from codegen.target import Emitted, EmittedModel
 from nnspec.catalogue.ops.normalization import BatchNorm
 from nnspec.core.declare import Declaration, declaration
 from nnspec.core.fields import arg
 from nnspec.core.kinds import choice
 from nnspec.graph.graph import Graph, Program, Value
+from nnspec.graph.layouts import Layouts
 from nnspec.graph.weight_map import WeightMap
 
 name = "gluon"
@@ -103,7 +104,8 @@ def emit(
 def layouts_of(values: tuple[Value, ...], layouts: Layouts) -> Layouts:
     """MXNet has no arrays without axes: a scalar is an array of one element."""
     return tuple(
-        "1" if v.type.rank == 0 else layout for v, layout in zip(values, layouts, strict=True)
+        dataclasses.replace(layout, boxed=v.type.rank == 0)
+        for v, layout in zip(values, layouts, strict=True)
     )
 
 

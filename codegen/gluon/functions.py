@@ -224,8 +224,8 @@ class Functions:
 
     def global_avg_pool(self, node: Node, args: Args, forward: Forward) -> Result:
         assert isinstance(node.op, pooling.GlobalAvgPool)
-        axes = (2, 3) if node.op.channels_first else (1, 2)
-        return self.op("mean")(*args, axis=axes)
+        axes = node.op.space(node.inputs[0].type.rank)
+        return self.op("mean")(*args, axis=axes[0] if len(axes) == 1 else axes)
 
     def random_normal(self, node: Node, args: Args, forward: Forward) -> Result:
         op = node.op

@@ -30,9 +30,10 @@ from codegen.python.source import (
     Stmt,
     Tuple,
     With,
+    lift,
 )
-from codegen.target import Layouts
 from nnspec.graph.graph import Value
+from nnspec.graph.layouts import Layouts
 from nnspec.graph.training import Minimize, Training, TrainStep
 
 
@@ -171,8 +172,12 @@ class TrainingWriter:
     def _data(self) -> list[Stmt]:
         columns = self.training.batch
         types = [DTYPES[c.type.dtype] for c in columns]
-        images = [i for i, layout in enumerate(self.layouts) if layout == "NCHW"]
-        where = {"images": images} if images else {}
+        orders = {
+            Literal(i): lift(layout.order)
+            for i, layout in enumerate(self.layouts)
+            if not layout.is_spec
+        }
+        where = {"orders": Dict(tuple(orders.items()))} if orders else {}
         data, held_out = Name("data"), Name("held_out")
         return [
             Assign(

@@ -6,14 +6,16 @@ import dataclasses
 
 from codegen.keras import module, train
 from codegen.keras.weights import native_name, transforms
-from codegen.layout import Lowered, lower
 from codegen.python import program as programs
 from codegen.python.classes import build_classes
 from codegen.python.emission import LoweredProgram, described, legal_training, weight_map
 from codegen.python.file import module_doc, module_text
 from codegen.python.functions import Functions
-from codegen.target import Emitted, EmittedModel, Layouts, NoOptions
-from nnspec.graph.graph import Graph, Program
+from codegen.target import Emitted, EmittedModel, NoOptions
+from nnspec.core.orders import plain
+from nnspec.graph.graph import Program
+from nnspec.graph.layouts import Layout, Layouts
+from nnspec.graph.passes.layout import as_written
 from nnspec.graph.passes.legalize import legalize
 
 name = "keras"
@@ -35,7 +37,7 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
             legal[logical.model] = network.model
     networks = [n.model for t in trainings for n in t.networks]
     graphs = tuple(dict.fromkeys((*legal.values(), *networks)))
-    layouts = {graph: _layouts(graph) for graph in graphs}
+    layouts = {graph: as_written(graph) for graph in graphs}
     functions = [f + programs.suffix(t, trainings) for t in trainings for f in train.FUNCTIONS]
     own = [train.trainer_name(t) for t in trainings]
     classes = build_classes(
@@ -64,15 +66,7 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
         for logical, graph in legal.items()
     }
     text = module_text(module_doc(provenance, program), classes.definitions, dialect, program=body)
-    batches: dict[str, Layouts] = {t.name: (None,) * len(t.batch) for t in trainings}
+    batches: dict[str, Layouts] = {
+        t.name: tuple(Layout(plain(v.type.rank)) for v in t.batch) for t in trainings
+    }
     return Emitted({f"{stem}_keras.py": text}, models, batches)
-
-
-def _layouts(graph: Graph) -> Lowered:
-    """The graph as it stands; its images are N, H, W, C, as in the language."""
-    lowered = lower(graph)
-
-    def last(layouts: Layouts) -> Layouts:
-        return tuple("NHWC" if layout else None for layout in layouts)
-
-    return Lowered(graph, last(lowered.input_layouts), last(lowered.output_layouts), {})

@@ -103,7 +103,9 @@ def reduction(name: str) -> Application:
 
 
 def global_avg_pool(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
-    return Name("ops.mean")(operands[0], axis=(1, 2))
+    assert isinstance(node.op, GlobalAvgPool)
+    axes = node.op.space(node.inputs[0].type.rank)
+    return Name("ops.mean")(operands[0], axis=axes[0] if len(axes) == 1 else axes)
 
 
 def _reshaped(x: Expr, shape: tuple[Dim, ...], forward: Forward) -> Expr:

@@ -51,8 +51,8 @@ def emit(
 
     weights: canonical, by model; by default those of `nnspec init` with seed 0.
     """
-    from codegen.layout import lower
     from codegen.onnx.module import LARGEST, LEGALITY, build
+    from nnspec.graph.passes.layout import lower
     from nnspec.graph.passes.legalize import legalize
     from nnspec.graph.weights import initialize
 
@@ -60,15 +60,14 @@ def emit(
     models: dict[Graph, EmittedModel] = {}
     found = exported(program)
     for called, model in found.items():
-        lowered = lower(legalize(model, LEGALITY), boundary=layout.upper())
+        lowered = lower(legalize(model, LEGALITY), images_first=layout == "nchw")
         arrays = (weights or {}).get(model) or initialize(weights_of(model), 0)
         layouts = {
-            f"nnspec.layout.{v}": x
+            f"nnspec.layout.{v}": str(x)
             for v, x in [
                 *zip((v.name for v in model.inputs), lowered.input_layouts, strict=True),
                 *zip(model.output_names, lowered.output_layouts, strict=True),
             ]
-            if x
         }
         bounds = index_bounds(model.steps)
         choices = {f"nnspec.choices.{v.name}": str(bounds[v]) for v in model.inputs if v in bounds}

@@ -95,6 +95,11 @@ def constant(to: Lowering, node: Node, inputs: list[str]) -> list[str]:
 
 
 def global_avg_pool(to: Lowering, node: Node, inputs: list[str]) -> list[str]:
+    op: Any = node.op
+    if not op.channels_first:
+        return [
+            to.axes("ReduceMean", inputs[0], op.space(node.inputs[0].type.rank), 18, keepdims=0)
+        ]
     return [to.op("Flatten", [to.op("GlobalAveragePool", inputs)])]
 
 

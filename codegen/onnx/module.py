@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from onnx import ModelProto, ValueInfoProto, helper
 
-from codegen.layout import Lowered, LoweredTraining
 from codegen.onnx.functions import FUNCTIONS, REWRITES
 from codegen.onnx.layers import LAYERS
 from codegen.onnx.losses import LOSSES
@@ -14,6 +13,7 @@ from codegen.onnx.lowering import ELEMENT_TYPES, Lowering
 from codegen.python.dialect import UnsupportedOp
 from nnspec.core.text import printable_lines
 from nnspec.graph.graph import Call, Node, Value
+from nnspec.graph.passes.layout import Lowered, LoweredTraining
 from nnspec.graph.passes.legalize import Legality
 from nnspec.graph.training import Minimize
 from nnspec.graph.weight_map import Array, Transform, WeightMap

@@ -8,11 +8,11 @@ import numpy as np
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
-from codegen.layout import lower, lower_training
 from codegen.onnx.module import LEGALITY, build, build_step
 from codegen.python.emission import legal_training
 from nnspec.catalogue.ops.windows import same_padding
 from nnspec.graph.graph import Graph
+from nnspec.graph.passes.layout import lower, lower_training
 from nnspec.graph.passes.legalize import legalize
 from nnspec.graph.training import Minimize, Training
 from nnspec.graph.weight_map import Array
@@ -55,7 +55,7 @@ class MaxPool(OpRun):
 
 def outputs(model: Graph, weights: Mapping[str, Array], inputs: Sequence[Array]) -> list[Array]:
     """Outputs of a model in evaluation mode; everything in the language's layout."""
-    lowered = lower(legalize(model, LEGALITY), boundary="NHWC")
+    lowered = lower(legalize(model, LEGALITY), images_first=False)
     proto, _ = build(lowered, weights, opset=OPSET, metadata={})
     feeds = {i.name: a for i, a in zip(proto.graph.input, inputs, strict=True)}
     return list(ReferenceEvaluator(proto, new_ops=[MaxPool]).run(None, feeds))
@@ -68,7 +68,7 @@ def losses(
     lowered = lower_training(legal_training(training, LEGALITY))
     proto = build_step(lowered, weights, opset=OPSET)
     feeds = {
-        i.name: a.transpose(0, 3, 1, 2) if layout == "NCHW" else a
+        i.name: layout.there(a)
         for i, a, layout in zip(proto.graph.input, batch, lowered.batch_layouts, strict=True)
     }
     found = list(ReferenceEvaluator(proto, new_ops=[MaxPool]).run(None, feeds))

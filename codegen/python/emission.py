@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from codegen.layout import Lowered, LoweredTraining, lower, lower_training
 from codegen.python.plan import Owner, Plan, owners
-from codegen.target import Layouts
 from nnspec.core.dims import show
 from nnspec.graph.graph import Call, Graph, Program, Value
+from nnspec.graph.layouts import Layouts
+from nnspec.graph.passes.layout import Lowered, LoweredTraining, lower, lower_training
 from nnspec.graph.passes.legalize import Legality, legalize, legalize_training
 from nnspec.graph.training import Network, Training
 from nnspec.graph.weight_map import NativeWeight, Transform, WeightMap
@@ -56,26 +56,22 @@ def described(program: LoweredProgram) -> Callable[[Graph], str]:
     known = {lowered.graph: lowered for lowered in program.models.values()}
 
     def describe(graph: Graph) -> str:
-        lowered = known.get(graph)
-        none: Layouts = (None,) * max(len(graph.inputs), len(graph.outputs))
-        inputs = _values(
-            [v.name or "x" for v in graph.inputs],
-            graph.inputs,
-            lowered.input_layouts if lowered else none,
-        )
-        outputs = _values(
-            list(graph.output_names), graph.outputs, lowered.output_layouts if lowered else none
-        )
+        lowered = known[graph]
+        names = [v.name or "x" for v in graph.inputs]
+        inputs = _values(names, graph.inputs, lowered.input_layouts)
+        outputs = _values(graph.output_names, graph.outputs, lowered.output_layouts)
         return f"{inputs} -> {outputs}"
 
     return describe
 
 
-def _values(names: list[str], values: tuple[Value, ...], layouts: Layouts) -> str:
+def _values(names: Sequence[str], values: Sequence[Value], layouts: Layouts) -> str:
+    """Each with its axes; where it has so many that other orders are usual, whose order that is."""
     texts = []
-    for name, value, layout in zip(names, values, layouts, strict=False):
+    for name, value, layout in zip(names, values, layouts, strict=True):
         dtype = "" if value.type.dtype == "f32" else value.type.dtype
-        texts.append(f"{name} {dtype}{show(value.type.shape)}" + (f" ({layout})" if layout else ""))
+        order = f" ({layout})" if value.type.rank > 2 else ""
+        texts.append(f"{name} {dtype}{show(value.type.shape)}{order}")
     return ", ".join(texts)
 
 

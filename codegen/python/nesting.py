@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from codegen.python.source.flat import measure
-from nnspec.catalogue.ops.base import Layout
+from nnspec.catalogue.ops.forms import Elementwise
 from nnspec.graph.graph import Call, Node, Value
 from nnspec.graph.training import Minimize, TrainStep
 
@@ -89,7 +89,7 @@ def _room(
     small = isinstance(step, Node) and step.op.name in ("stop_gradient", "random_normal", "cast")
     if isinstance(user, Call) or user.layer is not None:
         return SHORT if small else NOWHERE
-    if user.op.layout is Layout.CARRY and user.outputs[0].type.rank > 0:
+    if isinstance(user.op, Elementwise) and user.outputs[0].type.rank > 0:
         return LONG
     if user.op.name in ("concat", "stack"):
         return SHORT

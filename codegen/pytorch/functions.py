@@ -118,7 +118,8 @@ def reduction(name: str) -> Application:
 
 def global_avg_pool(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
     assert isinstance(node.op, GlobalAvgPool)
-    return operands[0].attr("mean")(dim=(2, 3) if node.op.channels_first else (1, 2))
+    axes = node.op.space(node.inputs[0].type.rank)
+    return operands[0].attr("mean")(dim=axes[0] if len(axes) == 1 else axes)
 
 
 def flatten(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:

@@ -27,9 +27,9 @@ from codegen.python.source import (
 from codegen.pytorch.functions import DTYPES
 from codegen.pytorch.module import weight_ref
 from codegen.pytorch.optimizers import optimizer
-from codegen.target import Layouts
 from nnspec.graph.graph import Call as GraphCall
 from nnspec.graph.graph import Graph, Node, Value, Weight
+from nnspec.graph.layouts import Layouts
 from nnspec.graph.training import Minimize, Network, Training
 
 TENSOR, MODULE = Name("Tensor"), Name("nn.Module")
@@ -196,15 +196,18 @@ def evaluate(source: TrainingSource) -> Stmt:
 def to_tensors(source: TrainingSource) -> Stmt:
     """The function that brings the columns into PyTorch's dtype and layout."""
     made: list[Expr] = []
-    moved = False
+    moved: set[str] = set()
     columns = zip(source.training.batch, source.columns, source.layouts, strict=True)
     for column, name, layout in columns:
         array: Expr = Name(name)
-        if layout == "NCHW":
-            array = array.attr("transpose")(0, 3, 1, 2)
-            moved = True
+        if not layout.is_spec:
+            array = array.attr("transpose")(*layout.order)
+            moved.add(", ".join(str(layout)))
         made.append(Name("torch.tensor")(array, dtype=Name(DTYPES[column.type.dtype])))
-    doc = "Columns of a data set as tensors" + (", images as N, C, H, W." if moved else ".")
+    doc = (
+        "Columns of a data set as tensors"
+        + f"{''.join(f', images as {axes}' for axes in sorted(moved))}."
+    )
     return FunctionDef(
         "to_tensors" + source.suffix,
         tuple(Parameter(name, Name("np.ndarray")) for name in source.columns),

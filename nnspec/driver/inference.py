@@ -15,6 +15,7 @@ import numpy as np
 
 from nnspec.driver.requirements import mixed_onnxruntime
 from nnspec.driver.tensors import Input, check_shapes, converted, element_type
+from nnspec.graph.layouts import Layout
 from nnspec.report.diagnostics import Diagnostic, SpecError, did_you_mean
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from nnspec.graph.weight_map import Array
 
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
-LAYOUTS = ("NCHW", "NHWC")
 WARM_UP = 5
 """Calls that do not count, before those that are measured."""
 
@@ -76,15 +76,13 @@ class Engine:
         return tuple(self._input(i) for i in self.session.get_inputs())
 
     def _input(self, found: Any) -> Input:
-        layout = self.metadata.get(f"nnspec.layout.{found.name}")
-        if layout is None and len(found.shape) == 4 and "nnspec.model" in self.metadata:
-            layout = "NHWC"  # as the language has it, where no layer asked for another order
+        layout = self.metadata.get(f"nnspec.layout.{found.name}", "")
         choices = self.metadata.get(f"nnspec.choices.{found.name}", "")
         return Input(
             found.name,
             found.type,
             tuple(found.shape),
-            layout if layout in LAYOUTS else None,
+            Layout.read(layout, len(found.shape)),
             int(choices) if choices.isdecimal() and int(choices[:18]) else None,
         )
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnspec.core import arrays
+from nnspec.core.orders import first, inverse, lay, plain
 from nnspec.driver.tensors import Input, converted
+from nnspec.graph.layouts import Layout
 from nnspec.report.diagnostics import Diagnostic, SpecError
 
 if TYPE_CHECKING:
@@ -132,21 +134,19 @@ def _picture(path: Path, wanted: Input | None) -> Array:
         lines = str(error).splitlines()
         raise _unreadable(path, lines[0] if lines else type(error).__name__) from None
     example = pixels.reshape(1, *pixels.shape[:2], -1)
-    return np.ascontiguousarray(example.transpose(0, 3, 1, 2)) if layout == "NCHW" else example
+    return layout.there(example)
 
 
 def _image_sizes(
     path: Path, wanted: Input | None
-) -> tuple[str, tuple[int | str | None, int | str | None, int]]:
+) -> tuple[Layout, tuple[int | str | None, int | str | None, int]]:
     """Layout, height, width and channels of an input that reads pictures; raises `SpecError`."""
     if wanted is None:
-        return "NHWC", (None, None, 3)
+        return Layout(plain(4)), (None, None, 3)
     if len(wanted.shape) == 4:
-        layout = wanted.layout or ("NCHW" if wanted.shape[1] in MODES else "NHWC")
-        _, *sizes = wanted.shape
-        if layout == "NCHW":
-            sizes = [*sizes[1:], sizes[0]]
-        height, width, channels = sizes
+        guess = Layout(first(4) if wanted.shape[1] in MODES else plain(4))
+        layout = wanted.layout or guess
+        _, height, width, channels = lay(wanted.shape, inverse(layout.order))
         if isinstance(channels, int) and channels in MODES:
             return layout, (height, width, channels)
     raise SpecError(

@@ -10,7 +10,6 @@ import numpy as np
 
 from codegen.target import Emitted
 from nnspec.driver.verify.cases import inputs_of, symbol_sizes
-from nnspec.driver.verify.layouts import to_layout
 from nnspec.driver.worker import LoadNative, SaveNative
 from nnspec.graph.graph import Graph
 from nnspec.graph.weight_map import Array, to_canonical, to_native
@@ -57,7 +56,7 @@ class NativeFile:
         layouts = self.emitted.models[self.model].input_layouts
         sizes = symbol_sizes(self.model.inputs)
         drawn = inputs_of(self.model.inputs, self.model.steps, sizes, np.random.default_rng(0))
-        return [to_layout(a, layout) for a, layout in zip(drawn, layouts, strict=True)]
+        return [layout.there(a) for a, layout in zip(drawn, layouts, strict=True)]
 
 
 def network_path(path: Path, network: str, several: bool) -> Path:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnspec.graph.layouts import Layout
 from nnspec.report.diagnostics import Diagnostic, SpecError
 
 if TYPE_CHECKING:
@@ -76,14 +77,14 @@ class Input:
 
     type: its elements; None where no file can hold them (`spelled` says what they are).
     shape: numbers, names, or None for sizes that the model does not say.
-    layout: "NCHW" or "NHWC" of images, None where it is none or that is not known.
+    layout: None where it is not known.
     choices: how many there are to choose from, where the values are indices.
     """
 
     name: str
     spelled: str
     shape: tuple[int | str | None, ...]
-    layout: str | None = None
+    layout: Layout | None = None
     choices: int | None = None
 
     @property
@@ -93,7 +94,8 @@ class Input:
     def __str__(self) -> str:
         sizes = ", ".join("?" if d is None else str(d) for d in self.shape)
         name = self.type.numpy if self.type and self.type.kind != "U" else self.spelled
-        return f"{name}[{sizes}]" + (f" ({self.layout})" if self.layout else "")
+        order = f" ({self.layout})" if self.layout and self.layout.axes else ""
+        return f"{name}[{sizes}]{order}"
 
 
 def converted(wanted: Input, array: Array, origin: str) -> Array:

@@ -11,11 +11,11 @@ def together(*dicts):
     return {name: parameter for each in dicts for name, parameter in each.items()}
 
 
-def as_native(columns, dtypes, images=()):
-    """The columns in their types; images, in files [N, H, W, C], become [N, C, H, W]."""
+def as_native(columns, dtypes, orders=()):
+    """The columns in their types; those of images, in files [N, H, W, C], in MXNet's order."""
     native = []
     for i, (column, dtype) in enumerate(zip(columns, dtypes)):
-        turned = column.transpose(0, 3, 1, 2) if i in images else column
+        turned = column.transpose(orders[i]) if i in orders else column
         native.append(np.ascontiguousarray(turned, dtype))
     return native
 

@@ -15,6 +15,6 @@ from nnspec.catalogue.ops import (  # noqa: F401 - importing a family enters its
     reduction,
     shaping,
 )
-from nnspec.catalogue.ops.base import OPS, Example, Layout, Op, Operand, ShapeError, WeightSpec
+from nnspec.catalogue.ops.base import OPS, Example, Op, Operand, ShapeError, WeightSpec
 
-__all__ = ["OPS", "Example", "Layout", "Op", "Operand", "ShapeError", "WeightSpec"]
+__all__ = ["OPS", "Example", "Op", "Operand", "ShapeError", "WeightSpec"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nnspec.catalogue.ops.base import Example, Layout, Op, declare
+from nnspec.catalogue.ops.base import Example, Op, Reordered, declare
 from nnspec.catalogue.ops.elementwise import Unary
+from nnspec.catalogue.ops.forms import Forms, Types, order_of
 from nnspec.catalogue.ops.helpers import need_float, normal_axis
 from nnspec.catalogue.ops.site import Site, Term
 from nnspec.core.dims import Dim, product, symbol
@@ -72,7 +74,6 @@ class Tanh(Unary):
 class AlongAxis(Op):
     """Over one axis, the last by default."""
 
-    layout = Layout.AXES
     axis: int
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
@@ -82,6 +83,13 @@ class AlongAxis(Op):
 
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
         return product(outputs[0].shape) * 5
+
+    def reordered(self, forms: Forms, inputs: Types, outputs: Types) -> Reordered | None:
+        order = order_of(forms[0])
+        if order is None:
+            return None
+        axis = order.index(normal_axis(self.axis, len(order)))
+        return Reordered(replace(self, axis=axis), forms, forms)
 
     @classmethod
     def examples(cls) -> Iterator[Example]:

@@ -8,13 +8,13 @@ judged, derivatives, and the conformance tests. Targets add only what differs be
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nnspec.core.declare import Catalogue, Declaration, declaration
 from nnspec.core.dims import Dim, Shape
+from nnspec.core.orders import Form
 from nnspec.core.types import TensorType
 
 if TYPE_CHECKING:
@@ -32,15 +32,6 @@ class ShapeError(Exception):
     def __init__(self, message: str, *operands: int, help: str | None = None) -> None:
         self.message, self.operands, self.help = message, operands, help
         super().__init__(message)
-
-
-class Layout(Enum):
-    """How an op meets a target whose images are channels-first (see `codegen/layout.py`)."""
-
-    IMAGE = "its 4-D operand and result are images: channels-first where the target is"
-    CARRY = "works in any layout: the result is laid out as the operands are"
-    AXES = "works in any layout once its `axis`/`axes` fields are remapped"
-    LOGICAL = "needs its operands in the order in which the language counts the axes"
 
 
 @dataclass(frozen=True)
@@ -79,6 +70,23 @@ class Example:
     inputs: tuple[TensorType, ...]
 
 
+@dataclass(frozen=True)
+class Reordered:
+    """How an op looks when its operands lie otherwise than in the language's order of axes.
+
+    op: with its fields counted as the axes lie; None where nothing is left to do, because the result is
+        the operand, seen in another order.
+    inputs: how it takes its operands. outputs: how its results lie.
+    features: by role, the axis of a weight that runs along the features of the operand, where these lie
+        in another order (`Form.grid`): the weight is reordered once, and nothing at run time.
+    """
+
+    op: Op | None
+    inputs: tuple[Form, ...]
+    outputs: tuple[Form, ...]
+    features: Mapping[str, int] = field(default_factory=dict)
+
+
 @declaration
 class Op(Declaration):
     """Base of all declarations; a subclass is a frozen dataclass whose docstring is its reference.
@@ -90,14 +98,16 @@ class Op(Declaration):
         an op of its own; it never reaches the graph as a field).
     stochastic: draws random numbers (in training, or always); two runs differ.
     mode: behaves differently in training and evaluation.
+    over_space: reads a sequence, an image or a volume; a model takes images and volumes that reach such
+        an op in the target's own order.
     """
 
     operands: ClassVar[tuple[Operand, ...]] = (Operand("x"),)
-    layout: ClassVar[Layout] = Layout.LOGICAL
     takes_activation: ClassVar[bool] = False
     stochastic: ClassVar[bool] = False
     mode: ClassVar[bool] = False
     hidden: ClassVar[bool] = False
+    over_space: ClassVar[bool] = False
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """Types of the results; raises `ShapeError`. By default, `check` and what the expansion gives."""
@@ -154,6 +164,18 @@ class Op(Declaration):
     def index_bounds(self, *inputs: TensorType) -> dict[int, Dim]:
         """Operands that hold indices, with how many there are to choose from (labels: classes)."""
         return {}
+
+    def reordered(
+        self,
+        forms: tuple[Form, ...],
+        inputs: tuple[TensorType, ...],
+        outputs: tuple[TensorType, ...],
+    ) -> Reordered | None:
+        """How the op looks for operands that lie in these forms, in a target that keeps features second.
+
+        Types are given in the language's order. None: it wants the language's order, and gives it.
+        """
+        return None
 
     @classmethod
     def examples(cls) -> Iterator[Example]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import prod
 
 from nnspec.catalogue.initializers import GlorotUniform, Initializer, Zeros, initializer
-from nnspec.catalogue.ops.base import Example, Layout, ShapeError, WeightSpec, declare
+from nnspec.catalogue.ops.base import Example, ShapeError, WeightSpec, declare
 from nnspec.catalogue.ops.helpers import need_number
 from nnspec.catalogue.ops.image import Spatial, Window, Windowed, per_axis
 from nnspec.catalogue.ops.windows import Pads, transposed
@@ -28,7 +28,6 @@ def _around(rank: int) -> Kind:
 class Conv(Windowed):
     """Slide `filters` kernels over the axes between batch and features."""
 
-    layout = Layout.IMAGE
     takes_activation = True
     filters: int = arg("output channels", whole(1))
     kernel: tuple[int, ...] = per_axis("size of a kernel along each axis", sizes)
@@ -108,7 +107,6 @@ class Conv2D(Conv):
 class ConvTranspose(Spatial):
     """The transpose of a convolution: each cell of the input adds a scaled kernel to the output."""
 
-    layout = Layout.IMAGE
     takes_activation = True
     filters: int = arg("output channels", whole(1))
     kernel: tuple[int, ...] = per_axis("size of a kernel along each axis", sizes)

@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nnspec.catalogue.initializers import GlorotUniform, Initializer, Normal, Zeros, initializer
-from nnspec.catalogue.ops.base import Example, Op, Operand, ShapeError, WeightSpec, declare
+from nnspec.catalogue.ops.base import (
+    Example,
+    Op,
+    Operand,
+    Reordered,
+    ShapeError,
+    WeightSpec,
+    declare,
+)
+from nnspec.catalogue.ops.forms import Forms, Types
 from nnspec.catalogue.ops.helpers import need_float, need_integer, need_number
 from nnspec.core.dims import Dim, product, symbol
 from nnspec.core.fields import arg
 from nnspec.core.kinds import boolean, whole
+from nnspec.core.orders import plain_form
 from nnspec.core.types import TensorType
 
 N = symbol("N")
@@ -50,6 +60,11 @@ class Dense(Op):
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
         places = product(outputs[0].shape)
         return places * inputs[0].shape[-1] * 2 + (places if self.use_bias else 0)
+
+    def reordered(self, forms: Forms, inputs: Types, outputs: Types) -> Reordered | None:
+        if not forms[0].grid:
+            return None
+        return Reordered(self, forms, (plain_form(inputs[0].rank),), {"weight": 1})
 
     @classmethod
     def examples(cls) -> Iterator[Example]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from nnspec.catalogue.ops.base import Example, Layout, Op, Operand, ShapeError, declare
+from nnspec.catalogue.ops.base import Example, Op, Operand, ShapeError, declare
 from nnspec.catalogue.ops.derivatives import unbroadcast
+from nnspec.catalogue.ops.forms import Elementwise
 from nnspec.catalogue.ops.helpers import broadcast, need_float, same_dtype
 from nnspec.catalogue.ops.site import Site, Term
 from nnspec.core.dims import Dim, product, symbol
@@ -23,10 +24,8 @@ Terms = tuple[Term, ...]
 Flows = tuple[Term | None, ...]
 
 
-class Unary(Op):
+class Unary(Elementwise):
     """Element by element on floats. A primitive says `derivative`: how the result moves with `x`."""
-
-    layout = Layout.CARRY
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         need_float(*inputs)
@@ -50,10 +49,9 @@ class Unary(Op):
         yield Example(cls(), (TensorType("f32", (2, 3, 5, 4)),))
 
 
-class Binary(Op):
+class Binary(Elementwise):
     """Two operands, broadcast against each other. A primitive says `flows`: what each gets of the gradient."""
 
-    layout = Layout.CARRY
     operands = (Operand("a"), Operand("b"))
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
@@ -269,10 +267,8 @@ class Abs(Unary):
         return to.sign(x)
 
 
-class Same(Op):
+class Same(Elementwise):
     """Any tensor, unchanged."""
-
-    layout = Layout.CARRY
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         return (inputs[0],)
@@ -307,7 +303,6 @@ class Constant(Op):
     """A number that meets a tensor: a scalar of the tensor's dtype. Never written as such."""
 
     name = "constant"
-    layout = Layout.CARRY
     hidden = True
     operands = ()
     value: float = internal(default=0.0)

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, replace
 from typing import Any, ClassVar, NamedTuple
 
-from nnspec.catalogue.ops.base import Op
+from nnspec.catalogue.ops.base import Op, Reordered
+from nnspec.catalogue.ops.forms import Forms, Types
 from nnspec.catalogue.ops.helpers import need_float, need_rank
 from nnspec.catalogue.ops.windows import Pads, extent, pads, window
 from nnspec.core.declare import declaration
 from nnspec.core.dims import Dim, Shape
 from nnspec.core.fields import arg, internal
 from nnspec.core.kinds import Kind
+from nnspec.core.orders import first_form
 from nnspec.core.types import TensorType
 
 INPUTS = {1: "a sequence [N, T, C]", 2: "an image [N, H, W, C]", 3: "a volume [N, D, H, W, C]"}
@@ -59,6 +61,7 @@ class Spatial(Featured):
     """Over the axes between batch and features; `rank` is how many."""
 
     rank: ClassVar[int]
+    over_space = True
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -71,6 +74,10 @@ class Spatial(Featured):
                 default = (one,) * cls.rank if isinstance(one, int) else one
                 cls.__annotations__[spec.name] = spec.type
                 setattr(cls, spec.name, arg(spec.metadata["doc"], kind(cls.rank), default))
+
+    def reordered(self, forms: Forms, inputs: Types, outputs: Types) -> Reordered | None:
+        wanted = first_form(self.rank + 2)
+        return Reordered(replace(self, channels_first=True), (wanted,), (wanted,))
 
     def space(self, x: TensorType) -> tuple[Dim, ...]:
         """The sizes between batch and features of an operand of the right rank."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from nnspec.catalogue.ops.base import Example, Layout, Op, Operand, ShapeError, declare
+from nnspec.catalogue.ops.base import Example, Operand, ShapeError, declare
 from nnspec.catalogue.ops.derivatives import unbroadcast
+from nnspec.catalogue.ops.forms import Elementwise
 from nnspec.catalogue.ops.helpers import broadcast, same_dtype
 from nnspec.catalogue.ops.site import Site, Term
 from nnspec.core.dims import Dim, product, symbol
@@ -19,10 +20,9 @@ if TYPE_CHECKING:
 N = symbol("N")
 
 
-class Comparison(Op):
+class Comparison(Elementwise):
     """True where it holds; the operands are broadcast against each other."""
 
-    layout = Layout.CARRY
     operands = (Operand("a"), Operand("b"))
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
@@ -101,11 +101,10 @@ class GreaterEqual(Comparison):
 
 
 @declare
-class Where(Op):
+class Where(Elementwise):
     """`a` where the condition is true, `b` elsewhere; all three are broadcast."""
 
     name = "where"
-    layout = Layout.CARRY
     operands = (Operand("condition", domain="boolean"), Operand("a"), Operand("b"))
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nnspec.catalogue.ops.base import Example, Layout, Op, Operand, ShapeError, declare
+from nnspec.catalogue.ops.base import Example, Op, Operand, ShapeError, declare
+from nnspec.catalogue.ops.forms import Elementwise
 from nnspec.catalogue.ops.helpers import need_float, need_integer, same_dtype
 from nnspec.core.dims import Dim, product, show, symbol
 from nnspec.core.fields import arg
@@ -63,10 +64,8 @@ class CrossEntropy(Loss):
         yield Example(cls(), (TensorType("f32", (N, 5, 7)), TensorType("i64", (N, 5))))
 
 
-class Pairwise(Loss):
+class Pairwise(Loss, Elementwise):
     """Predictions and targets of the same shape."""
-
-    layout = Layout.CARRY
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         need_float(*inputs)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from nnspec.catalogue.initializers import Ones, Zeros
-from nnspec.catalogue.ops.base import Example, Layout, Op, ShapeError, WeightSpec, declare
+from nnspec.catalogue.ops.base import Example, Reordered, ShapeError, WeightSpec, declare
+from nnspec.catalogue.ops.forms import Elementwise, Forms, Types
 from nnspec.catalogue.ops.helpers import need_float, need_number
 from nnspec.catalogue.ops.image import Featured
 from nnspec.core.dims import Dim, product, symbol
 from nnspec.core.fields import arg
 from nnspec.core.kinds import boolean, real
+from nnspec.core.orders import first_form
 from nnspec.core.types import TensorType
 
 N = symbol("N")
@@ -25,7 +28,6 @@ class BatchNorm(Featured):
     """
 
     name = "BatchNorm"
-    layout = Layout.CARRY
     takes_activation = True
     mode = True
     momentum: float = arg("share of the old running value that is kept", real(0, 1), default=0.9)
@@ -52,6 +54,15 @@ class BatchNorm(Featured):
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
         return product(outputs[0].shape) * 2
 
+    def reordered(self, forms: Forms, inputs: Types, outputs: Types) -> Reordered | None:
+        (form,), (x,) = forms, inputs
+        if form.grid:
+            return Reordered(self, forms, forms, {w.role: 0 for w in self.weights(x)})
+        if x.rank == 2:
+            return None
+        second = form if form.order[:2] == (0, x.rank - 1) else first_form(x.rank)
+        return Reordered(replace(self, channels_first=True), (second,), (second,))
+
     @classmethod
     def examples(cls) -> Iterator[Example]:
         yield Example(cls(), (TensorType("f32", (N, 5, 3, 4)),))
@@ -61,14 +72,13 @@ class BatchNorm(Featured):
 
 
 @declare
-class Dropout(Op):
+class Dropout(Elementwise):
     """In training set a share of the elements to zero and scale the others by `1 / (1 - rate)`.
 
     In evaluation the identity (Srivastava et al. 2014).
     """
 
     name = "Dropout"
-    layout = Layout.CARRY
     stochastic = True
     mode = True
     rate: float = arg("share of elements set to zero", real(0, 1, open_high=True))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import prod
 
-from nnspec.catalogue.ops.base import Example, Layout, ShapeError, declare
+from nnspec.catalogue.ops.base import Example, Reordered, ShapeError, declare
+from nnspec.catalogue.ops.forms import Forms, Types, order_of
 from nnspec.catalogue.ops.helpers import need_float, need_rank
 from nnspec.catalogue.ops.image import Featured, Window, Windowed, per_axis
 from nnspec.catalogue.ops.windows import Pads
 from nnspec.core.declare import declaration
 from nnspec.core.dims import Dim, product, symbol
 from nnspec.core.kinds import optional, padding, sizes
+from nnspec.core.orders import plain_form
 from nnspec.core.types import TensorType
 
 N = symbol("N")
@@ -21,7 +24,6 @@ N = symbol("N")
 class Pool(Windowed):
     """What all poolings share: a window, a step (by default the window), padding."""
 
-    layout = Layout.IMAGE
     size: tuple[int, ...] = per_axis("size of a window along each axis", sizes)
     stride: tuple[int, ...] | None = per_axis(
         "step; none is the size", lambda rank: optional(sizes(rank)), default=None
@@ -98,7 +100,7 @@ class GlobalAvgPool(Featured):
     """The mean of each feature over all of space: `[N, H, W, C]` becomes `[N, C]`."""
 
     name = "global_avg_pool"
-    layout = Layout.IMAGE
+    over_space = True
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
@@ -107,8 +109,18 @@ class GlobalAvgPool(Featured):
         n, *_, features = self.logical(x)
         return (x.with_shape((n, features)),)
 
+    def space(self, rank: int) -> tuple[int, ...]:
+        """The axes between batch and features, or behind both."""
+        return tuple(range(2, rank)) if self.channels_first else tuple(range(1, rank - 1))
+
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
         return product(inputs[0].shape)
+
+    def reordered(self, forms: Forms, inputs: Types, outputs: Types) -> Reordered | None:
+        order = order_of(forms[0])
+        if order is None or order[:2] != (0, inputs[0].rank - 1):
+            return None
+        return Reordered(replace(self, channels_first=True), forms, (plain_form(2),))
 
     @classmethod
     def examples(cls) -> Iterator[Example]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from nnspec.catalogue.ops.base import Example, Layout, Op, ShapeError, declare
+from nnspec.catalogue.ops.base import Example, Op, Reordered, ShapeError, declare
+from nnspec.catalogue.ops.forms import Forms, Types, order_of
 from nnspec.catalogue.ops.helpers import need_float, normal_axis, without
 from nnspec.core.dims import Dim, product, symbol
 from nnspec.core.fields import arg
 from nnspec.core.kinds import axes, boolean, optional
+from nnspec.core.orders import Form, without_axes
 from nnspec.core.types import TensorType
 
 N = symbol("N")
@@ -17,7 +20,6 @@ N = symbol("N")
 class Reduce(Op):
     """Over the given axes, all by default."""
 
-    layout = Layout.AXES
     axis: tuple[int, ...] | None
     keepdims: bool
 
@@ -37,6 +39,17 @@ class Reduce(Op):
 
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
         return product(inputs[0].shape)
+
+    def reordered(self, forms: Forms, inputs: Types, outputs: Types) -> Reordered | None:
+        order = order_of(forms[0])
+        if order is None:
+            return None
+        over = self.over(len(order))
+        left = forms[0] if self.keepdims else Form(without_axes(order, over))
+        if self.axis is None:
+            return Reordered(self, forms, (left,))
+        axis = tuple(sorted(order.index(a) for a in over))
+        return Reordered(replace(self, axis=axis), forms, (left,))
 
     @classmethod
     def examples(cls) -> Iterator[Example]:

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from nnspec.catalogue.ops.base import Example, Layout, Op, Operand, ShapeError, declare
+from nnspec.catalogue.ops.base import Example, Op, Operand, Reordered, ShapeError, declare
+from nnspec.catalogue.ops.forms import Elementwise, Forms, Types, leading, order_of
 from nnspec.catalogue.ops.helpers import normal_axis, same_dtype
 from nnspec.core.dims import Dim, Shape, floor, modulo, product, show, symbol
 from nnspec.core.dtypes import DTYPES
 from nnspec.core.fields import arg, internal
 from nnspec.core.kinds import axes, axis, choice, optional, shape
+from nnspec.core.orders import (
+    Form,
+    Order,
+    between,
+    keeps_elements,
+    lay,
+    plain,
+    plain_form,
+    without_axes,
+)
 from nnspec.core.types import TensorType
 
 N, T = symbol("N"), symbol("T")
@@ -26,6 +38,18 @@ class Flatten(Op):
         if x.rank < 2:
             raise ShapeError(f"expects at least [N, C], found {x}", 0)
         return (x.with_shape((x.shape[0], product(x.shape[1:]))),)
+
+    def reordered(self, forms: Forms, inputs: Types, outputs: Types) -> Reordered | None:
+        (form,), (x,) = forms, inputs
+        if form.grid:
+            return Reordered(self, forms, forms)
+        if keeps_elements(x.shape, form.order):
+            return Reordered(self, forms, (plain_form(2),))
+        sizes = tuple(d for d in x.shape[1:] if isinstance(d, int))
+        if form.order[0] != 0 or len(sizes) < x.rank - 1:
+            return None
+        inner = tuple(axis - 1 for axis in form.order[1:])
+        return Reordered(self, forms, (Form(plain(2), sizes, inner),))
 
     @classmethod
     def examples(cls) -> Iterator[Example]:
@@ -62,6 +86,17 @@ class Reshape(Op):
         sizes[free[0]] = floor(count, known)
         return (x.with_shape(tuple(sizes)),)
 
+    def reordered(self, forms: Forms, inputs: Types, outputs: Types) -> Reordered | None:
+        order, (x,), (y,) = order_of(forms[0]), inputs, outputs
+        if order is None:
+            return None
+        if keeps_elements(x.shape, order):
+            return Reordered(self, forms, (plain_form(y.rank),))
+        after = regrouped(x.shape, y.shape, order)
+        if after is None:
+            return None
+        return Reordered(replace(self, shape=lay(y.shape, after)), forms, (Form(after),))
+
     @classmethod
     def examples(cls) -> Iterator[Example]:
         yield Example(cls((N, 15, 4)), (TensorType("f32", (N, 5, 3, 4)),))
@@ -94,6 +129,12 @@ class Transpose(Op):
             raise ShapeError(f"needs every axis of {x} once, found {list(self.axes or ())}", 0)
         return (x.with_shape(tuple(x.shape[i] for i in order)),)
 
+    def reordered(self, forms: Forms, inputs: Types, outputs: Types) -> Reordered | None:
+        (form,) = forms
+        if form.grid:
+            return None
+        return Reordered(None, forms, (Form(between(self.order(inputs[0].rank), form.order)),))
+
     @classmethod
     def examples(cls) -> Iterator[Example]:
         yield Example(cls(), (TensorType("f32", (3, 5)),))
@@ -105,7 +146,6 @@ class Concat(Op):
     """Join tensors along an axis, the last by default."""
 
     name = "concat"
-    layout = Layout.AXES
     operands = (Operand("x", "two or more tensors", variadic=True),)
     axis: int = arg("the axis along which they are joined", axis, default=-1)
 
@@ -127,6 +167,13 @@ class Concat(Op):
             total = total + x.shape[at]
         return (TensorType(dtype, (*first.shape[:at], total, *first.shape[at + 1 :])),)
 
+    def reordered(self, forms: Forms, inputs: Types, outputs: Types) -> Reordered | None:
+        lead = leading(forms, inputs)
+        if lead is None or lead.grid:
+            return None
+        axis = lead.order.index(normal_axis(self.axis, len(lead.order)))
+        return Reordered(replace(self, axis=axis), (lead,) * len(inputs), (lead,))
+
     @classmethod
     def examples(cls) -> Iterator[Example]:
         x = TensorType("f32", (N, 5, 3, 4))
@@ -144,7 +191,6 @@ class Slice(Op):
 
     name = "slice"
     hidden = True
-    layout = Layout.LOGICAL
     starts: tuple[int | None, ...] = internal(default=())
     ends: tuple[int | None, ...] = internal(default=())
     steps: tuple[int, ...] = internal(default=())
@@ -165,6 +211,19 @@ class Slice(Op):
             sizes.append(length)
         return (x.with_shape(tuple(sizes)),)
 
+    def reordered(self, forms: Forms, inputs: Types, outputs: Types) -> Reordered | None:
+        order = order_of(forms[0])
+        if order is None:
+            return None
+        op = replace(
+            self,
+            starts=lay(self.starts, order),
+            ends=lay(self.ends, order),
+            steps=lay(self.steps, order),
+            squeeze=tuple(sorted(order.index(axis) for axis in self.squeeze)),
+        )
+        return Reordered(op, forms, (Form(without_axes(order, self.squeeze)),))
+
     @classmethod
     def examples(cls) -> Iterator[Example]:
         x = TensorType("f32", (N, 7, 5, 4))
@@ -176,6 +235,29 @@ class Slice(Op):
         yield Example(cls((None, 0, None, 1), (None, 1, None, 2), one, (1, 3)), (x,))
 
 
+def regrouped(before: Shape, after: Shape, order: Order) -> Order | None:
+    """The order of a reshaped value, where axes are joined and split only among neighbours."""
+    ends = {product(after[: i + 1]): i + 1 for i in reversed(range(len(after)))}
+    groups: dict[int, tuple[range, range]] = {}
+    start = begin = 0
+    for stop in range(1, len(before) + 1):
+        end = ends.get(product(before[:stop]), 0)
+        if stop == len(before):
+            end = len(after)
+        if end > begin:
+            groups[start] = range(start, stop), range(begin, end)
+            start, begin = stop, end
+    result: list[int] = []
+    at = 0
+    while at < len(order):
+        joined, split = groups.get(order[at], (range(0), range(0)))
+        if not joined or order[at : at + len(joined)] != tuple(joined):
+            return None
+        result += split
+        at += len(joined)
+    return tuple(result)
+
+
 def _length(size: Dim, start: int | None, end: int | None, step: int) -> Dim:
     if isinstance(size, int):
         return len(range(*slice(start, end, step).indices(size)))
@@ -185,11 +267,10 @@ def _length(size: Dim, start: int | None, end: int | None, step: int) -> Dim:
 
 
 @declare
-class Cast(Op):
+class Cast(Elementwise):
     """The same numbers in another dtype; a fraction is cut off towards zero."""
 
     name = "cast"
-    layout = Layout.CARRY
     dtype: str = arg("the new dtype", choice(*DTYPES))
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:

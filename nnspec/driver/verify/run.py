@@ -14,7 +14,6 @@ from codegen.onnx import reference
 from codegen.target import Emitted, Target
 from nnspec.driver import worker
 from nnspec.driver.verify import cases
-from nnspec.driver.verify.layouts import from_layout, to_layout
 from nnspec.driver.verify.probe import describe, probe
 from nnspec.driver.verify.report import BOUNDS, CANCELLATION, Culprit, Report, Row, difference
 from nnspec.graph.graph import Graph, Program, walk
@@ -154,12 +153,12 @@ class _Module:
             str(self.path),
             entry.class_name,
             to_native(subject.weights, entry.weight_map),
-            [to_layout(a, layout) for a, layout in inputs],
+            [layout.there(a) for a, layout in inputs],
         )
 
     def outputs(self, subject: Subject, found: Sequence[Array]) -> list[Array]:
         layouts = self.emitted.models[subject.model].output_layouts
-        return [from_layout(a, layout) for a, layout in zip(found, layouts, strict=True)]
+        return [layout.back(a) for a, layout in zip(found, layouts, strict=True)]
 
     def train(
         self,
@@ -189,7 +188,7 @@ class _Module:
                 name: {k: of_dtype(a) for k, a in to_native(weights[name], e.weight_map).items()}
                 for name, e in entries.items()
             },
-            [[of_dtype(to_layout(a, x)) for a, x in zip(b, layouts, strict=True)] for b in batches],
+            [[of_dtype(x.there(a)) for a, x in zip(b, layouts, strict=True)] for b in batches],
         )
 
     def trained(self, training: Training, found: dict[str, Any]) -> worker.TrainResult:

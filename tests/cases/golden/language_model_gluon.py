@@ -54,11 +54,11 @@ class LSTM(gluon.rnn.LSTM):
                 parameter.grad_req = "null"
 
 
-def as_native(columns, dtypes, images=()):
-    """The columns in their types; images, in files [N, H, W, C], become [N, C, H, W]."""
+def as_native(columns, dtypes, orders=()):
+    """The columns in their types; those of images, in files [N, H, W, C], in MXNet's order."""
     native = []
     for i, (column, dtype) in enumerate(zip(columns, dtypes)):
-        turned = column.transpose(0, 3, 1, 2) if i in images else column
+        turned = column.transpose(orders[i]) if i in orders else column
         native.append(np.ascontiguousarray(turned, dtype))
     return native
 
@@ -154,7 +154,7 @@ class Sequential(gluon.HybridBlock):
 class LanguageModel(gluon.HybridBlock):
     """Predicts the next token; the output layer is the embedding's own table.
 
-    ids i64[N, T] -> logits [N, T, 30]
+    ids i64[N, T] -> logits [N, T, 30] (as in the spec)
     """
 
     def __init__(self, **kwargs):

@@ -31,7 +31,7 @@ class Mixer(layers.Layer):
 class LanguageModel(keras.Model):
     """Predicts the next token; the output layer is the embedding's own table.
 
-    ids i64[N, T] -> logits [N, T, 30]
+    ids i64[N, T] -> logits [N, T, 30] (as in the spec)
     """
 
     def __init__(self, **kwargs):

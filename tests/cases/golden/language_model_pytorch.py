@@ -63,7 +63,7 @@ class Mixer(nn.Module):
 class LanguageModel(nn.Module):
     """Predicts the next token; the output layer is the embedding's own table.
 
-    ids i64[N, T] -> logits [N, T, 30]
+    ids i64[N, T] -> logits [N, T, 30] (as in the spec)
     """
 
     def __init__(self):
