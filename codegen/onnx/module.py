@@ -11,12 +11,12 @@ from codegen.onnx.layers import LAYERS
 from codegen.onnx.losses import LOSSES
 from codegen.onnx.lowering import ELEMENT_TYPES, Lowering
 from codegen.python.dialect import UnsupportedOp
-from nnspec.core.text import printable_lines
 from nnspec.graph.graph import Call, Node, Value
 from nnspec.graph.passes.layout import Lowered, LoweredTraining
 from nnspec.graph.passes.legalize import Legality
 from nnspec.graph.training import Minimize
 from nnspec.graph.weight_map import Array, Transform, WeightMap
+from nnspec.report.text import printable_lines
 
 RULES = {**LAYERS, **FUNCTIONS, **LOSSES}
 LEGALITY = Legality(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 from nnspec.commands.streams import tell
-from nnspec.core.text import printable
+from nnspec.report.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -2,13 +2,21 @@
 
 A `Dim` is an `int` or a `Sym`. A `Sym` is a polynomial whose atoms are names (`N`) and floor
 divisions or remainders that do not come out even (`T // 2`). Two equal sizes have equal forms.
+
+Squares of squares and quotients of quotients grow fast: a size holds at most `LARGEST` names and
+numbers, none of them beyond 64 bits; what would be larger raises `SpecError` (E0802).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Union
+
+from nnspec.report.diagnostics import Diagnostic, SpecError
+
+LARGEST = 128
 
 
 @dataclass(frozen=True)
@@ -22,6 +30,11 @@ class Quotient:
     def __str__(self) -> str:
         operator = "%" if self.remainder else "//"
         return f"{_group(self.left)} {operator} {_group(self.right)}"
+
+    @cached_property
+    def weight(self) -> int:
+        """How many names and numbers it holds."""
+        return weight(self.left) + weight(self.right)
 
 
 Atom = Union[str, Quotient]
@@ -53,6 +66,8 @@ class Sym:
 
     def __mul__(self, other: Dim) -> Dim:
         total: dict[Monomial, int] = {}
+        if isinstance(other, Sym) and len(self.terms) * len(other.terms) > LARGEST:
+            raise _too_large()
         for a, j in self.terms:
             for b, k in _terms(other):
                 monomial = tuple(sorted(a + b, key=str))
@@ -153,6 +168,16 @@ def modulo(left: Dim, right: Dim) -> Dim:
     return right.__rmod__(left) if isinstance(right, Sym) else left % right
 
 
+def weight(dim: Dim) -> int:
+    """How many names and numbers a size holds."""
+    if isinstance(dim, int):
+        return 1
+    return sum(
+        1 + sum(1 if isinstance(atom, str) else atom.weight for atom in monomial)
+        for monomial, _ in dim.terms
+    )
+
+
 def product(shape: tuple[Dim, ...]) -> Dim:
     """Number of elements."""
     total: Dim = 1
@@ -176,7 +201,24 @@ def _make(total: Mapping[Monomial, int]) -> Dim:
         return 0
     if set(kept) == {()}:
         return kept[()]
-    return Sym(tuple(sorted(kept.items(), key=lambda t: (-len(t[0]), str(t[0])))))
+    if max(map(abs, kept.values())) >= 2**63:
+        raise _too_large()
+    return _checked(Sym(tuple(sorted(kept.items(), key=lambda t: (-len(t[0]), str(t[0]))))))
+
+
+def _checked(size: Sym) -> Sym:
+    if weight(size) > LARGEST:
+        raise _too_large()
+    return size
+
+
+def _too_large() -> SpecError:
+    return SpecError(
+        Diagnostic(
+            "E0802",
+            f"a size would hold more than {LARGEST} names and numbers, or a number beyond 64 bits",
+        )
+    )
 
 
 def _as_sym(dim: Dim) -> Sym:
@@ -195,7 +237,7 @@ def _quotient(dim: Dim) -> Quotient | None:
 
 
 def _atom(quotient: Quotient) -> Dim:
-    return Sym((((quotient,), 1),))
+    return _checked(Sym((((quotient,), 1),)))
 
 
 def _divide(left: Sym, right: Dim) -> tuple[Dim, Dim]:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnspec import __version__
-from nnspec.core.text import printable
 from nnspec.driver.requirements import installation, is_runnable, targets_named
 from nnspec.report.diagnostics import Diagnostic, SpecError, did_you_mean
+from nnspec.report.text import printable
 
 if TYPE_CHECKING:
     from codegen.target import Emitted, Target

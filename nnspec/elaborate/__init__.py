@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nnspec.elaborate.blocks import call_block, model_graph
+from nnspec.elaborate.limits import Budget, OutOfBudget
 from nnspec.elaborate.lints import naming
 from nnspec.elaborate.modules import Loader, Module
 from nnspec.elaborate.resolve import resolve
@@ -38,8 +39,18 @@ def elaborate(
     module = loader.load(source, path)
     if any(d.code.startswith("E01") for d in reporter.errors):
         return Program((), (), source.path)  # what is left of the text would only seem wrong
-    session = Session(reporter, call_block, given=dict(parameters or {}))
+    modules = {module, *loader.modules.values()}
+    budget = Budget.of(sum(len(m.file.span.source.text) for m in modules))
+    session = Session(reporter, call_block, budget, given=dict(parameters or {}))
     _check_parameters(module, session.given, reporter)
+    try:
+        return _program(session, module, source)
+    except OutOfBudget as failure:
+        session.report(failure)
+        return Program((), (), source.path)
+
+
+def _program(session: Session, module: Module, source: Source) -> Program:
     trainings = [training(session, module, t) for t in module.trainings]
     models = [
         graph
@@ -50,7 +61,7 @@ def elaborate(
     resolve(session, module)
     for name in (*(d.name for d in module.declared.values() if isinstance(d, tree.Block)),):
         if found := naming(name, True):
-            reporter.report(found)
+            session.reporter.report(found)
     return Program(
         tuple(models),
         tuple(t for t in trainings if t is not None),

@@ -9,7 +9,7 @@ from nnspec.elaborate import layers, statements
 from nnspec.elaborate.builder import Builder
 from nnspec.elaborate.errors import error
 from nnspec.elaborate.expressions import evaluate
-from nnspec.elaborate.limits import DEPTH, beyond
+from nnspec.elaborate.limits import BLOCK, OutOfBudget, check_depth
 from nnspec.elaborate.lints import lint
 from nnspec.elaborate.modules import Module
 from nnspec.elaborate.names import snake_case
@@ -69,9 +69,8 @@ def call_block(
 ) -> tuple[Value, ...]:
     """Apply an instance of a block: a `Call`, or its steps where it borrows layers from outside."""
     session, outer, declaration = body.session, body.builder, layer.block.declaration
-    if outer.depth + 1 > DEPTH:
-        chain = " -> ".join(name for name, _ in session.chain[-4:])
-        raise beyond("blocks nest", DEPTH, span, f"{chain} -> {layer.block.name}")
+    chain = " -> ".join([*(name for name, _ in session.chain[-4:]), layer.block.name])
+    check_depth(outer.depth + 1, span, chain)
     layers.place(outer, layer, snake_case(layer.block.name))
     _check_count(layer, tensors, span)
     inner = outer.child(layer.path)
@@ -134,12 +133,23 @@ def _body(
     tensors: tuple[Value, ...] | None,
     supply: Supply | None = None,
 ) -> Body:
-    scope = Scope(later=later_names(declaration.body))
+    later, length = _outline(session, declaration)
+    session.budget.spend(BLOCK + length, declaration.name.span, "applied once more")
+    scope = Scope(later=later)
     kind = "model" if declaration.is_model else "block"
     name = declaration.name.text
     body = Body(session, module, builder, scope, kind, name, tensors, supply=supply)
     bind_parameters(body, declaration.name.text, declaration.parameters, given)
     return body
+
+
+def _outline(session: Session, declaration: tree.Block) -> tuple[dict[str, Span], int]:
+    """Where a body first binds its names, and how many statements it has."""
+    key = id(declaration)
+    if key not in session.outlines:
+        body = declaration.body
+        session.outlines[key] = later_names(body), len(_all(body))
+    return session.outlines[key]
 
 
 def later_names(body: tuple[tree.Statement, ...]) -> dict[str, Span]:
@@ -170,6 +180,8 @@ def bind_parameters(
             value = _parameter(body, owner, parameter, given)
         except SpecError as failure:
             body.fail(failure)
+            if isinstance(failure, OutOfBudget):
+                raise
             value = POISON
         except Poisoned:
             value = POISON

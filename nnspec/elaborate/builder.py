@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nnspec.catalogue.ops import OPS, Op, ShapeError
-from nnspec.core.dims import product
+from nnspec.core.dims import Sym, product
 from nnspec.core.types import TensorType
-from nnspec.elaborate.errors import error
-from nnspec.elaborate.limits import ELEMENTS, Budget, beyond
+from nnspec.elaborate.errors import error, located
+from nnspec.elaborate.limits import EDGE, ELEMENTS, NODE, TERM, Budget, beyond
 from nnspec.elaborate.names import Namer
 from nnspec.graph.graph import Call, Graph, Node, Value, Weight
-from nnspec.report.diagnostics import Label
+from nnspec.report.diagnostics import Label, SpecError
 from nnspec.report.source import Span
 
 
@@ -55,8 +55,10 @@ class Builder:
         owner: str | None = None,
     ) -> tuple[Value, ...]:
         """Add a node; shapes are checked here."""
-        self.budget.node(span)
+        self.budget.spend(NODE + EDGE * len(inputs), span, "one node more")
         types = infer(op, inputs, span)
+        sizes = sum(len(d.terms) for t in types for d in t.shape if isinstance(d, Sym))
+        self.budget.spend(TERM * max(sizes - 4, 0), span)
         outputs = tuple(Value(t, None, span) for t in types)
         node = Node(op, tuple(inputs), outputs, layer, weights, span, self.take_doc())
         if owner is not None and owner != self.path:
@@ -66,6 +68,7 @@ class Builder:
 
     def scalar(self, value: float, dtype: str, span: Span) -> Value:
         """A number that meets a tensor."""
+        self.budget.spend(NODE, span, "one node more")
         op = replace(OPS["constant"](), value=value, dtype=dtype)  # type: ignore[call-arg]
         output = Value(TensorType(dtype, ()), None, span)
         self.steps.append(Node(op, (), (output,), span=span))
@@ -119,6 +122,8 @@ def infer(op: Op, inputs: Sequence[Value], span: Span) -> tuple[TensorType, ...]
     """Types of the results, or a diagnostic with every operand and where it came from."""
     try:
         return op.infer(*(v.type for v in inputs))
+    except SpecError as failure:
+        raise located(failure, span) from None
     except ShapeError as wrong:
         notes = tuple(
             Label(inputs[i].span, f"{_called(inputs[i])}is {inputs[i].type}")  # type: ignore[arg-type]

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from nnspec.elaborate.errors import error
-from nnspec.elaborate.limits import ITEMS, beyond, check_number
+from nnspec.elaborate.limits import Budget, check_number
 from nnspec.elaborate.values import describe, is_number, is_size
 from nnspec.report.source import Span
 
-Builtin = Callable[[list[Any], Span], Any]
+Builtin = Callable[[list[Any], Span, Budget], Any]
+"""Arguments, the place of the call, and what is left to pay for the result."""
 
 
 def _numbers(name: str, values: Any, span: Span) -> list[Any]:
@@ -19,8 +20,6 @@ def _numbers(name: str, values: Any, span: Span) -> list[Any]:
         raise error("E0301", f"`{name}` expects numbers", span, f"found {describe(values)}")
     if not len(values):
         raise error("E0301", f"`{name}` of nothing has no value", span)
-    if len(values) > ITEMS:
-        raise beyond("a list grows", ITEMS, span)
     return list(values)
 
 
@@ -33,7 +32,7 @@ def _only(name: str, arguments: list[Any], span: Span, least: int = 1, most: int
         )
 
 
-def _len(arguments: list[Any], span: Span) -> int:
+def _len(arguments: list[Any], span: Span, budget: Budget) -> int:
     _only("len", arguments, span)
     value = arguments[0]
     if not isinstance(value, (list, tuple, str, range)):
@@ -41,7 +40,7 @@ def _len(arguments: list[Any], span: Span) -> int:
     return len(value)
 
 
-def _range(arguments: list[Any], span: Span) -> builtins.range:
+def _range(arguments: list[Any], span: Span, budget: Budget) -> builtins.range:
     _only("range", arguments, span, 1, 3)
     for value in arguments:
         if isinstance(value, bool) or not isinstance(value, int):
@@ -52,14 +51,14 @@ def _range(arguments: list[Any], span: Span) -> builtins.range:
 
 
 def _extreme(name: str, choose: Callable[[Any], Any]) -> Builtin:
-    def call(arguments: list[Any], span: Span) -> Any:
+    def call(arguments: list[Any], span: Span, budget: Budget) -> Any:
         values = arguments[0] if len(arguments) == 1 else arguments
         return choose(_numbers(name, values, span))
 
     return call
 
 
-def _sum(arguments: list[Any], span: Span) -> Any:
+def _sum(arguments: list[Any], span: Span, budget: Budget) -> Any:
     _only("sum", arguments, span)
     values = arguments[0]
     if isinstance(values, (list, tuple, range)) and not len(values):
@@ -70,7 +69,7 @@ def _sum(arguments: list[Any], span: Span) -> Any:
 
 
 def _unary(name: str, function: Callable[[Any], Any]) -> Builtin:
-    def call(arguments: list[Any], span: Span) -> Any:
+    def call(arguments: list[Any], span: Span, budget: Budget) -> Any:
         _only(name, arguments, span)
         if not is_number(arguments[0]):
             raise error(
@@ -86,7 +85,7 @@ def _unary(name: str, function: Callable[[Any], Any]) -> Builtin:
     return call
 
 
-def _round(arguments: list[Any], span: Span) -> Any:
+def _round(arguments: list[Any], span: Span, budget: Budget) -> Any:
     _only("round", arguments, span, 1, 2)
     if not all(map(is_number, arguments)) or len(arguments) == 2 and abs(arguments[1]) > 300:
         raise error("E0301", "`round` expects a number and digits", span)
@@ -98,7 +97,7 @@ def _round(arguments: list[Any], span: Span) -> Any:
 
 
 def _convert(name: str, function: Callable[[Any], Any]) -> Builtin:
-    def call(arguments: list[Any], span: Span) -> Any:
+    def call(arguments: list[Any], span: Span, budget: Budget) -> Any:
         _only(name, arguments, span)
         value = arguments[0]
         short = isinstance(value, str) and len(value) < 40
@@ -114,21 +113,22 @@ def _convert(name: str, function: Callable[[Any], Any]) -> Builtin:
     return call
 
 
-def _str(arguments: list[Any], span: Span) -> str:
+def _str(arguments: list[Any], span: Span, budget: Budget) -> str:
     _only("str", arguments, span)
-    return show(arguments[0])
+    text = show(arguments[0])
+    budget.value(text, span)
+    return text
 
 
-def _zip(arguments: list[Any], span: Span) -> list[tuple[Any, ...]]:
+def _zip(arguments: list[Any], span: Span, budget: Budget) -> list[tuple[Any, ...]]:
     for value in arguments:
         if not isinstance(value, (list, tuple, range)):
             raise error("E0301", "`zip` expects lists", span, f"found {describe(value)}")
-        if len(value) > ITEMS:
-            raise beyond("a list grows", ITEMS, span)
     lengths = {len(value) for value in arguments}
     if len(lengths) > 1:
         shown = " and ".join(str(len(value)) for value in arguments)
         raise error("E0301", f"`zip` expects lists of one length, found {shown}", span)
+    budget.spend(sum(lengths) * (len(arguments) + 1), span)
     return list(builtins.zip(*arguments, strict=True))
 
 

@@ -10,6 +10,7 @@ from nnspec.elaborate import arguments, layers, operators, optimizers
 from nnspec.elaborate.catalogue import catalogue
 from nnspec.elaborate.errors import error
 from nnspec.elaborate.library import shipped
+from nnspec.elaborate.limits import OutOfBudget
 from nnspec.elaborate.modules import Module, reference
 from nnspec.elaborate.session import Body
 from nnspec.elaborate.values import (
@@ -39,15 +40,16 @@ from nnspec.syntax import tree
 
 def evaluate(body: Body, expr: tree.Expr) -> Any:
     """The value of an expression; raises `SpecError`, or `Poisoned` where that was done before."""
+    body.session.budget.spend(1, expr.span)
     match expr:
         case tree.Name():
             return lookup(body, expr.text, expr.span)
         case tree.Number(value=value) | tree.String(value=value) | tree.Literal(value=value):
             return value
         case tree.List(items=items):
-            return [evaluate(body, i) for i in items]
+            return _paid(body, [evaluate(body, i) for i in items], expr.span)
         case tree.Tuple(items=items):
-            return tuple(evaluate(body, i) for i in items)
+            return _paid(body, tuple(evaluate(body, i) for i in items), expr.span)
         case tree.Parallel(branches=branches):
             return ParallelLayer(expr.span, [_branch(body, b) for b in branches])
         case tree.Call():
@@ -69,6 +71,11 @@ def evaluate(body: Body, expr: tree.Expr) -> Any:
             return _pipe(body, expr)
         case tree.Named():
             return _named(body, expr)
+
+
+def _paid(body: Body, value: Any, span: Span) -> Any:
+    body.session.budget.value(value, span)
+    return value
 
 
 def lookup(body: Body, name: str, span: Span) -> Any:
@@ -130,11 +137,15 @@ def _constant(body: Body, module: Module, constant: tree.Constant, span: Span) -
             module.constants[name] = evaluate(inner, constant.value)
         except (SpecError, Poisoned) as failure:
             module.constants[name] = POISON
+            if isinstance(failure, OutOfBudget):
+                raise
             if isinstance(failure, SpecError):
                 body.session.report(failure)
         finally:
             module.evaluating.pop()
     value = module.constants[name]
+    if isinstance(value, Layer):
+        body.session.budget.layers(value, span)
     return clone(value)
 
 
@@ -313,8 +324,8 @@ def _arguments(body: Body, expr: tree.Call) -> tuple[arguments.Positional, argum
             )
         else:
             named[argument.name.text] = value, argument.value.span, argument.name.span
-    for value, *_ in [*positional, *named.values()]:
-        _clean(value)
+    for value, at, *_ in [*positional, *named.values()]:
+        body.session.budget.value(_clean(value), at)
     return positional, named
 
 
@@ -329,7 +340,7 @@ def _call(body: Body, expr: tree.Call) -> Any:
             if named:
                 first = next(iter(named.values()))
                 raise error("E0302", f"`{name}` takes no named arguments", first[2])
-            return builtin([v for v, _ in positional], span)
+            return builtin([v for v, _ in positional], span, body.session.budget)
         case Reference(kind="op", target=op) if op.is_layer():
             return layers.construct(body, op, positional, named, span)
         case Reference(kind="op", target=op):
@@ -405,6 +416,7 @@ def _attribute(body: Body, expr: tree.Attribute) -> Any:
 def _weight(body: Body, layer: Layer, name: str, expr: tree.Attribute) -> Value:
     """`embed.weight`: the tensor itself."""
     prefix = f"{layer.path}."
+    body.session.budget.spend(len(body.builder.weights) // 10, expr.span)
     known = {
         p.removeprefix(prefix): w for p, w in body.builder.weights.items() if p.startswith(prefix)
     }
@@ -443,7 +455,7 @@ def _index(body: Body, expr: tree.Index) -> Any:
             )
             if step == 0:
                 raise error("E0309", "a slice cannot step by 0", subscript.span)
-            return value[start:stop:step]
+            return _paid(body, value[start:stop:step], subscript.span)
         case tree.Ellipsis():
             raise error("E0305", "`...` is for tensors", subscript.span)
     index = _clean(evaluate(body, subscript))

@@ -13,6 +13,7 @@ from nnspec.core.types import TensorType
 from nnspec.elaborate import arguments
 from nnspec.elaborate.builder import Builder, infer
 from nnspec.elaborate.errors import error
+from nnspec.elaborate.limits import EDGE, MOVED, NODE, check_depth
 from nnspec.elaborate.names import pascal_case, snake_case
 from nnspec.elaborate.session import Body
 from nnspec.elaborate.unify import result_types
@@ -350,6 +351,7 @@ def _scoped(body: Body, layer: Any, inputs: Sequence[Any], span: Span, kind: str
     """A bound composition is a graph of its own, named after its binding."""
     outer = body.builder
     tensors = _tensors(layer, inputs, span)
+    check_depth(outer.depth + 1, span, f"`{layer.local}`")
     inner = outer.child(layer.path)
     parameters = tuple(Value(t.type, t.name, t.span) for t in tensors)
     scoped = replace(body, builder=inner)
@@ -388,7 +390,9 @@ def finish_call(
     **fields: Any,
 ) -> tuple[Value, ...]:
     """Close a body: a `Call`, or the body's steps where it uses layers of a graph further out."""
+    outer.budget.spend(NODE + EDGE * (len(tensors) + len(outputs)), span, "one node more")
     if any(owner != inner.path for owner in inner.foreign.values()):
+        outer.budget.spend(MOVED * len(inner.steps), span)
         values = outer.absorb(
             inner, layer.local.replace(".", "_"), dict(zip(parameters, tensors, strict=True))
         )
@@ -412,6 +416,7 @@ def call_network(
     body: Body, network: Network, tensors: tuple[Value, ...], span: Span
 ) -> tuple[Value, ...]:
     """A network of a training program applied to its batch."""
+    body.session.budget.spend(NODE * (1 + len(tensors)), span, "one node more")
     types = result_types(network, tensors, span)
     results = tuple(Value(t, None, span) for t in types)
     call = Call(network.model, tensors, results, network.name, span, body.builder.take_doc())

@@ -10,8 +10,8 @@ from typing import Any
 from nnspec.catalogue.ops import OPS
 from nnspec.core.dims import Sym
 from nnspec.elaborate.builder import Builder
-from nnspec.elaborate.errors import error
-from nnspec.elaborate.limits import ITEMS, beyond, check_number
+from nnspec.elaborate.errors import error, located
+from nnspec.elaborate.limits import TERM, check_number
 from nnspec.elaborate.values import (
     RepeatLayer,
     clone,
@@ -21,6 +21,7 @@ from nnspec.elaborate.values import (
     is_size,
 )
 from nnspec.graph.graph import Value
+from nnspec.report.diagnostics import SpecError
 from nnspec.report.source import Span
 
 TENSOR_OPS = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "@": "matmul"}
@@ -46,27 +47,34 @@ def binary(builder: Builder, symbol: str, left: Any, right: Any, span: Span) -> 
     if isinstance(left, Value) or isinstance(right, Value):
         return _tensors(builder, symbol, left, right, span)
     if symbol == "*" and is_layer(left):
-        return _repeat(left, right, span)
+        return _repeat(builder, left, right, span)
     if symbol in ("==", "!="):
+        for side in (left, right):
+            builder.budget.value(side, span)
         return (_plain(left) == _plain(right)) == (symbol == "==")
     if symbol in _COMPARISONS:
         both_text = isinstance(left, str) and isinstance(right, str)
+        if both_text:
+            builder.budget.value(left, span)
         if both_text or is_number(left) and is_number(right):
             return _COMPARISONS[symbol](left, right)
         raise _unfit(symbol, left, right, span)
     if is_number(left) and is_number(right):
         return _numbers(symbol, left, right, span)
     if is_size(left) and is_size(right) and symbol in ("+", "-", "*", "//", "%"):
-        return _sizes(symbol, left, right, span)
+        return _sizes(builder, symbol, left, right, span)
     if symbol == "+" and type(left) is type(right) and isinstance(left, (list, str, tuple)):
-        return _bounded(len(left) + len(right), span) and left + right
+        for side in (left, right):
+            builder.budget.value(side, span)
+        return left + right
     if (
         symbol == "*"
         and isinstance(left, (list, str))
         and is_number(right)
         and isinstance(right, int)
     ):
-        return _bounded(len(left) * max(right, 0), span) and left * right
+        builder.budget.value(left, span, max(right, 0))
+        return left * right
     raise _unfit(symbol, left, right, span)
 
 
@@ -117,7 +125,7 @@ def _tensors(builder: Builder, symbol: str, left: Any, right: Any, span: Span) -
     return builder.apply(OPS[name](), operands, span)[0]
 
 
-def _repeat(layer: Any, count: Any, span: Span) -> RepeatLayer:
+def _repeat(builder: Builder, layer: Any, count: Any, span: Span) -> RepeatLayer:
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise error(
             "E0305",
@@ -125,8 +133,7 @@ def _repeat(layer: Any, count: Any, span: Span) -> RepeatLayer:
             span,
             f"found {describe(count)}",
         )
-    if count > ITEMS:
-        raise beyond("a layer repeats", ITEMS, span)
+    builder.budget.layers(layer, span, count)
     return RepeatLayer(span, [clone(layer) for _ in range(count)])
 
 
@@ -160,21 +167,17 @@ def _power(left: Any, right: Any, span: Span) -> Any:
     return result
 
 
-def _sizes(symbol: str, left: Any, right: Any, span: Span) -> Any:
+def _sizes(builder: Builder, symbol: str, left: Any, right: Any, span: Span) -> Any:
     if symbol in ("//", "%") and right == 0:
         raise error("E0309", "division by zero", span)
     if symbol in ("//", "%") and not isinstance(left, Sym):
         raise _unfit(symbol, left, right, span)
-    result = _ARITHMETIC[symbol](left, right)
-    if isinstance(result, Sym) and len(result.terms) > 64:
-        raise beyond("terms of a size", 64, span)
-    return result
-
-
-def _bounded(length: int, span: Span) -> bool:
-    if length > ITEMS:
-        raise beyond("a list grows", ITEMS, span, f"{length} elements")
-    return True
+    pairs = math.prod(len(side.terms) for side in (left, right) if isinstance(side, Sym))
+    builder.budget.spend(TERM * pairs, span)
+    try:
+        return _ARITHMETIC[symbol](left, right)
+    except SpecError as failure:
+        raise located(failure, span) from None
 
 
 def _plain(value: Any) -> Any:

@@ -36,6 +36,7 @@ class Session:
     seen: set[tuple[str, Span | None]] = field(default_factory=set)
     models: dict[Any, Graph | None] = field(default_factory=dict)
     given: Mapping[str, Any] = field(default_factory=dict)
+    outlines: dict[int, tuple[dict[str, Span], int]] = field(default_factory=dict)
 
     def parameters(self, declaration: tree.Block | tree.Train) -> dict[str, Any]:
         """What the command line gives to a model or program."""

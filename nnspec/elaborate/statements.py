@@ -13,8 +13,9 @@ from nnspec.core.types import TensorType
 from nnspec.elaborate import arguments, layers, operators
 from nnspec.elaborate.builder import Builder
 from nnspec.elaborate.builtins import show
-from nnspec.elaborate.errors import error
+from nnspec.elaborate.errors import error, located
 from nnspec.elaborate.expressions import evaluate, size
+from nnspec.elaborate.limits import OutOfBudget
 from nnspec.elaborate.session import Body
 from nnspec.elaborate.unify import match, mismatch
 from nnspec.elaborate.values import (
@@ -39,8 +40,11 @@ def run(body: Body, statements: Sequence[tree.Statement]) -> None:
     for statement in statements:
         try:
             execute(body, statement)
-        except SpecError as failure:
+        except OutOfBudget as failure:
             body.fail(failure)
+            raise
+        except SpecError as failure:
+            body.fail(located(failure, statement.span))
             _poison(body, statement)
         except Poisoned:
             body.failed = True
@@ -382,9 +386,12 @@ def _for(body: Body, statement: tree.For) -> None:
         raise error(
             "E0305", "`for` runs over a list", statement.iterable.span, f"found {describe(values)}"
         )
-    body.session.budget.iterate(len(values), statement.iterable.span)
+    body.session.budget.spend(len(values), statement.iterable.span, f"{len(values)} rounds")
     targets = statement.targets
+    failed, body.failed = body.failed, False
     for value in values:
+        if body.failed:
+            return  # the next round would only say the same
         parts = [value]
         if len(targets) > 1:
             if not isinstance(value, (tuple, list)) or len(value) != len(targets):
@@ -399,6 +406,7 @@ def _for(body: Body, statement: tree.For) -> None:
             if target.text != "_":
                 body.scope.bind(target.text, clone(part) if _unplaced(part) else part, target.span)
         run(body, statement.body)
+    body.failed = body.failed or failed
 
 
 def _unplaced(value: Any) -> bool:
@@ -420,10 +428,16 @@ def _assert(body: Body, statement: tree.Assert) -> None:
     raise error("E0310", message, statement.condition.span, "is false", notes)
 
 
+LONGEST = 200
+"""Characters of a value that a message shows."""
+
+
 def _shown(body: Body, name: str, span: Span) -> str:
     binding = body.scope.get(name)
     if binding is not None:
-        return show(binding.value)
+        body.session.budget.value(binding.value, span)
+        text = show(binding.value)
+        return text if len(text) <= LONGEST else text[:LONGEST] + "..."
     return show(body.sizes[name]) if name in body.sizes else "{" + name + "}"
 
 

@@ -16,6 +16,7 @@ from nnspec.elaborate.blocks import bind_parameters, later_names, model_graph
 from nnspec.elaborate.builder import Builder
 from nnspec.elaborate.errors import error
 from nnspec.elaborate.expressions import evaluate
+from nnspec.elaborate.limits import NODE
 from nnspec.elaborate.lints import lint
 from nnspec.elaborate.modules import Module
 from nnspec.elaborate.rules import update
@@ -162,6 +163,7 @@ class Program:
                 (Label(self.frozen[1], "first here"),),
             )
         paths: list[tuple[str, ...]] = []
+        self._pay(body, len(parts), target.span)
         for part in parts:
             if not isinstance(part, (Network, Part)):
                 raise error(
@@ -176,6 +178,11 @@ class Program:
             paths.append(path)
         self.frozen = tuple(paths), target.span
         body.scope.read.add(FROZEN)
+
+    def _pay(self, body: Body, times: int, span: Span) -> None:
+        """For looking through all weights that often."""
+        size = sum(len(weights(n.model)) for n in self.networks.values())
+        body.session.budget.spend(times * (NODE + size), span)
 
     def _check_part(self, path: tuple[str, ...], span: Span) -> None:
         network, prefix = path[0], ".".join(path[1:])
@@ -247,6 +254,7 @@ class Program:
                 f"found {loss.type}",
                 helps=("take the `mean` of it",),
             )
+        self._pay(body, 1 + len(statement.over), statement.span)
         optimizer = self._optimizer(body, statement.optimizer)
         over = tuple(self._target(body, t) for t in statement.over) or self._reached(body, loss)
         if not over:

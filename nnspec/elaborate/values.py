@@ -6,7 +6,7 @@ tensors (`graph.Value`). The rest are layers, and names that stand for something
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,6 +83,10 @@ class Layer:
     def _copy(self) -> Layer:
         raise NotImplementedError
 
+    def parts(self) -> Sequence[Any]:
+        """What a clone has clones of."""
+        return ()
+
 
 @dataclass(eq=False)
 class OpLayer(Layer):
@@ -95,6 +99,9 @@ class OpLayer(Layer):
     def _copy(self) -> Layer:
         return OpLayer(self.span, self.op, clone(self.activation))
 
+    def parts(self) -> Sequence[Any]:
+        return (self.activation,)
+
 
 @dataclass(eq=False)
 class BlockLayer(Layer):
@@ -105,6 +112,9 @@ class BlockLayer(Layer):
 
     def _copy(self) -> Layer:
         return BlockLayer(self.span, self.block, {k: clone(v) for k, v in self.arguments.items()})
+
+    def parts(self) -> Sequence[Any]:
+        return tuple(self.arguments.values())
 
 
 @dataclass(eq=False)
@@ -128,6 +138,9 @@ class SequenceLayer(Layer):
     def _copy(self) -> Layer:
         return SequenceLayer(self.span, [clone(s) for s in self.stages])
 
+    def parts(self) -> Sequence[Any]:
+        return self.stages
+
 
 @dataclass(eq=False)
 class ParallelLayer(Layer):
@@ -138,6 +151,9 @@ class ParallelLayer(Layer):
     def _copy(self) -> Layer:
         return ParallelLayer(self.span, [clone(b) for b in self.branches])
 
+    def parts(self) -> Sequence[Any]:
+        return self.branches
+
 
 @dataclass(eq=False)
 class RepeatLayer(Layer):
@@ -147,6 +163,9 @@ class RepeatLayer(Layer):
 
     def _copy(self) -> Layer:
         return RepeatLayer(self.span, [clone(i) for i in self.items])
+
+    def parts(self) -> Sequence[Any]:
+        return self.items
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,9 +14,9 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from nnspec.core.text import printable
 from nnspec.report.diagnostics import Diagnostic, Label
 from nnspec.report.source import Span
+from nnspec.report.text import printable
 
 _COLOURS = {
     "error": "1;31",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from nnspec.core.dims import Sym
-from nnspec.core.text import printable
 from nnspec.graph.graph import Call, Node, Value, Weight
+from nnspec.report.text import printable
 
 
 def title(step: Node | Call) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from nnspec.core.text import printable
 from nnspec.graph.graph import Graph
+from nnspec.report.text import printable
 from nnspec.views.drawing.flat import Group, Leaf, flatten
 
 _BRACKETS = {

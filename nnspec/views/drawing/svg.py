@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
-from nnspec.core.text import printable
 from nnspec.graph.graph import Call, Graph, Node, Value, Weight
+from nnspec.report.text import printable
 from nnspec.views.drawing import labels
 from nnspec.views.drawing.layered import Item, Route, place
 

@@ -1,4 +1,4 @@
-"""Text of others, fit for a terminal, a picture or a file's metadata."""
+"""Text of others, fit for a terminal, a picture or the metadata of a file."""
 
 from __future__ import annotations
 
