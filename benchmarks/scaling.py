@@ -1,4 +1,4 @@
-"""Check and build of 10 to 10,000 layers, in process and as a command: `python benchmarks/scaling.py`.
+"""Check and build of 10 to 100,000 layers, in process and as a command: `python benchmarks/scaling.py`.
 
 Linear means that the time for one layer stops changing as the layers grow.
 """
@@ -16,6 +16,8 @@ from typing import Any
 from interleave import main, median_of
 
 SIZES = (10, 100, 1_000, 10_000)
+LARGEST = 100_000
+"""Of a check and of one target: the others follow."""
 
 
 def spec(layers: int) -> str:
@@ -63,6 +65,9 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {
     )
     for task in names
     for n in SIZES
+} | {
+    f"in process {task} {LARGEST}": partial(in_process, task, LARGEST)
+    for task in ("check", "pytorch")
 }
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nnspec.core import collector
 from nnspec.elaborate import elaborate
 from nnspec.elaborate.modules import read, shown
 from nnspec.graph.graph import Program
@@ -24,8 +25,9 @@ def compile_source(
     """The graph of a source; what is wrong is in the reporter, what failed is left out."""
     path = None if source.path.startswith("<") else Path(source.path)
     try:
-        program = elaborate(source, reporter, path=path, roots=roots, parameters=parameters)
-        return program if reporter.errors else optimise_program(program)
+        with collector.paused():
+            program = elaborate(source, reporter, path=path, roots=roots, parameters=parameters)
+            return program if reporter.errors else optimise_program(program)
     except RecursionError:
         reporter.report(
             Diagnostic(

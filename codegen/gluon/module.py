@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from codegen.gluon.functions import functions
@@ -33,7 +34,7 @@ from codegen.python.source import (
     Verbatim,
     With,
 )
-from codegen.python.source.tree import children, names
+from codegen.python.source.tree import children, inner_fields, names
 from nnspec.catalogue.ops import logic
 from nnspec.catalogue.ops.base import Op
 from nnspec.catalogue.ops.elementwise import StopGradient
@@ -145,7 +146,7 @@ def frame(parts: ClassParts) -> Stmt:
     forward = FunctionDef(
         "hybrid_forward",
         tuple(map(Parameter, ("self", "F", *parts.inputs, *held_names))),
-        _with_arguments(parts.forward, arguments),
+        _with_arguments(parts.forward, arguments) if arguments else parts.forward,
     )
     body: tuple[Stmt, ...] = (constructor, forward) if init else (forward,)
     return ClassDef(parts.name, (Name("gluon.HybridBlock"),), body, doc=parts.doc)
@@ -167,14 +168,13 @@ def _with_arguments(tree: Any, arguments: Mapping[Held, str]) -> Any:
         case Held():
             return Name(arguments[tree])
         case tuple():
-            return tuple(_with_arguments(part, arguments) for part in tree)
-        case Expr() | Stmt():
-            node: Any = tree
-            changed = {
-                f.name: _with_arguments(getattr(node, f.name), arguments) for f in fields(node)
-            }
-            return replace(node, **changed)
-    return tree
+            parts = tuple([_with_arguments(part, arguments) for part in tree])
+            return parts if any(map(operator.is_not, parts, tree)) else tree
+    changed = {
+        name: _with_arguments(getattr(tree, name), arguments) for name in inner_fields(type(tree))
+    }
+    same = all(value is getattr(tree, name) for name, value in changed.items())
+    return tree if same else replace(tree, **changed)
 
 
 def _joined(expression: Expr) -> str:

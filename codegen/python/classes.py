@@ -208,13 +208,15 @@ class _Builder:
 
     def merge(self, group: Group) -> ClassParts:
         first, draft = next(iter(group.members)), group.drafts[0]
-        columns = literal_columns(group.drafts)
-        slots = set().union(*(plan.slots for plan in group.members))
-        named = self.parameters(group, columns, slots)
-        init = with_parameters(draft.init, named)
-        offset = literal_count(draft.init)
-        forward = with_parameters(draft.forward, named, "self.", offset)
-        kept = [n for i, n in sorted(named.items()) if i >= offset]
+        init, forward, kept = draft.init, draft.forward, list[str]()
+        if len(group.drafts) > 1:
+            columns = literal_columns(group.drafts)
+            slots = set().union(*(plan.slots for plan in group.members))
+            named = self.parameters(group, columns, slots)
+            init = with_parameters(draft.init, named)
+            offset = literal_count(draft.init)
+            forward = with_parameters(draft.forward, named, "self.", offset)
+            kept = [n for i, n in sorted(named.items()) if i >= offset]
         own = tuple(Assign(Name(f"self.{n}"), Name(n)) for n in dict.fromkeys(kept))
         if len(group.members) > 1:
             forward = without_notes(forward)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from codegen.python.source import Assign, Call, Expr, Literal, Name, Parameter, Stmt, Tuple
+from codegen.python.source import Assign, Call, Expr, Literal, Name, Stmt, Tuple
+from codegen.python.source.tree import inner_fields
 
 
 @dataclass(frozen=True)
@@ -72,28 +74,28 @@ def with_parameters(
 def rewrite(
     tree: Any, visit: Callable[[Literal, str | None], Expr], hint: str | None = None
 ) -> Any:
-    """The tree with every literal replaced by what `visit` makes of it."""
+    """The tree with every literal replaced by what `visit` makes of it; what stays the same is shared."""
     match tree:
+        case tuple():
+            parts = tuple([rewrite(part, visit, hint) for part in tree])
+            return parts if any(map(operator.is_not, parts, tree)) else tree
         case Literal():
             return visit(tree, tree.hint or hint)
         case Call(function, arguments, keywords):
-            return Call(
-                rewrite(function, visit),
-                tuple(rewrite(a, visit) for a in arguments),
-                tuple((k, rewrite(v, visit, k)) for k, v in keywords),
-            )
-        case tuple():
-            return tuple(rewrite(part, visit, hint) for part in tree)
+            new = rewrite(function, visit), rewrite(arguments, visit)
+            named = tuple([(k, rewrite(v, visit, k)) for k, v in keywords])
+            same = new[0] is function and new[1] is arguments
+            same = same and all(n[1] is k[1] for n, k in zip(named, keywords))
+            return tree if same else Call(*new, named)
         case Tuple(elements):
-            return Tuple(rewrite(elements, visit, hint))
-        case Expr() | Stmt() | Parameter() | Draft():
-            changes = {
-                f.name: rewrite(getattr(tree, f.name), visit)
-                for f in dataclasses.fields(tree)  # type: ignore[arg-type]
-            }
-            return dataclasses.replace(tree, **changes)  # type: ignore[type-var]
-        case _:
-            return tree
+            inner = rewrite(elements, visit, hint)
+            return tree if inner is elements else Tuple(inner)
+    changes = {}
+    for name in inner_fields(type(tree)):
+        old = getattr(tree, name)
+        if (value := rewrite(old, visit)) is not old:
+            changes[name] = value
+    return dataclasses.replace(tree, **changes) if changes else tree
 
 
 def without_notes(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:

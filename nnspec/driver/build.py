@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnspec import __version__
+from nnspec.core import collector
 from nnspec.driver.requirements import installation, is_runnable, targets_named
 from nnspec.report.diagnostics import Diagnostic, SpecError, did_you_mean
 from nnspec.report.text import printable
@@ -27,7 +28,9 @@ def emit(
     given = checked_options(target, options)
     if weights is not None and target.holds_weights:
         given["weights"] = weights
-    return target.emit(spec.program, stem=spec.stem, provenance=_provenance(spec, target), **given)
+    provenance = _provenance(spec, target)
+    with collector.paused():
+        return target.emit(spec.program, stem=spec.stem, provenance=provenance, **given)
 
 
 def build_files(

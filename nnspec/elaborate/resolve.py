@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -19,10 +18,10 @@ def resolve(session: Session, module: Module) -> None:
     for declaration in module.declared.values():
         if not isinstance(declaration, tree.Block):
             continue
-        known = {p.name.text for p in declaration.parameters}
-        known |= {i.text for i in _bound(declaration.body)}
-        names = known | {*module.names(), *module.constants, *catalogue()}
-        for name in _read(declaration.body):
+        bound, read = _names(declaration.body)
+        bound |= {p.name.text for p in declaration.parameters}
+        names = bound | {*module.names(), *module.constants, *catalogue()}
+        for name in read:
             if name.text not in names:
                 helps = did_you_mean(name.text, names)
                 failure: SpecError = error(
@@ -31,41 +30,44 @@ def resolve(session: Session, module: Module) -> None:
                 session.report(failure)
 
 
-def _bound(body: Any) -> Iterator[tree.Identifier]:
-    """Everything that might be bound: targets, inputs, and sizes named in types."""
-    for node in _all(body):
-        match node:
-            case tree.Assign(targets=targets) | tree.For(targets=targets):
-                yield from targets
-            case tree.TypedName(name=name) | tree.Weight(name=name) | tree.Named(name=name):
-                yield name
-            case tree.NamedExpr(name=name) if name is not None:
-                yield name
-            case tree.TensorType(shape=shape):
-                yield from (
-                    tree.Identifier(d.span, d.text) for d in shape if isinstance(d, tree.Name)
-                )
-            case _:
-                pass
-
-
-def _read(body: Any) -> Iterator[tree.Name]:
-    return (node for node in _all(body) if isinstance(node, tree.Name))
-
-
-def _all(body: Any) -> Iterator[Any]:
-    """Every node below, in the order of the text; a pipe of thousands is no recursion."""
-    stack = [body]
+def _names(body: tuple[tree.Statement, ...]) -> tuple[set[str], list[tree.Name]]:
+    """Everything that might be bound (targets, inputs, sizes named in types), and what is read, in the
+    order of the text. A pipe of thousands is no recursion."""
+    bound: set[str] = set()
+    read: list[tree.Name] = []
+    stack: list[Any] = [body]
     while stack:
         node = stack.pop()
-        yield node
-        stack.extend(reversed(list(_children(node))))
+        match node:
+            case tuple():
+                stack.extend(reversed(node))
+                continue
+            case tree.Name():
+                read.append(node)
+                continue
+            case tree.Assign(targets=targets) | tree.For(targets=targets):
+                bound.update(i.text for i in targets)
+            case tree.TypedName(name=name) | tree.Weight(name=name) | tree.Named(name=name):
+                bound.add(name.text)
+            case tree.NamedExpr(name=name) if name is not None:
+                bound.add(name.text)
+            case tree.TensorType(shape=shape):
+                bound.update(d.text for d in shape if isinstance(d, tree.Name))
+            case tree.Tree():
+                pass
+            case _:
+                continue
+        stack.extend([getattr(node, part) for part in _parts(type(node))])
+    return bound, read
 
 
-def _children(node: Any) -> Iterator[Any]:
-    if isinstance(node, tuple):
-        yield from node
-    elif isinstance(node, tree.Tree):
-        for part in fields(node):
-            if part.name != "span":
-                yield getattr(node, part.name)
+_PARTS: dict[type[tree.Tree], tuple[str, ...]] = {}
+
+
+def _parts(kind: type[tree.Tree]) -> tuple[str, ...]:
+    """Fields of a kind of node that may hold others, the last first."""
+    if kind not in _PARTS:
+        leaves = ("span", "doc", "text", "operator")
+        names = [f.name for f in fields(kind) if f.name not in leaves]
+        _PARTS[kind] = tuple(reversed(names))
+    return _PARTS[kind]

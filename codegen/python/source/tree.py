@@ -14,7 +14,7 @@ the text of a `Name` or of `Verbatim`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Union
 
 
@@ -342,10 +342,22 @@ class Module:
     body: tuple[Stmt, ...]
 
 
+_INNER: dict[type[Any], tuple[str, ...]] = {}
+
+
+def inner_fields(kind: type[Any]) -> tuple[str, ...]:
+    """Names of the fields of a kind of node that may hold nodes; none of what is no node."""
+    if kind not in _INNER:
+        own = fields(kind) if is_dataclass(kind) else ()
+        plain = {"str", "str | None", "bool"}
+        _INNER[kind] = tuple(f.name for f in own if f.type not in plain)
+    return _INNER[kind]
+
+
 def children(node: Any) -> Iterator[Any]:
     """Everything that a node holds: expressions, statements, parameters."""
-    for part in fields(node):
-        yield from _flat(getattr(node, part.name))
+    for name in inner_fields(type(node)):
+        yield from _flat(getattr(node, name))
 
 
 def _flat(value: Any) -> Iterator[Any]:
@@ -358,11 +370,16 @@ def _flat(value: Any) -> Iterator[Any]:
 
 def names(*nodes: Any) -> Iterator[str]:
     """First parts of all names in the trees (`nn` of `nn.Linear`), and what verbatim text uses."""
-    stack = list(reversed(nodes))
+    stack: list[Any] = [nodes]
     while stack:
         node = stack.pop()
-        if isinstance(node, Name):
+        kind = type(node)
+        if kind is tuple:
+            stack.extend(reversed(node))
+        elif issubclass(kind, Name):
             yield node.root
-        elif isinstance(node, Verbatim):
+        elif kind is Verbatim:
             yield from node.uses
-        stack.extend(reversed(list(children(node))))
+        else:
+            for name in reversed(inner_fields(kind)):
+                stack.append(getattr(node, name))
