@@ -32,11 +32,13 @@ def _stop(number: int, frame: object) -> None:
 def status(arguments: list[str]) -> int:
     """Carry out one command line; returns the exit status, and never raises."""
     from nnspec.commands.streams import OutputError, abandon
+    from nnspec.core import inputs
     from nnspec.report.diagnostics import SpecError
 
     debug = "--debug" in arguments
     try:
-        result = _carry_out(arguments)
+        with inputs.kept():
+            result = _carry_out(arguments)
         sys.stdout.flush()
         return result
     except SpecError as error:

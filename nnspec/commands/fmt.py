@@ -51,7 +51,7 @@ def fmt(
         elif file == STANDARD_INPUT:
             print(text, end="")
         elif text != source.text:
-            write_file(file, text)
+            write_file(file, text, in_place=True)
     if check or diff:
         for file in changed:
             say(f"would reformat {file}")

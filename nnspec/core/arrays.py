@@ -19,6 +19,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib import format as npy
 
+from nnspec.core import inputs
+
 Array = np.ndarray[Any, Any]
 
 NPY, ZIP = npy.MAGIC_PREFIX, b"PK"
@@ -35,6 +37,7 @@ class ArrayFileError(ValueError):
 
 def kind(path: Path) -> str | None:
     """ "npy" or "npz" by a file's first bytes; None for other files. Raises `OSError`."""
+    inputs.reads(path)
     with path.open("rb") as file:
         start = file.read(len(NPY))
     return "npy" if start == NPY else "npz" if start.startswith(ZIP) else None
@@ -43,12 +46,14 @@ def kind(path: Path) -> str | None:
 def read_npy(path: Path) -> Array:
     """The array of a `.npy`; raises `OSError`, or `ArrayFileError` where there is none."""
     size = path.stat().st_size
+    inputs.reads(path)
     with path.open("rb") as file:
         return _array(file, size)
 
 
 def read_npz(path: Path) -> dict[str, Array]:
     """The arrays of a `.npz` by name; raises `OSError`, or `ArrayFileError` where one cannot be read."""
+    inputs.reads(path)
     with path.open("rb") as file:
         try:
             archive = zipfile.ZipFile(file)

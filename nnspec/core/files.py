@@ -4,49 +4,101 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import stat
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from nnspec.core import inputs
 from nnspec.report.diagnostics import Diagnostic, SpecError
 
 Content = str | bytes | Callable[[Path], None]
 """Text, bytes, or a function that writes the file it is told."""
 
 
-def write_files(files: Mapping[Path, Content]) -> None:
+def write_files(files: Mapping[Path, Content], *, in_place: bool = False) -> None:
     """Write all of them or none: each beside its target first, then all renamed into place.
 
+    Links are followed. Only plain files are replaced; devices and pipes are written to. A file that this
+    command has read is left alone, but with `in_place`.
     Raises `SpecError` (E0703) when a place cannot be written; nothing is left behind.
     """
-    staged: list[tuple[Path, Path]] = []
+    staged: list[tuple[Path, Path, Path | None]] = []
     try:
         for target, content in files.items():
-            staged.append((_stage(target, content), target))
-        for temporary, target in staged:
+            place = _place(target, in_place)
+            staged.append((_stage(target, place, content), target, place))
+        for temporary, target, place in staged:
             try:
-                os.replace(temporary, target)
+                if place is not None:
+                    os.replace(temporary, place)
+                else:
+                    _pour(temporary, target)
             except OSError as error:
                 raise _unwritable(target, error) from error
     finally:
-        for temporary, _ in staged:
+        for temporary, _, _ in staged:
             with contextlib.suppress(FileNotFoundError):
                 temporary.unlink()
 
 
-def write_file(target: Path, content: Content) -> None:
+def write_file(target: Path, content: Content, *, in_place: bool = False) -> None:
     """Write one file, whole or not at all."""
-    write_files({target: content})
+    write_files({target: content}, in_place=in_place)
 
 
-def _stage(target: Path, content: Content) -> Path:
-    if target.is_dir():
-        raise _unwritable(target, IsADirectoryError(21, "it is a directory"))
+def _place(target: Path, in_place: bool) -> Path | None:
+    """Where a file is put: behind all links; None for what is written to instead."""
+    if _descriptor(target) is not None:
+        return None
+    place = Path(os.path.realpath(target))
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        status = place.stat()
+    except FileNotFoundError:
+        return place
+    except OSError as error:
+        raise _unwritable(target, error) from error
+    if stat.S_ISCHR(status.st_mode) or stat.S_ISFIFO(status.st_mode):
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        what = "a directory" if stat.S_ISDIR(status.st_mode) else "not a plain file"
+        raise _unwritable(target, OSError(f"it is {what}"))
+    if not in_place and inputs.is_input(status):
+        raise _unwritable(target, OSError("this command reads it"))
+    return place
+
+
+def _descriptor(target: Path) -> int | None:
+    """The number behind `/dev/stdout` and the like: what it leads to has no name, or is half written."""
+    for _ in range(40):
+        if os.path.realpath(target.parent) == f"/proc/{os.getpid()}/fd":
+            return int(target.name)
+        if not target.is_symlink():
+            return None
+        target = target.parent / os.readlink(target)
+    return None
+
+
+def _pour(source: Path, target: Path) -> None:
+    """Write a file's bytes to a device or pipe."""
+    number = _descriptor(target)
+    sys.stdout.flush()
+    number = os.open(target, os.O_WRONLY) if number is None else os.dup(number)
+    with source.open("rb") as file, open(number, "wb") as stream:
+        while part := file.read(2**20):
+            stream.write(part)
+
+
+def _stage(target: Path, place: Path | None, content: Content) -> Path:
+    """A file that holds the content, beside its place if it has one."""
+    import tempfile
+
+    place = place or Path(tempfile.gettempdir(), target.name)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
         # The suffix stays: some writers choose their format by it.
         handle, name = tempfile.mkstemp(
-            dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix
+            dir=place.parent, prefix=f".{place.stem}-", suffix=place.suffix
         )
         os.close(handle)
     except OSError as error:
@@ -60,8 +112,7 @@ def _stage(target: Path, content: Content) -> Path:
                 temporary.write_bytes(content)
             case _:
                 content(temporary)
-        # mkstemp makes files that only their owner reads; these are ordinary ones.
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(_mode(place))
     except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
@@ -69,6 +120,14 @@ def _stage(target: Path, content: Content) -> Path:
             raise _unwritable(target, error) from error
         raise
     return temporary
+
+
+def _mode(place: Path) -> int:
+    """Of the file that is replaced; mkstemp's are read by their owner alone, new ones are ordinary."""
+    try:
+        return stat.S_IMODE(place.stat().st_mode)
+    except FileNotFoundError:
+        return 0o666 & ~_umask()
 
 
 def _umask() -> int:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nnspec.core import inputs
 from nnspec.core.files import write_file
 from nnspec.driver.requirements import require, runnable_named
 from nnspec.driver.stored import Owner, fit, owners
@@ -63,6 +64,7 @@ def _owner(spec: Spec, name: str | None) -> Owner:
 def _read(spec: Spec, owner: Owner, path: Path, target: str) -> dict[str, Array]:
     if target == CANONICAL:
         return fit(weights.load(path), owner, path)
+    inputs.reads(path)
     if not path.is_file():
         raise SpecError(Diagnostic("E0611", f"cannot read weights `{path}`: no such file"))
     with tempfile.TemporaryDirectory(prefix="nnspec-") as folder:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnspec.core import inputs
 from nnspec.driver.requirements import mixed_onnxruntime
 from nnspec.driver.tensors import Input, check_shapes, converted, element_type
 from nnspec.graph.layouts import Layout
@@ -233,6 +234,8 @@ def load(model: Path | bytes, device: str = "auto", *, threads: int | None = Non
     if threads is not None:
         options.intra_op_num_threads = threads
     content = model if isinstance(model, bytes) else str(model)
+    if isinstance(model, Path):
+        inputs.reads(model)
     name = "the model" if isinstance(model, bytes) else f"`{model}`"
     try:
         session = onnxruntime.InferenceSession(content, options, providers=providers)

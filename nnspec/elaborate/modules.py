@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nnspec.core import inputs
 from nnspec.elaborate.errors import error
 from nnspec.elaborate.values import POISON, BlockReference
 from nnspec.report.diagnostics import Diagnostic, Label, Reporter, SpecError, did_you_mean
@@ -166,6 +167,7 @@ class Loader:
 def read(path: Path, at: Span | None = None) -> str:
     """The text of a file; raises `SpecError` where there is none."""
     label = Label(at) if at else None
+    inputs.reads(path)
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise SpecError(

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from nnspec.catalogue.initializers import Zeros
+from nnspec.core import inputs
 from nnspec.core.dtypes import DTYPES
 from nnspec.core.files import write_file
 from nnspec.graph.graph import Weight
@@ -129,6 +130,7 @@ def _some(names: Sequence[str]) -> str:
 
 def _check_header(path: Path) -> None:
     """A short look at the header, so that a file that lies about its size is refused cheaply."""
+    inputs.reads(path)
     try:
         size = path.stat().st_size
         with path.open("rb") as file:

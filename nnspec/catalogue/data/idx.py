@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from nnspec.core import inputs
 from nnspec.report.diagnostics import Diagnostic, SpecError
 
 Array = np.ndarray[Any, Any]
@@ -91,6 +92,7 @@ def read_idx(path: Path, rank: int) -> Array:
 
 
 def _content(path: Path) -> bytes:
+    inputs.reads(path)
     if path.suffix == ".gz":
         with gzip.open(path) as file:
             return file.read(MOST_ELEMENTS)
