@@ -272,5 +272,5 @@ def test_loops_and_what_prevents_them() -> None:
         )
     )
     assert "for layer in self.layers:\n            a = F.relu(layer(a))" in text
-    assert text.count("for dense in self.dense:") == 1
+    assert text.count("for dense in self.denses:") == 1
     assert text.count("nn.ModuleList([nn.Linear(4, 4) for _ in range(3)])") == 2

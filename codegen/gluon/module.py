@@ -189,9 +189,8 @@ def _joined(expression: Expr) -> str:
     raise TypeError(f"no layer: {expression}")
 
 
-def repeat(layer: Expr, count: int) -> Expr:
-    many = Comprehension(layer, Name("_"), Name("range")(count))
-    return Name("stack")(Unary("*", many))
+def loop(layers: Comprehension) -> Expr:
+    return Name("stack")(Unary("*", layers))
 
 
 def container(layers: tuple[Expr, ...]) -> Expr:
@@ -209,7 +208,7 @@ DIALECT = Dialect(
     layers=LAYERS,
     functions={**functions("F"), **losses("F"), **APPLIED},
     frame=frame,
-    repeat=repeat,
+    loop=loop,
     container=container,
     sequence=container,
     weight=free_weight,
@@ -228,7 +227,7 @@ TRAINING = Dialect(
     layers={},
     functions={**functions("nd"), **losses("nd"), StopGradient: _detach},
     frame=frame,
-    repeat=repeat,
+    loop=loop,
     container=container,
     weight_ref=weight_ref,
     never=NEVER,

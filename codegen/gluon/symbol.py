@@ -177,7 +177,7 @@ def symbol_dialect(layers: Layers) -> Dialect:
         layers={},
         functions={**functions("mx.sym"), **losses("mx.sym"), **layers.table()},
         frame=absent,
-        repeat=absent,
+        loop=absent,
         container=absent,
         weight_ref=absent,
         never=NEVER,

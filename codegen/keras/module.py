@@ -93,8 +93,8 @@ def _get_config(parts: ClassParts) -> Stmt:
     return FunctionDef("get_config", (Parameter("self"),), body)
 
 
-def repeat(layer: Expr, count: int) -> Expr:
-    return Comprehension(layer, Name("_"), Name("range")(Literal(count, "depth")))
+def loop(layers: Comprehension) -> Expr:
+    return layers
 
 
 def sequence(layers: tuple[Expr, ...]) -> Expr:
@@ -128,7 +128,7 @@ DIALECT = Dialect(
     functions={**APPLIED, **FUNCTIONS, **LOSSES},
     modules={**CHAINED, **MODULES},
     frame=partial(frame, "nnspec"),
-    repeat=repeat,
+    loop=loop,
     container=List,
     sequence=sequence,
     weight=free_weight,

@@ -9,7 +9,7 @@ from codegen.target import Emitted, EmittedModel
 from nnspec.core.declare import Declaration, declaration
 from nnspec.core.fields import arg
 from nnspec.core.kinds import choice, whole
-from nnspec.elaborate.names import snake_case
+from nnspec.core.names import snake_case
 from nnspec.graph.bounds import index_bounds
 from nnspec.graph.exported import exported
 from nnspec.graph.graph import Graph, Program

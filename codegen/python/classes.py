@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from codegen.python.containers import container
 from codegen.python.dialect import ClassParts, Dialect, UnsupportedOp
 from codegen.python.forward import Forward
 from codegen.python.merging import (
     Draft,
     literal_columns,
-    literal_count,
+    literals,
     skeleton,
     with_parameters,
     without_notes,
@@ -32,6 +33,7 @@ from codegen.python.plan import (
     weight_reader,
 )
 from codegen.python.source import Assign, Call, Expr, Literal, Name, Return, Stmt, Tuple
+from nnspec.core.names import pascal_case
 from nnspec.graph.graph import Graph, Node
 
 
@@ -123,14 +125,18 @@ class _Builder:
             model = plan.graph.kind == "model"
             shape = draft if model else skeleton(draft)
             key = (plan.graph.name, plan.graph.kind, shape)
-            if key not in found:
-                name = distinct_class(identifier(plan.graph.name, self.reserved), self.taken)
-                self.taken.add(name)
-                found[key] = Group(name, {}, [])
-            group = found[key]
+            group = found.setdefault(key, Group("", {}, []))
             group.members[plan] = len(group.members)
             group.drafts.append(draft)
             self.groups[plan] = group
+        for group in found.values():
+            own = next(iter(group.members)).graph.name
+            alike = [
+                g for g in found.values() if g.name and next(iter(g.members)).graph.name == own
+            ]
+            wanted = own + (difference(group, alike) if alike else "")
+            group.name = distinct_class(identifier(wanted, self.reserved), self.taken)
+            self.taken.add(group.name)
         for group in found.values():
             self.definitions[group.name] = self.dialect.frame(self.merge(group))
 
@@ -192,9 +198,7 @@ class _Builder:
                 return self.dialect.sequence(tuple(map(self.constructor, slots)))
             case ListSlot(slots):
                 built = tuple(map(self.constructor, slots))
-                if len(built) > 1 and all(b == built[0] for b in built):
-                    return self.dialect.repeat(built[0], len(built))
-                return self.dialect.container(built)
+                return container(built, self.dialect.container, self.dialect.loop)
 
     def instance(self, plan: Plan) -> Expr:
         """`Residual(filters=64, stride=2)`."""
@@ -214,7 +218,7 @@ class _Builder:
             slots = set().union(*(plan.slots for plan in group.members))
             named = self.parameters(group, columns, slots)
             init = with_parameters(draft.init, named)
-            offset = literal_count(draft.init)
+            offset = len(literals(draft.init))
             forward = with_parameters(draft.forward, named, "self.", offset)
             kept = [n for i, n in sorted(named.items()) if i >= offset]
         own = tuple(Assign(Name(f"self.{n}"), Name(n)) for n in dict.fromkeys(kept))
@@ -261,6 +265,23 @@ class _Builder:
             if given == wanted and list(map(type, given)) == list(map(type, wanted)):
                 return name
         return None
+
+
+def difference(group: Group, others: Sequence[Group]) -> str:
+    """`Stride2`: the argument that tells these instances of a block from those of other structure."""
+    first = next(iter(group.members)).graph
+    for name, value in first.arguments.items():
+        own = all(plan.graph.arguments.get(name) == value for plan in group.members)
+        elsewhere = [p.graph.arguments.get(name) for g in others for p in g.members]
+        if not own or value in elsewhere:
+            continue
+        if value is True:
+            return pascal_case(name)
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return f"{pascal_case(name)}{value}"
+        if isinstance(value, str) and value.isidentifier():
+            return pascal_case(value)
+    return ""
 
 
 def distinct_class(name: str, taken: set[str]) -> str:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Union
 
 from codegen.python.functions import Functions
-from codegen.python.source import Expr, Import, Stmt, Verbatim
+from codegen.python.source import Comprehension, Expr, Import, Stmt, Verbatim
 from nnspec.catalogue.ops.base import Op
 from nnspec.graph.graph import Graph, Node, Weight
 from nnspec.graph.passes.legalize import Legality, Rewrite
@@ -89,7 +89,7 @@ class Dialect:
     frame: assembles a class.
     imports: root name to import: {"torch": Import("torch"), "F": Import("torch.nn.functional", alias="F")}.
     helpers: name to fixed text that defines it; written before the classes of a file that use it.
-    repeat: a container of `count` layers built by the same expression (`nn.ModuleList([... for _ in range(count)])`).
+    loop: a container of layers that a loop makes (`nn.ModuleList([... for _ in range(count)])`).
     container: a container of the given layers, to be indexed and looped over (`nn.ModuleList([a, b])`).
     sequence: layers applied one after the other, as one callable object (`nn.Sequential(a, b)`); None if there is none.
     weight: the value of `self.<name> = ...` for a free weight; None where `frame` declares them itself.
@@ -109,7 +109,7 @@ class Dialect:
     layers: Mapping[type[Op], Constructor]
     functions: Mapping[type[Op], Application]
     frame: Callable[[ClassParts], Stmt]
-    repeat: Callable[[Expr, int], Expr]
+    loop: Callable[[Comprehension], Expr]
     container: Callable[[tuple[Expr, ...]], Expr]
     weight_ref: Callable[[Weight, Expr, Node | None], Expr]
     weight: Callable[[Weight], Expr] | None = None

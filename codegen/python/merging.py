@@ -44,30 +44,36 @@ def literal_columns(drafts: Sequence[Draft]) -> list[tuple[list[Literal], str | 
     return [([value for value, _ in places], places[0][1]) for places in zip(*rows, strict=True)]
 
 
-def literal_count(tree: Any) -> int:
-    """How many literals the tree has."""
+def literals(tree: Any) -> list[Literal]:
+    """Every literal of a tree in order, with what its place is called."""
     places: list[Literal] = []
 
     def note(value: Literal, hint: str | None) -> Literal:
-        places.append(value)
+        places.append(dataclasses.replace(value, hint=hint))
         return value
 
     rewrite(tree, note)
-    return len(places)
+    return places
+
+
+def replaced(tree: Any, by: Mapping[int, Expr]) -> Any:
+    """The tree with other expressions in the places of some literals."""
+    place = -1
+
+    def visit(value: Literal, hint: str | None) -> Expr:
+        nonlocal place
+        place += 1
+        return by.get(place, value)
+
+    return rewrite(tree, visit)
 
 
 def with_parameters(
     tree: tuple[Stmt, ...], named: Mapping[int, str], prefix: str = "", first: int = 0
 ) -> tuple[Stmt, ...]:
     """The statements with literals replaced by names, by place; `first` is the place of their first."""
-    place = first - 1
-
-    def visit(value: Literal, hint: str | None) -> Expr:
-        nonlocal place
-        place += 1
-        return Name(prefix + named[place]) if place in named else value
-
-    result: tuple[Stmt, ...] = rewrite(tree, visit)
+    names = {place - first: Name(prefix + name) for place, name in named.items()}
+    result: tuple[Stmt, ...] = replaced(tree, names)
     return result
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import keyword
+import re
 from collections.abc import Container, Iterable
 
 _TAKEN = frozenset(
@@ -46,3 +47,14 @@ def distinct(name: str, taken: Container[str]) -> str:
     while candidate in taken:
         candidate, number = f"{name}_{number}", number + 1
     return candidate
+
+
+def plural(name: str) -> str:
+    """`layers` for `layer`, `blocks_2` for `block_2`; a name that ends in s is one already."""
+    stem = re.sub(r"_\d+$", "", name)
+    number = name.removeprefix(stem)
+    if stem.endswith("s"):
+        return name
+    if re.search(r"[^aeiou]y$", stem):
+        return f"{stem[:-1]}ies{number}"
+    return f"{stem}{'es' if re.search('(x|z|ch|sh)$', stem) else 's'}{number}"

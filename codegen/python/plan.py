@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Union
 
 from codegen.python.dialect import Dialect, UnsupportedOp
-from codegen.python.names import attribute, distinct
+from codegen.python.names import attribute, distinct, plural
 from codegen.python.source import Expr, Name
+from nnspec.core.names import snake_case
 from nnspec.graph.graph import Call, Graph, Node, Step, Value, Weight
 
 
@@ -91,13 +93,16 @@ def plan_graph(graph: Graph, dialect: Dialect) -> Plan:
     steps, constructors = absorb(graph, dialect)
     plan = Plan(graph, steps)
     found: dict[str, Slot] = {}
+    same: dict[str, str] = {}
     for step in steps:
         if not step.layer:
             continue
         slot = found.get(step.layer)
         if slot is None:
             made = _slot(step, dialect, constructors)
-            if made is not None:
+            if made is not None and (other := _alike(step, made, found)):
+                same[step.layer] = other
+            elif made is not None:
                 found[step.layer] = made
         elif isinstance(step, Call) and isinstance(slot, BlockSlot):
             slot.plan.others.append(step.body)
@@ -107,9 +112,25 @@ def plan_graph(graph: Graph, dialect: Dialect) -> Plan:
             reason = f"`{step.layer}` is shared between tensors of different sizes"
             raise UnsupportedOp(step, dialect.name, reason)
     _name(plan, found, dialect)
+    plan.names |= {name: plan.names[other] for name, other in same.items()}
     for weight in graph.free_weights:
         plan.slots[_free(weight.role, plan, dialect)] = WeightSlot(weight)
     return plan
+
+
+def _alike(step: Step, slot: Slot, found: Mapping[str, Slot]) -> str | None:
+    """A layer without weights that is made in the same way: one object does for both."""
+    unnamed = re.fullmatch(r"(\w+?)(_\d+)?", step.layer or "")
+    if not isinstance(step, Node) or step.weights or unnamed is None:
+        return None
+    if unnamed[1] != snake_case(step.op.name):  # the writer gave it a name of its own
+        return None
+    for name, other in found.items():
+        if not (isinstance(other, LayerSlot) and isinstance(slot, LayerSlot)) or "." in name:
+            continue
+        if not other.node.weights and other.constructor == slot.constructor:
+            return name
+    return None
 
 
 def _slot(
@@ -210,7 +231,10 @@ def _name(plan: Plan, found: dict[str, Slot], dialect: Dialect) -> None:
     for name, slot in found.items():
         groups.setdefault(name.partition(".")[0], {})[name] = slot
     for first, members in groups.items():
-        own = _free(first, plan, dialect)
+        several = plural(first)
+        if len(members) == 1 and first in members or several in dialect.reserved_attributes:
+            several = first
+        own = _free(several, plan, dialect)
         plan.slots[own] = _gather(members, own, plan, depth=1)
     for name in found:
         container = name

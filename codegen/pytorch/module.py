@@ -14,7 +14,6 @@ from codegen.python.source import (
     FunctionDef,
     Import,
     List,
-    Literal,
     Name,
     Parameter,
     Stmt,
@@ -57,9 +56,8 @@ def frame(parts: ClassParts) -> Stmt:
     return ClassDef(parts.name, (Name("nn.Module"),), functions, doc=parts.doc)
 
 
-def repeat(layer: Expr, count: int) -> Expr:
-    loop = Comprehension(layer, Name("_"), Name("range")(Literal(count, "depth")))
-    return Name("nn.ModuleList")(loop)
+def loop(layers: Comprehension) -> Expr:
+    return Name("nn.ModuleList")(layers)
 
 
 def container(layers: tuple[Expr, ...]) -> Expr:
@@ -100,7 +98,7 @@ DIALECT = Dialect(
     legal=TABLES.legal,
     rewrites=TABLES.rewrites,
     frame=frame,
-    repeat=repeat,
+    loop=loop,
     container=container,
     sequence=sequence,
     weight=free_weight,

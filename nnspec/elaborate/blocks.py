@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nnspec.core.names import snake_case
 from nnspec.elaborate import layers, statements
 from nnspec.elaborate.builder import Builder
 from nnspec.elaborate.errors import error
@@ -12,7 +13,6 @@ from nnspec.elaborate.expressions import evaluate
 from nnspec.elaborate.limits import BLOCK, OutOfBudget, check_depth
 from nnspec.elaborate.lints import lint
 from nnspec.elaborate.modules import Module
-from nnspec.elaborate.names import snake_case
 from nnspec.elaborate.scope import Scope
 from nnspec.elaborate.session import Body, Session, Supply
 from nnspec.elaborate.values import POISON, BlockLayer, BlockReference, Layer, Poison, Poisoned

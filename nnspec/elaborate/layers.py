@@ -9,12 +9,12 @@ from typing import Any
 from nnspec.catalogue.ops import Op, ShapeError
 from nnspec.core import kinds
 from nnspec.core.kinds import Kind
+from nnspec.core.names import pascal_case, snake_case
 from nnspec.core.types import TensorType
 from nnspec.elaborate import arguments
 from nnspec.elaborate.builder import Builder, infer
 from nnspec.elaborate.errors import error
 from nnspec.elaborate.limits import EDGE, MOVED, NODE, check_depth
-from nnspec.elaborate.names import pascal_case, snake_case
 from nnspec.elaborate.session import Body
 from nnspec.elaborate.unify import result_types
 from nnspec.elaborate.values import (

@@ -99,14 +99,19 @@ class Flat:
                 return f"[{', '.join(map(self, elements))}]"
             case Dict(items):
                 return "{" + ", ".join(f"{self(k)}: {self(v)}" for k, v in items) + "}"
-            case Comprehension(element, target, iterable):
-                return f"[{self(element)} for {self.bare(target)} in {self.within(iterable, 1)}]"
+            case Comprehension(element):
+                return f"[{self(element)} {' '.join(self.clauses(expression))}]"
             case Conditional(test, then, otherwise):
                 return f"{self.within(then, 1)} if {self.within(test, 1)} else {self(otherwise)}"
             case Format(parts):
                 return 'f"' + "".join(map(self.part, parts)) + '"'
             case _:
                 return "..."
+
+    def clauses(self, loop: Comprehension) -> list[str]:
+        """`for x in xs`, for each loop of a comprehension."""
+        pairs = ((loop.target, loop.iterable), *loop.more)
+        return [f"for {self.bare(x)} in {self.within(xs, 1)}" for x, xs in pairs]
 
     def arguments(
         self, arguments: Sequence[Expr], keywords: Sequence[tuple[str, Expr]]

@@ -165,11 +165,12 @@ class Dict(Expr):
 
 @dataclass(frozen=True)
 class Comprehension(Expr):
-    """`[element for target in iterable]`."""
+    """`[element for target in iterable]`; `more`: targets and iterables of further `for` inside."""
 
     element: Expr
     target: Expr
     iterable: Expr
+    more: tuple[tuple[Expr, Expr], ...] = ()
 
 
 @dataclass(frozen=True)

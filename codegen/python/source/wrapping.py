@@ -47,11 +47,11 @@ def _broken(expression: Expr, indent: int, column: int) -> str | None:
             return _exploded("()", [_argument(e, inner, "") for e in elements], indent)
         case Dict(items) if items:
             return _exploded("{}", [_argument(v, inner, f"{flat(k)}: ") for k, v in items], indent)
-        case Comprehension(element, target, iterable):
-            clause = f"for {flat.bare(target)} in {flat.within(iterable, 1)}"
-            one = f"{flat(element)} {clause}"
+        case Comprehension(element):
+            clauses = flat.clauses(expression)
+            one = " ".join((flat(element), *clauses))
             if inner + len(one) > WIDTH:
-                one = f"{_argument(element, inner, '')}\n{' ' * inner}{clause}"
+                one = f"\n{' ' * inner}".join((_argument(element, inner, ""), *clauses))
             return f"[\n{' ' * inner}{one}\n{' ' * indent}]"
         case Item(value, index) if isinstance(value, (Call, Item, Attribute, List, Tuple)):
             if column + len(flat(value)) + 1 <= WIDTH:

@@ -161,8 +161,8 @@ class LanguageModel(gluon.HybridBlock):
         super().__init__(**kwargs)
         with self.name_scope():
             self.embed = nn.Embedding(30, 16, weight_initializer=mx.init.Normal(0.02))
-            self.mixer = stack(*[Mixer() for _ in range(3)])
-            self.sequential = stack(*[Sequential() for _ in range(2)])
+            self.mixers = stack(*[Mixer() for _ in range(3)])
+            self.sequentials = stack(*[Sequential() for _ in range(2)])
             self.position = self.params.get(
                 "position", shape=(1, 1, 16), init=mx.init.Normal(0.1)
             )
@@ -170,9 +170,9 @@ class LanguageModel(gluon.HybridBlock):
 
     def hybrid_forward(self, F, ids, position, embed_weight):
         x = F.broadcast_add(self.embed(ids), position)
-        for mixer in self.mixer:
+        for mixer in self.mixers:
             x = mixer(x)
-        for sequential in self.sequential:
+        for sequential in self.sequentials:
             x = sequential(x)
         return F.dot(x, F.transpose(embed_weight))
 

@@ -39,8 +39,8 @@ class LanguageModel(keras.Model):
         self.embed = layers.Embedding(
             30, 16, embeddings_initializer=keras.initializers.RandomNormal(stddev=0.02)
         )
-        self.mixer = [Mixer() for _ in range(3)]
-        self.sequential = [
+        self.mixers = [Mixer() for _ in range(3)]
+        self.sequentials = [
             keras.Sequential([layers.Dense(64, activation="relu"), layers.Dense(16)])
             for _ in range(2)
         ]
@@ -55,9 +55,9 @@ class LanguageModel(keras.Model):
     def call(self, ids, training=None):
         # Keras tells the layers inside whether this is training.
         x = self.embed(ids) + self.position
-        for mixer in self.mixer:
+        for mixer in self.mixers:
             x = mixer(x)
-        for sequential in self.sequential:
+        for sequential in self.sequentials:
             x = sequential(x)
         return x @ ops.transpose(self.embed.embeddings)
 

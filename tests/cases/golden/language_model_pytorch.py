@@ -69,8 +69,8 @@ class LanguageModel(nn.Module):
     def __init__(self):
         super().__init__()
         self.embed = nn.Embedding(30, 16)
-        self.mixer = nn.ModuleList([Mixer() for _ in range(3)])
-        self.sequential = nn.ModuleList(
+        self.mixers = nn.ModuleList([Mixer() for _ in range(3)])
+        self.sequentials = nn.ModuleList(
             [
                 nn.Sequential(nn.Linear(16, 64), nn.ReLU(), nn.Linear(64, 16))
                 for _ in range(2)
@@ -81,9 +81,9 @@ class LanguageModel(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         x = self.embed(ids) + self.position
-        for mixer in self.mixer:
+        for mixer in self.mixers:
             x = mixer(x)
-        for sequential in self.sequential:
+        for sequential in self.sequentials:
             x = sequential(x)
         y = self.embed.weight.transpose(0, 1)  # [16, 30]
         return x @ y

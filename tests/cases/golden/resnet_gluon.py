@@ -43,7 +43,7 @@ class Residual(gluon.HybridBlock):
         return F.relu(y + x)
 
 
-class Residual2(gluon.HybridBlock):
+class ResidualStride2(gluon.HybridBlock):
     """Two convolutions and a way around them (He et al. 2016)."""
 
     def __init__(self, filters, in_channels, **kwargs):
@@ -87,19 +87,19 @@ class ResNet(gluon.HybridBlock):
         with self.name_scope():
             self.conv2d = nn.Conv2D(16, 3, padding=1, use_bias=False, in_channels=3)
             self.batch_norm = nn.BatchNorm(in_channels=16)
-            self.residual = stack(*[Residual(16) for _ in range(2)])
-            self.residual_2 = stack(*[Residual(16) for _ in range(2)])
-            self.residual_3 = Residual2(filters=32, in_channels=16)
+            self.residuals = stack(*[Residual(16) for _ in range(2)])
+            self.residuals_2 = stack(*[Residual(16) for _ in range(2)])
+            self.residual_3 = ResidualStride2(filters=32, in_channels=16)
             self.residual_4 = Residual(32)
-            self.residual_5 = Residual2(filters=64, in_channels=32)
+            self.residual_5 = ResidualStride2(filters=64, in_channels=32)
             self.dense = nn.Dense(10, in_units=64)
 
     def hybrid_forward(self, F, image):
         x = self.conv2d(image)
         x = F.relu(self.batch_norm(x))
-        for residual in self.residual:
+        for residual in self.residuals:
             x = residual(x)
-        for residual in self.residual_2:
+        for residual in self.residuals_2:
             x = residual(x)
         x = self.residual_3(x)
         x = self.residual_4(x)

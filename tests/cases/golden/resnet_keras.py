@@ -28,7 +28,7 @@ class Residual(layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="resnet")
-class Residual2(layers.Layer):
+class ResidualStride2(layers.Layer):
     """Two convolutions and a way around them (He et al. 2016)."""
 
     def __init__(self, filters: int, **kwargs):
@@ -67,11 +67,11 @@ class ResNet(keras.Model):
         super().__init__(**kwargs)
         self.conv2d = layers.Conv2D(16, 3, padding="same", use_bias=False)
         self.batch_norm = layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
-        self.residual = [Residual(16) for _ in range(2)]
-        self.residual_2 = [Residual(16) for _ in range(2)]
-        self.residual_3 = Residual2(32)
+        self.residuals = [Residual(16) for _ in range(2)]
+        self.residuals_2 = [Residual(16) for _ in range(2)]
+        self.residual_3 = ResidualStride2(32)
         self.residual_4 = Residual(32)
-        self.residual_5 = Residual2(64)
+        self.residual_5 = ResidualStride2(64)
         self.dense = layers.Dense(10)
         # Called on symbols, it makes its weights.
         self(keras.Input((32, 32, 3)))
@@ -80,9 +80,9 @@ class ResNet(keras.Model):
         # Keras tells the layers inside whether this is training.
         x = self.conv2d(image)
         x = ops.relu(self.batch_norm(x))
-        for residual in self.residual:
+        for residual in self.residuals:
             x = residual(x)
-        for residual in self.residual_2:
+        for residual in self.residuals_2:
             x = residual(x)
         x = self.residual_3(x)
         x = self.residual_4(x)

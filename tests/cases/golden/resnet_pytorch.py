@@ -51,7 +51,7 @@ class Residual(nn.Module):
         return F.relu(y + x)
 
 
-class Residual2(nn.Module):
+class ResidualStride2(nn.Module):
     """Two convolutions and a way around them (He et al. 2016)."""
 
     def __init__(self, in_channels: int, filters: int):
@@ -83,20 +83,20 @@ class ResNet(nn.Module):
         super().__init__()
         self.conv2d = nn.Conv2d(3, 16, 3, padding="same", bias=False)
         self.batch_norm = BatchNorm2d(16)
-        self.residual = nn.ModuleList([Residual(16) for _ in range(2)])
-        self.residual_2 = nn.ModuleList([Residual(16) for _ in range(2)])
-        self.residual_3 = Residual2(in_channels=16, filters=32)
+        self.residuals = nn.ModuleList([Residual(16) for _ in range(2)])
+        self.residuals_2 = nn.ModuleList([Residual(16) for _ in range(2)])
+        self.residual_3 = ResidualStride2(in_channels=16, filters=32)
         self.residual_4 = Residual(32)
-        self.residual_5 = Residual2(in_channels=32, filters=64)
+        self.residual_5 = ResidualStride2(in_channels=32, filters=64)
         self.dense = nn.Linear(64, 10)
         self.apply(init_weights)
 
     def forward(self, image: Tensor) -> Tensor:
         x = self.conv2d(image)
         x = F.relu(self.batch_norm(x))
-        for residual in self.residual:
+        for residual in self.residuals:
             x = residual(x)
-        for residual in self.residual_2:
+        for residual in self.residuals_2:
             x = residual(x)
         x = self.residual_3(x)
         x = self.residual_4(x)

@@ -148,7 +148,7 @@ class Small(gluon.HybridBlock):
         return self.dense_2(trunk)
 
 
-class Small2(gluon.HybridBlock):
+class SmallWidth4(gluon.HybridBlock):
     """Two ways to train one classifier, and one that shares its trunk.
 
     x [N, 5] -> logits [N, 3]
@@ -280,7 +280,7 @@ def main_distilled(args):
     data = as_native(data, ["float32", "int64"])
     held_out = as_native(held_out, ["float32", "int64"])
 
-    student = Small2()
+    student = SmallWidth4()
     student.initialize(mx.init.Xavier())
     teacher = Teacher()
     teacher.initialize(mx.init.Xavier())

@@ -37,7 +37,7 @@ class Small(keras.Model):
 
 
 @keras.saving.register_keras_serializable(package="two_programs")
-class Small2(keras.Model):
+class SmallWidth4(keras.Model):
     """Two ways to train one classifier, and one that shares its trunk.
 
     x [N, 5] -> logits [N, 3]
@@ -282,7 +282,7 @@ def main_distilled(args: argparse.Namespace) -> None:
         sys.exit("--save takes a name that ends in .weights.h5")
     columns, held_out = load_data(args.data, ["x", "y"])
     keras.utils.set_random_seed(args.seed)
-    student = Small2()
+    student = SmallWidth4()
     teacher = Teacher()
     if args.weights:
         load_weights(student, network_path(args.weights, "student"))

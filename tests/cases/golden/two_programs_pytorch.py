@@ -50,7 +50,7 @@ class Small(nn.Module):
         return self.dense_2(trunk)
 
 
-class Small2(nn.Module):
+class SmallWidth4(nn.Module):
     """Two ways to train one classifier, and one that shares its trunk.
 
     x [N, 5] -> logits [N, 3]
@@ -275,7 +275,7 @@ def main_plain(args: argparse.Namespace) -> None:
 def main_distilled(args: argparse.Namespace) -> None:
     torch.manual_seed(args.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    student = Small2().to(device)
+    student = SmallWidth4().to(device)
     teacher = Teacher().to(device)
     if args.weights:
         load_weights(student, network_path(args.weights, "student"))
