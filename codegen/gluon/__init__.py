@@ -16,7 +16,7 @@ from codegen.python.classes import build_classes
 from codegen.python.dialect import Dialect
 from codegen.python.emission import LoweredProgram, described, lowered_program, weight_map
 from codegen.python.file import module_doc
-from codegen.python.functions import Functions
+from codegen.python.functions import Functions, parameter_names
 from codegen.python.names import distinct
 from codegen.python.source import FunctionDef, Stmt
 from codegen.target import Emitted, EmittedModel
@@ -60,7 +60,7 @@ def emit(
 ) -> Emitted:
     """`<stem>_gluon.py`, with a class for each model and a loop for each training program; in the style
     "symbol" `<stem>_symbol.py`, with a function for each model that gives its graph."""
-    dialect = dataclasses.replace(DIALECT, standing_in=Functions())
+    dialect = dataclasses.replace(DIALECT, standing_in=Functions(parameter_names(program)))
     lowered = lowered_program(program, dialect.legality)
     if style == "symbol":
         return _symbols(program, lowered, stem, provenance)

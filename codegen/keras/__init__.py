@@ -10,7 +10,7 @@ from codegen.python import program as programs
 from codegen.python.classes import build_classes
 from codegen.python.emission import LoweredProgram, described, legal_training, weight_map
 from codegen.python.file import module_doc, module_text
-from codegen.python.functions import Functions
+from codegen.python.functions import Functions, parameter_names
 from codegen.target import Emitted, EmittedModel, NoOptions
 from nnspec.core.orders import plain
 from nnspec.graph.graph import Program
@@ -29,7 +29,9 @@ Options = NoOptions
 def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     """`<stem>_keras.py`, with a class for each model and what trains it for each training program."""
     programs.refuse("Keras", program.trainings)
-    dialect = dataclasses.replace(module.dialect(stem), standing_in=Functions())
+    dialect = dataclasses.replace(
+        module.dialect(stem), standing_in=Functions(parameter_names(program))
+    )
     legal = {model: legalize(model, dialect.legality) for model in program.models}
     trainings = [legal_training(t, dialect.legality) for t in program.trainings]
     for declared, training in zip(program.trainings, trainings, strict=True):

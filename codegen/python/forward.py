@@ -90,6 +90,9 @@ class Forward:
         self._nested = nesting.nested(self.steps, self.roots, returned=returned)
         for value, name in self.inputs:
             self._bind(value, name)
+        for step in self.steps:
+            if isinstance(step, Call) and step.body.kind == "function":
+                self.reserved.add(dialect.standing_in.name(step.body, self))
 
     # What the functions of a dialect use.
 

@@ -7,16 +7,22 @@ from typing import TYPE_CHECKING
 
 from codegen.python.names import distinct, identifier
 from codegen.python.source import Expr, FunctionDef, Name, Parameter, Return, Stmt, Tuple
-from nnspec.graph.graph import Graph
+from nnspec.graph.graph import Call, Graph, Program, graphs
 
 if TYPE_CHECKING:
     from codegen.python.forward import Forward
 
 
 class Functions:
-    """One definition for all bodies that read alike; written when a forward pass first calls it."""
+    """One definition for all bodies that read alike; written when a forward pass first calls it.
 
-    def __init__(self) -> None:
+    avoid: what parameters are called (`parameter_names`), so that none of them hides a function. What is
+    merely a variable gives way to a function (`Forward.reserved`).
+    """
+
+    def __init__(self, avoid: frozenset[str] = frozenset()) -> None:
+        self._avoid = avoid
+        self._called: dict[Graph, str] = {}
         self._names: dict[tuple[str, FunctionDef], str] = {}
         self._definitions: list[Stmt] = []
 
@@ -29,9 +35,15 @@ class Functions:
         """The application of a function; `caller` is the forward pass in which it stands."""
         dialect = caller.dialect
         first = [Name(name) for name in dialect.function_parameters]
-        return Name(self._name(body, caller))(*first, *arguments)
+        return Name(self.name(body, caller))(*first, *arguments)
 
-    def _name(self, body: Graph, caller: Forward) -> str:
+    def name(self, body: Graph, caller: Forward) -> str:
+        """What a function is called in the file."""
+        if body not in self._called:
+            self._called[body] = self._define(body, caller)
+        return self._called[body]
+
+    def _define(self, body: Graph, caller: Forward) -> str:
         dialect = caller.dialect
         reserved = {*dialect.imports, *dialect.helpers, *dialect.reserved, *dialect.forward_names}
         parameters: list[str] = []
@@ -49,10 +61,21 @@ class Functions:
         )
         key = (body.name, definition)
         if key not in self._names:
-            taken = {*reserved, *self._names.values()}
+            taken = {*reserved, *self._avoid, *self._names.values()}
             name = distinct(identifier(body.name, reserved), taken)
             self._names[key] = name
             self._definitions.append(
                 FunctionDef(name, definition.parameters, definition.body, doc=definition.doc)
             )
         return self._names[key]
+
+
+def parameter_names(program: Program) -> frozenset[str]:
+    """Names of everything in a program that becomes a parameter of a generated function or method."""
+    networks = [n.model for t in program.trainings for n in t.networks]
+    called = [s.body for t in program.trainings for s in t.steps if isinstance(s, Call)]
+    inner = (g for graph in (*program.models, *networks, *called) for g in graphs(graph))
+    values = [v for graph in inner for v in graph.inputs]
+    values += [v for t in program.trainings for v in t.batch]
+    names = {n.name for t in program.trainings for n in t.networks}
+    return frozenset(names | {v.name for v in values if v.name is not None})

@@ -8,7 +8,7 @@ from codegen.python import program as programs
 from codegen.python.classes import build_classes
 from codegen.python.emission import described, lowered_program, weight_map
 from codegen.python.file import module_doc, module_text
-from codegen.python.functions import Functions
+from codegen.python.functions import Functions, parameter_names
 from codegen.python.source import Stmt
 from codegen.pytorch import loop, train
 from codegen.pytorch.initializers import init_weights
@@ -26,7 +26,7 @@ Options = NoOptions
 
 def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     """`<stem>_pytorch.py`, with a class for each model and a loop for each training program."""
-    dialect = replace(DIALECT, standing_in=Functions())
+    dialect = replace(DIALECT, standing_in=Functions(parameter_names(program)))
     lowered = lowered_program(program, dialect.legality)
     trainings = program.trainings
     programs.refuse("PyTorch", trainings)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nnspec.elaborate.blocks import call_block, model_graph
+from nnspec.elaborate.functions import call_function
 from nnspec.elaborate.limits import Budget, OutOfBudget
 from nnspec.elaborate.lints import naming
 from nnspec.elaborate.modules import Loader, Module
@@ -41,7 +42,7 @@ def elaborate(
         return Program((), (), source.path)  # what is left of the text would only seem wrong
     modules = {module, *loader.modules.values()}
     budget = Budget.of(sum(len(m.file.span.source.text) for m in modules))
-    session = Session(reporter, call_block, budget, given=dict(parameters or {}))
+    session = Session(reporter, call_block, call_function, budget, given=dict(parameters or {}))
     _check_parameters(module, session.given, reporter)
     try:
         return _program(session, module, source)
@@ -59,8 +60,11 @@ def _program(session: Session, module: Module, source: Source) -> Program:
         for graph in _models(session, module, declaration, trainings)
     ]
     resolve(session, module)
-    for name in (*(d.name for d in module.declared.values() if isinstance(d, tree.Block)),):
-        if found := naming(name, True):
+    # A block with a small first letter is a function; a model is never one.
+    for declaration in module.declared.values():
+        if not isinstance(declaration, tree.Block) or not declaration.is_model:
+            continue
+        if found := naming(declaration.name, True):
             session.reporter.report(found)
     return Program(
         tuple(models),

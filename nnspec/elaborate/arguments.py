@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nnspec.catalogue.synonyms import parameter_here
 from nnspec.core.fields import Field
 from nnspec.elaborate.errors import error
 from nnspec.elaborate.values import describe
@@ -41,7 +42,7 @@ def assign(
     found = dict(zip(names, positional, strict=False))
     for name, (value, at, name_span) in named.items():
         if name not in names:
-            helps = did_you_mean(name, names)
+            helps = parameter_here(name, names) or did_you_mean(name, names)
             if not helps and names:
                 helps = (f"its parameters are {', '.join(f'`{n}`' for n in names)}",)
             raise error(
@@ -93,5 +94,12 @@ def build(
                 f"`{field.name}` of `{cls.name}` expects {wrong}",
                 at,
                 f"found {describe(value)}",
+                helps=_in_small_letters(value, str(wrong)),
             ) from None
     return cls(**values)
+
+
+def _in_small_letters(value: Any, expects: str) -> tuple[str, ...]:
+    """A help for `"SAME"` where `"same"` is meant."""
+    lower = f'"{value.lower()}"' if isinstance(value, str) else ""
+    return (f"write `{lower}`",) if lower and lower in expects else ()

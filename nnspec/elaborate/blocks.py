@@ -41,7 +41,7 @@ def model_graph(
             outputs=tuple(value for _, value, _ in body.outputs),
             output_names=tuple(name for name, _, _ in body.outputs),
             kind="model",
-            arguments=_plain(body, declaration),
+            arguments=plain(body, declaration),
             span=declaration.name.span,
             doc=declaration.doc,
         )
@@ -64,6 +64,24 @@ def instance(
     return body
 
 
+def start(
+    session: Session,
+    block: BlockReference,
+    builder: Builder,
+    given: dict[str, Any],
+    tensors: tuple[Value, ...],
+) -> Body:
+    """The body of a block that is applied, with its parameters bound."""
+    return _body(session, block.module, block.declaration, builder, given, tensors)
+
+
+def bound_outputs(body: Body, declaration: tree.Block) -> tuple[Value, ...] | None:
+    """What a body puts out; None where that failed (which is reported)."""
+    if _outputs_missing(body, declaration):
+        return None
+    return tuple(value for _, value, _ in body.outputs)
+
+
 def call_block(
     body: Body, layer: BlockLayer, tensors: tuple[Value, ...], span: Span
 ) -> tuple[Value, ...]:
@@ -72,7 +90,7 @@ def call_block(
     chain = " -> ".join([*(name for name, _ in session.chain[-4:]), layer.block.name])
     check_depth(outer.depth + 1, span, chain)
     layers.place(outer, layer, snake_case(layer.block.name))
-    _check_count(layer, tensors, span)
+    check_inputs(layer.block, len(tensors), span)
     inner = outer.child(layer.path)
     session.chain.append((layer.block.name, span))
     try:
@@ -94,33 +112,34 @@ def call_block(
         span,
         name=layer.block.name,
         kind="block",
-        arguments=_plain(inside, declaration),
+        arguments=plain(inside, declaration),
         output_names=tuple(name for name, _, _ in inside.outputs),
         doc=declaration.doc,
     )
 
 
-def _check_count(layer: BlockLayer, tensors: tuple[Value, ...], span: Span) -> None:
-    inputs = [n for s in layer.block.declaration.body if isinstance(s, tree.Input) for n in s.names]
+def check_inputs(block: BlockReference, count: int, span: Span) -> None:
+    """A block is given as many tensors as it takes, and keeps no state."""
+    inputs = block.inputs
     for state in inputs:
         if state.initial is not None:
             raise error(
                 "E0313",
-                f"`{layer.block.name}` has a state, `{state.name.text}`, that nobody would keep here",
+                f"`{block.name}` has a state, `{state.name.text}`, that nobody would keep here",
                 span,
                 "",
                 (Label(state.span, "an input with an initial value"),),
                 ("blocks with states are applied by `minimize ... using` and by `scan` alone",),
             )
-    if len(inputs) != len(tensors):
+    if len(inputs) != count:
         names = ", ".join(f"`{n.name.text}`" for n in inputs) or "none"
         raise error(
             "E0304",
-            f"`{layer.block.name}` takes {len(inputs)} tensor{'' if len(inputs) == 1 else 's'}"
-            f" ({names}), found {len(tensors)}",
+            f"`{block.name}` takes {len(inputs)} tensor{'' if len(inputs) == 1 else 's'}"
+            f" ({names}), found {count}",
             span,
             "",
-            (Label(layer.block.declaration.name.span, "declared here"),),
+            (Label(block.declaration.name.span, "declared here"),),
         )
 
 
@@ -249,7 +268,7 @@ def _all(body: tuple[tree.Statement, ...]) -> list[tree.Statement]:
     return found
 
 
-def _plain(body: Body, declaration: tree.Block) -> dict[str, Any]:
+def plain(body: Body, declaration: tree.Block) -> dict[str, Any]:
     """Parameters whose values a reader of the generated code can use."""
     values = {p.name.text: body.scope.bindings[p.name.text].value for p in declaration.parameters}
     return {

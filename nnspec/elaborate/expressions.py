@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from nnspec.catalogue.ops import OPS
+from nnspec.catalogue.synonyms import NAMES, called_here
 from nnspec.elaborate import arguments, layers, operators, optimizers
 from nnspec.elaborate.catalogue import catalogue
 from nnspec.elaborate.errors import error
@@ -15,6 +16,7 @@ from nnspec.elaborate.modules import Module, reference
 from nnspec.elaborate.session import Body
 from nnspec.elaborate.values import (
     POISON,
+    BlockFunction,
     BlockLayer,
     BlockReference,
     FunctionLayer,
@@ -31,8 +33,8 @@ from nnspec.elaborate.values import (
     is_layer,
     is_size,
 )
-from nnspec.graph.graph import Value
-from nnspec.graph.training import Network
+from nnspec.graph.graph import Node, Value
+from nnspec.graph.training import Gradient, Minimize, Network
 from nnspec.report.diagnostics import Label, SpecError, did_you_mean
 from nnspec.report.source import Span
 from nnspec.syntax import tree
@@ -85,6 +87,13 @@ def lookup(body: Body, name: str, span: Span) -> Any:
         return _clean(binding.value)
     if name in body.sizes:
         return body.sizes[name]
+    found = declared(body, name, span)
+    if found is not None:
+        return _clean(found)
+    if name in catalogue():
+        found = catalogue()[name]
+        library = isinstance(found, Reference) and found.kind == "library"
+        return shipped(name) if library else found
     if name in body.scope.later:
         raise error(
             "E0202",
@@ -93,17 +102,9 @@ def lookup(body: Body, name: str, span: Span) -> Any:
             "not known yet",
             (Label(body.scope.later[name], "it gets its value here"),),
         )
-    found = declared(body, name, span)
-    if found is not None:
-        return _clean(found)
-    if name in catalogue():
-        found = catalogue()[name]
-        library = isinstance(found, Reference) and found.kind == "library"
-        return shipped(name) if library else found
     known = [*body.scope.names(), *body.sizes, *body.module.names(), *catalogue()]
-    raise error(
-        "E0201", f"there is no `{name}`", span, "unknown name", helps=did_you_mean(name, known)
-    )
+    helps = called_here(name, known) or did_you_mean(name, known)
+    raise error("E0201", f"there is no `{name}`", span, "unknown name", helps=helps)
 
 
 def declared(body: Body, name: str, span: Span) -> Any:
@@ -190,7 +191,7 @@ def _pipe(body: Body, expr: tree.Pipe) -> Any:
     if is_layer(value):
         composed = [layers.instantiate(body, value, head.span)]
     for stage in reversed(stages):
-        function = _clean(_stage(body, stage))
+        function = _clean(_grouped(body, head, stage))
         if not is_layer(function):
             raise _not_a_stage(body, function, stage)
         if composed is not None:
@@ -203,6 +204,23 @@ def _pipe(body: Body, expr: tree.Pipe) -> Any:
         _check_head(inputs, function, head)
         value = layers.apply(body, function, inputs, stage.span)
     return SequenceLayer(expr.span, composed) if composed is not None else value
+
+
+def _grouped(body: Body, head: tree.Expr, stage: tree.Expr) -> Any:
+    """A stage; for `x -> f + y`, which means `x -> (f + y)`, the message shows the parentheses."""
+    try:
+        return _stage(body, stage)
+    except SpecError as failure:
+        wrong = failure.diagnostics[0]
+        if not isinstance(stage, tree.Binary) or "does not apply to" not in wrong.message:
+            raise
+        text = stage.span.source.text
+        left = " ".join(text[head.span.start : stage.left.span.end].split())
+        right = " ".join(text[stage.left.span.end : stage.span.end].split())
+        if len(left) + len(right) > 80:
+            left, right = "x -> f", f"{stage.operator} y"
+        help = f"`->` takes all of `{stage.operator}`: write `({left}) {right}`"
+        raise SpecError(replace(wrong, helps=(help,))) from None
 
 
 def _check_head(inputs: list[Any], function: Any, head: tree.Expr) -> None:
@@ -221,7 +239,7 @@ def _check_head(inputs: list[Any], function: Any, head: tree.Expr) -> None:
 def _not_a_stage(body: Body, found: Any, stage: tree.Expr) -> SpecError:
     if isinstance(stage, tree.Name):
         binding = body.scope.bindings.get(stage.text)
-        if binding is not None and stage.text in catalogue():
+        if binding is not None and _is_function(body, stage.text):
             return error(
                 "E0204",
                 f"`{stage.text}` is {describe(found)} here, not the function",
@@ -236,6 +254,12 @@ def _not_a_stage(body: Body, found: Any, stage: tree.Expr) -> SpecError:
         stage.span,
         "cannot be applied",
     )
+
+
+def _is_function(body: Body, name: str) -> bool:
+    """Whether a name would be a function or block, if nothing hid it."""
+    found = body.module.find(name)
+    return name in catalogue() or found is not None and isinstance(found[1], tree.Block)
 
 
 def _waits(body: Body, expr: tree.Expr) -> bool:
@@ -259,6 +283,9 @@ def _stage(body: Body, expr: tree.Expr) -> Any:
             ):
                 positional, named = _arguments(body, expr)
                 return FunctionLayer(expr.span, callee.target, tuple(positional), named)
+            if isinstance(callee, BlockReference) and callee.is_function:
+                positional, named = _arguments(body, expr)
+                return BlockFunction(expr.span, callee, tuple(positional), named)
             return evaluate(body, expr)
         case tree.Name():
             value = lookup(body, expr.text, expr.span)
@@ -274,7 +301,7 @@ def _stage(body: Body, expr: tree.Expr) -> Any:
 def _named(body: Body, expr: tree.Named) -> Layer:
     """`Dense(10) as head`: a layer that will take this name where it is applied."""
     layer = layers.instantiate(body, _clean(_stage(body, expr.value)), expr.value.span)
-    if not isinstance(layer, Layer) or isinstance(layer, FunctionLayer):
+    if not isinstance(layer, Layer) or isinstance(layer, layers.WAITING):
         raise error("E0306", "`as` names a layer", expr.value.span, f"found {describe(layer)}")
     if layer.owner is not None or layer.wanted is not None:
         raise error(
@@ -335,8 +362,10 @@ def _call(body: Body, expr: tree.Call) -> Any:
     span = expr.span
     match callee:
         case Reference(kind="builtin", name=name, target=builtin):
-            if name in OPS and any(_holds_tensor(v) for v, _ in positional):
-                return layers.function(body, OPS[name], positional, named, span)
+            if any(_holds_tensor(v) for v, _ in positional):
+                if name in OPS:
+                    return layers.function(body, OPS[name], positional, named, span)
+                raise _only_compile_time(name, span)
             if named:
                 first = next(iter(named.values()))
                 raise error("E0302", f"`{name}` takes no named arguments", first[2])
@@ -348,6 +377,8 @@ def _call(body: Body, expr: tree.Call) -> Any:
             if op.operands and not any(_holds_tensor(v) for v in values):
                 return FunctionLayer(span, op, tuple(positional), named)
             return layers.function(body, op, positional, named, span)
+        case Reference(kind="grad"):
+            return _gradient(body, positional, named, span)
         case Reference(kind="optimizer", target=target):
             return optimizers.shipped_optimizer(target, positional, named, span)
         case BlockReference() if body.kind == "train" and optimizers.is_optimizer(callee):
@@ -356,8 +387,27 @@ def _call(body: Body, expr: tree.Call) -> Any:
             return optimizers.own_schedule(callee, positional, named, span)
         case Reference(kind="data", target=data):
             return arguments.construct(data, positional, named, span).source()
+        case Reference(kind="initializer", name=name) if any(
+            isinstance(v, (list, tuple, Value)) for v, _ in positional
+        ):
+            raise error(
+                "E0301",
+                f"`{name}` is an initialiser: it makes no tensor, and takes no shape",
+                span,
+                "",
+                helps=(
+                    f"a weight begins with it: `weight name: f32[8] = {name}`; a number meets a"
+                    " tensor without a shape: `x + 1`",
+                ),
+            )
         case Reference(target=target):
             return arguments.construct(target, positional, named, span)
+        case BlockReference() if callee.is_function:
+            waiting = BlockFunction(span, callee, tuple(positional), named)
+            values = [v for v, *_ in [*positional, *named.values()]]
+            if callee.inputs and not any(_holds_tensor(v) for v in values):
+                return waiting
+            return layers.apply(body, waiting, [], span)
         case BlockReference():
             return layers.block_layer(body, callee, positional, named, span)
         case Layer() | Network():
@@ -366,7 +416,7 @@ def _call(body: Body, expr: tree.Call) -> Any:
                 raise error("E0302", "a layer is applied to tensors without names", first[2])
             return layers.apply(body, callee, [v for v, _ in positional], span)
         case _:
-            if isinstance(expr.function, tree.Name) and expr.function.text in catalogue():
+            if isinstance(expr.function, tree.Name) and _is_function(body, expr.function.text):
                 raise _not_a_stage(body, callee, expr.function)
             raise error(
                 "E0306",
@@ -374,6 +424,75 @@ def _call(body: Body, expr: tree.Call) -> Any:
                 expr.function.span,
                 "not a function",
             )
+
+
+def _gradient(
+    body: Body, positional: arguments.Positional, named: arguments.Named, span: Span
+) -> Value:
+    """`grad(loss, x)`"""
+    found = arguments.assign("grad", ["loss", "x"], positional, named, span)
+    if not body.trains:
+        raise error(
+            "E0508",
+            "a derivative is taken in a training program",
+            span,
+            f"this is a {body.kind}",
+            helps=("a model is evaluated where nothing is derived: take it in `train`",),
+        )
+    values: list[Value] = []
+    for name in ("loss", "x"):
+        if name not in found:
+            raise error("E0303", f"`grad` needs `{name}`: `grad(loss, x)`", span)
+        value, at = found[name]
+        if not isinstance(value, Value) or not value.type.is_float:
+            raise error(
+                "E0308", f"`{name}` of `grad` is a tensor of floats", at, f"found {describe(value)}"
+            )
+        values.append(value)
+    loss, x = values
+    if loss.type.rank:
+        raise error(
+            "E0503",
+            "what is derived is one number",
+            found["loss"][1],
+            f"found {loss.type}",
+            helps=("take the `sum` of it",),
+        )
+    if not _depends(body, loss, x):
+        raise error(
+            "E0503", "the first does not depend on the second", span, "the derivative is zero"
+        )
+    step = Gradient.of(loss, x, span, body.builder.take_doc())
+    body.builder.steps.append(step)
+    return step.output
+
+
+def _depends(body: Body, value: Value, on: Value) -> bool:
+    """Whether a value was made from another by the steps of this body."""
+    reached = {on}
+    for step in body.builder.steps:
+        stops = isinstance(step, Node) and step.op.name == "stop_gradient"
+        if not isinstance(step, Minimize) and not stops and reached.intersection(step.inputs):
+            reached.update(step.outputs)
+    return value in reached
+
+
+def _only_compile_time(name: str, span: Span) -> SpecError:
+    ways = {
+        "len": "the size of an axis is `x.shape[0]`",
+        "range": "the size of an axis is `x.shape[0]`",
+        "max": "the greater of two tensors is `maximum(a, b)`",
+        "min": "the lesser of two tensors is `minimum(a, b)`",
+        "int": "a tensor is converted with `cast(x, i64)`",
+        "float": "a tensor is converted with `cast(x, f32)`",
+    }
+    return error(
+        "E0308",
+        f"`{name}` is for what is known when compiling",
+        span,
+        "given a tensor",
+        helps=(ways[name],) if name in ways else (),
+    )
 
 
 def _holds_tensor(value: Any) -> bool:
@@ -386,7 +505,16 @@ def _holds_tensor(value: Any) -> bool:
 
 
 def _attribute(body: Body, expr: tree.Attribute) -> Any:
-    value, name = _clean(evaluate(body, expr.value)), expr.name.text
+    name = expr.name.text
+    try:
+        value = _clean(evaluate(body, expr.value))
+    except SpecError as failure:
+        wrong = failure.diagnostics[0]
+        if wrong.code != "E0201" or wrong.helps or not isinstance(expr.value, tree.Name):
+            raise
+        ours = name if name in catalogue() else NAMES.get(name, "relu")
+        help = f"layers and functions stand by themselves: `{ours}`"
+        raise SpecError(replace(wrong, helps=(help,))) from None
     match value:
         case Value():
             known: dict[str, Any] = {
@@ -401,7 +529,9 @@ def _attribute(body: Body, expr: tree.Attribute) -> Any:
                 f"a tensor has no `{name}`",
                 expr.name.span,
                 "unknown",
-                helps=did_you_mean(name, known) or ("it has `shape`, `rank` and `dtype`",),
+                helps=(f"`{name}` is a function: write `{name}({expr.value.span.text})`",)
+                if name in catalogue()
+                else did_you_mean(name, known) or ("it has `shape`, `rank` and `dtype`",),
             )
         case Network():
             return Part(f"{value.name}.{name}")

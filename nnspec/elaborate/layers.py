@@ -18,6 +18,7 @@ from nnspec.elaborate.limits import EDGE, MOVED, NODE, check_depth
 from nnspec.elaborate.session import Body
 from nnspec.elaborate.unify import result_types
 from nnspec.elaborate.values import (
+    BlockFunction,
     BlockLayer,
     BlockReference,
     FunctionLayer,
@@ -64,6 +65,8 @@ def instantiate(body: Body, value: Any, span: Span) -> Any:
             return construct(body, op, (), {}, span)
         case Reference(kind="op", target=op):
             return FunctionLayer(span, op)
+        case BlockReference() if value.is_function:
+            return BlockFunction(span, value)
         case BlockReference():
             return block_layer(body, value, (), {}, span)
         case _:
@@ -117,9 +120,13 @@ def check_parameter(owner: str, name: str, kind: str, value: Any, span: Span) ->
         ) from None
 
 
+WAITING = (FunctionLayer, BlockFunction)
+"""What has no weights, and so no place of its own."""
+
+
 def bind(builder: Builder, layer: Layer, name: str) -> None:
     """Give a layer that has no place yet the name it is bound to in this graph."""
-    if layer.owner is None and not isinstance(layer, FunctionLayer):
+    if layer.owner is None and not isinstance(layer, WAITING):
         layer.bound = name
         layer.owner = builder.path
         layer.local = builder.namer.claim(name)
@@ -164,6 +171,9 @@ def apply(body: Body, layer: Any, inputs: Sequence[Any], span: Span) -> Any:
             return _result(
                 body.session.call_block(body, layer, _tensors(layer, inputs, span), span)
             )
+        case BlockFunction():
+            operands = [(i, span) for i in inputs]
+            return _result(body.session.call_function(body, layer, operands, span))
         case Network():
             return _result(call_network(body, layer, _tensors(layer, inputs, span), span))
         case _:
@@ -322,18 +332,19 @@ def _at(stage: Any, span: Span) -> Span:
 
 def _repeat(body: Body, layer: RepeatLayer, inputs: Sequence[Any], span: Span) -> Any:
     builder = body.builder
-    place(builder, layer, _default_name(layer.items[0]))
+    place(builder, layer, default_name(layer.items[0]))
     result: Any = tuple(inputs) if len(inputs) > 1 else inputs[0]
     for i, item in enumerate(layer.items):
         item = layer.items[i] = instantiate(body, item, span)
-        if isinstance(item, Layer) and item.owner is None and not isinstance(item, FunctionLayer):
+        if isinstance(item, Layer) and item.owner is None and not isinstance(item, WAITING):
             item.owner, item.local = layer.owner, f"{layer.local}.{i}"
             item.bound = item.local
         result = apply(body, item, _spread(result, item), span)
     return result
 
 
-def _default_name(item: Any) -> str:
+def default_name(item: Any) -> str:
+    """What a layer is called that nobody named."""
     match item:
         case Reference(name=name) | BlockReference(name=name):
             return snake_case(name)
@@ -342,7 +353,7 @@ def _default_name(item: Any) -> str:
         case BlockLayer():
             return snake_case(item.block.name)
         case RepeatLayer():
-            return _default_name(item.items[0])
+            return default_name(item.items[0])
         case _:
             return "sequential"
 

@@ -24,7 +24,11 @@ from nnspec.graph.graph import Value
 from nnspec.report.diagnostics import SpecError
 from nnspec.report.source import Span
 
-TENSOR_OPS = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "@": "matmul"}
+TENSOR_OPS = {
+    "+": "add", "-": "subtract", "*": "multiply", "/": "divide", "@": "matmul", "**": "power",
+    "==": "equal", "!=": "not_equal",
+    "<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal",
+}  # fmt: skip
 
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
@@ -44,7 +48,9 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 
 def binary(builder: Builder, symbol: str, left: Any, right: Any, span: Span) -> Any:
     """The value of `left symbol right`."""
-    if isinstance(left, Value) or isinstance(right, Value):
+    if (isinstance(left, Value) or isinstance(right, Value)) and not _asks_for_none(
+        symbol, left, right
+    ):
         return _tensors(builder, symbol, left, right, span)
     if symbol == "*" and is_layer(left):
         return _repeat(builder, left, right, span)
@@ -78,6 +84,11 @@ def binary(builder: Builder, symbol: str, left: Any, right: Any, span: Span) -> 
     raise _unfit(symbol, left, right, span)
 
 
+def _asks_for_none(symbol: str, left: Any, right: Any) -> bool:
+    """`mask == none`: whether there is a tensor at all is known when compiling."""
+    return symbol in ("==", "!=") and (left is None or right is None)
+
+
 def negate(builder: Builder, value: Any, span: Span) -> Any:
     """The value of `-value`."""
     if isinstance(value, Value):
@@ -89,6 +100,17 @@ def negate(builder: Builder, value: Any, span: Span) -> Any:
 
 def truth(value: Any, span: Span) -> bool:
     """A condition; only true and false are conditions."""
+    if isinstance(value, Value):
+        raise error(
+            "E0305",
+            "a condition is decided when compiling, and a tensor is known only when running",
+            span,
+            f"found {describe(value)}",
+            helps=(
+                "choose element by element with `where(condition, a, b)`; combine conditions with"
+                " `logical_and`, `logical_or`, `logical_not`",
+            ),
+        )
     if not isinstance(value, bool):
         raise error("E0305", "a condition is true or false", span, f"found {describe(value)}")
     return value

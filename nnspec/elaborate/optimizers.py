@@ -20,7 +20,6 @@ from nnspec.elaborate.values import (
 )
 from nnspec.report.diagnostics import Label
 from nnspec.report.source import Span
-from nnspec.syntax import tree
 
 LATER = {
     "clip_norm": "clipping",
@@ -44,8 +43,7 @@ def is_schedule(block: BlockReference) -> bool:
 
 
 def _inputs(block: BlockReference) -> list[str]:
-    written = [s for s in block.declaration.body if isinstance(s, tree.Input)]
-    return [n.name.text for s in written for n in s.names]
+    return [n.name.text for n in block.inputs]
 
 
 def shipped_optimizer(

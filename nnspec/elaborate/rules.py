@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -206,12 +206,12 @@ def _run(
     """Work out a block by itself; what is wrong in it is raised."""
     reporter = Reporter()
     chain = [*session.chain, (block.name, span)]
-    alone = Session(reporter, session.call_block, session.budget, chain)
+    alone = replace(session, reporter=reporter, chain=chain, seen=set())
     builder = Builder("", session.budget, {})
     body = _worked_out(alone, block, builder, given, supply)
     for diagnostic in reporter.diagnostics:
         session.reporter.report(diagnostic)
-    layer = next((s for s in builder.steps if s.layer is not None), None)
+    layer = next((s for s in builder.steps if s.layer), None)
     if layer is not None:
         raise error(
             "E0314",

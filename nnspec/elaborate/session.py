@@ -16,7 +16,7 @@ from nnspec.report.source import Span
 
 if TYPE_CHECKING:
     from nnspec.elaborate.modules import Module
-    from nnspec.elaborate.values import BlockLayer
+    from nnspec.elaborate.values import BlockFunction, BlockLayer
     from nnspec.syntax import tree
 
 
@@ -31,6 +31,7 @@ class Session:
 
     reporter: Reporter
     call_block: Callable[[Body, BlockLayer, tuple[Value, ...], Span], tuple[Value, ...]]
+    call_function: Callable[[Body, BlockFunction, list[tuple[Any, Span]], Span], tuple[Value, ...]]
     budget: Budget = field(default_factory=Budget)
     chain: list[tuple[str, Span]] = field(default_factory=list)
     seen: set[tuple[str, Span | None]] = field(default_factory=set)
@@ -76,7 +77,10 @@ class Supply(Protocol):
 
 @dataclass
 class Body:
-    """One body being worked out: of a model, a block, or a training program."""
+    """One body being worked out: of a model, a block, or a training program.
+
+    trains: whether it is a training program's, or a function's that one calls.
+    """
 
     session: Session
     module: Module
@@ -91,6 +95,7 @@ class Body:
     failed: bool = False
     extra: Any = None
     supply: Supply | None = None
+    trains: bool = False
 
     def fail(self, failure: SpecError) -> None:
         self.failed = True

@@ -20,6 +20,7 @@ from nnspec.elaborate.session import Body
 from nnspec.elaborate.unify import match, mismatch
 from nnspec.elaborate.values import (
     POISON,
+    BlockFunction,
     BlockLayer,
     FunctionLayer,
     Layer,
@@ -169,7 +170,7 @@ def _name(builder: Builder, name: str, value: Any) -> None:
         case Value(name=None):
             # The value is still in the making: its graph has not been closed.
             object.__setattr__(value, "name", name)
-        case FunctionLayer():
+        case FunctionLayer() | BlockFunction():
             pass
         case Layer():
             layers.bind(builder, value, name)
@@ -309,7 +310,16 @@ def _output(body: Body, item: tree.NamedExpr) -> None:
         if body.supply is not None and is_number(one):
             one = body.supply.scalar(body, one, item)
         if not isinstance(one, Value):
-            raise error("E0308", "an output is a tensor", item.value.span, f"found {describe(one)}")
+            names = (
+                ", ".join(f"y{i + 1}" for i in range(len(one))) if isinstance(one, tuple) else ""
+            )
+            raise error(
+                "E0308",
+                "an output is a tensor",
+                item.value.span,
+                f"found {describe(one)}",
+                helps=(f"take it apart first: `{names} = ...`",) if names else (),
+            )
         name = _output_name(body, item, one)
         if any(name == other for other, _, _ in body.outputs):
             first = next(span for other, _, span in body.outputs if other == name)

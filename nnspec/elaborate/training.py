@@ -370,7 +370,9 @@ def training(session: Session, module: Module, declaration: tree.Train) -> Train
     builder = Builder("", session.budget, {})
     program = Program()
     scope = Scope(later=later_names(declaration.body))
-    body = Body(session, module, builder, scope, "train", declaration.name.text, extra=program)
+    body = Body(
+        session, module, builder, scope, "train", declaration.name.text, extra=program, trains=True
+    )
     given = session.parameters(declaration)
     bind_parameters(body, declaration.name.text, declaration.parameters, given)
     statements.run(body, declaration.body)
@@ -446,7 +448,7 @@ def _check(body: Body, program: Program, declaration: tree.Train) -> None:
 def _check_step(body: Body, program: Program, step: Any, at: Span) -> None:
     """Layers stand in models; and an update has something to update."""
     if isinstance(step, (Node, Call)):
-        if step.layer is not None and step.layer not in program.networks:
+        if step.layer and step.layer not in program.networks:
             body.fail(
                 error(
                     "E0506",

@@ -36,7 +36,7 @@ class Poisoned(Exception):
 class Reference:
     """A name of the catalogue, not yet constructed or applied.
 
-    kind: "op", "initializer", "optimizer", "data", "builtin"; "library": a block that ships with nnspec.
+    kind: "op", "initializer", "optimizer", "data", "builtin", "grad"; "library": a block that ships with nnspec.
     """
 
     kind: str
@@ -54,6 +54,16 @@ class BlockReference:
     @property
     def name(self) -> str:
         return self.declaration.name.text
+
+    @property
+    def inputs(self) -> list[tree.TypedName]:
+        """What it takes, in order."""
+        return [n for s in self.declaration.body if isinstance(s, tree.Input) for n in s.names]
+
+    @property
+    def is_function(self) -> bool:
+        """Whether it is called with its tensors, and keeps nothing: its name says so."""
+        return not self.declaration.is_model and self.name[0].islower()
 
 
 @dataclass(eq=False)
@@ -127,6 +137,18 @@ class FunctionLayer(Layer):
 
     def _copy(self) -> Layer:
         return FunctionLayer(self.span, self.op, self.positional, self.named)
+
+
+@dataclass(eq=False)
+class BlockFunction(Layer):
+    """A function of the writer's waiting for its tensors: `dice`, `dice(smooth = 2.0)`."""
+
+    block: BlockReference
+    positional: tuple[tuple[Any, Span], ...] = ()
+    named: Mapping[str, tuple[Any, Span, Span]] = field(default_factory=dict)
+
+    def _copy(self) -> Layer:
+        return BlockFunction(self.span, self.block, self.positional, self.named)
 
 
 @dataclass(eq=False)
@@ -258,9 +280,14 @@ def describe(value: Any) -> str:
         case Reference(kind="op", name=name) if name[0].isupper():
             return f"the layer `{name}`"
         case Reference(name=name):
-            return f"the function `{name}`" if value.kind in ("op", "builtin") else f"`{name}`"
+            return (
+                f"the function `{name}`" if value.kind in ("op", "builtin", "grad") else f"`{name}`"
+            )
+        case BlockFunction(block=block):
+            return f"the function `{block.name}`"
         case BlockReference():
-            return f"the {'model' if value.declaration.is_model else 'block'} `{value.name}`"
+            kind = "model" if value.declaration.is_model else "block"
+            return f"the {'function' if value.is_function else kind} `{value.name}`"
         case Network():
             return f"the network `{value.name}`"
         case OpLayer():

@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Union
 
+from nnspec.catalogue.ops.base import Op, Operand, Reordered
 from nnspec.catalogue.optimizers import Optimizer
 from nnspec.catalogue.settings import Settings
+from nnspec.core.declare import declaration
+from nnspec.core.orders import Form
+from nnspec.core.types import TensorType
 from nnspec.graph.graph import Call, Graph, Node, Value
 from nnspec.graph.updates import Update
 from nnspec.report.source import Span
@@ -45,6 +49,57 @@ class Minimize:
         return self.update.as_declared()
 
 
+@declaration
+class Derivative(Op):
+    """The derivative of a scalar by a tensor. It stands in training programs alone (see `Gradient`): what it
+    is depends on the steps before it, so no catalogue holds it."""
+
+    name = "grad"
+    hidden = True
+    operands = (Operand("loss"), Operand("x"))
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        return (inputs[1],)
+
+    def reordered(
+        self,
+        forms: tuple[Form, ...],
+        inputs: tuple[TensorType, ...],
+        outputs: tuple[TensorType, ...],
+    ) -> Reordered:
+        return Reordered(self, forms, (forms[1],))
+
+
+@dataclass(frozen=True, eq=False)
+class Gradient(Node):
+    """`grad(loss, x)` at its place among the steps: a node of the op `Derivative`, so that whatever carries,
+    orders or writes nodes takes it as one; targets write it as they write ops, by a rule for `Derivative`.
+
+    loss: a scalar of floats. wrt: a tensor of floats, of the batch or of an earlier step, that the loss
+        depends on. What lies between them are the steps from `wrt` to `loss` as they were evaluated
+        (networks with the weights that they had then, the same random draws); `stop_gradient` ends it.
+    output: of the type of `wrt`; at each place, how much `loss` grows with that element of `wrt`. It is a
+        value like any other: a loss may depend on it, so it has a derivative by `wrt`, by other values and
+        by the weights of networks between `wrt` and `loss`. `loss` and `wrt` may be used elsewhere too.
+    """
+
+    @classmethod
+    def of(cls, loss: Value, wrt: Value, span: Span | None, doc: str | None = None) -> Gradient:
+        return cls(Derivative(), (loss, wrt), (Value(wrt.type, None, span),), span=span, doc=doc)
+
+    @property
+    def loss(self) -> Value:
+        return self.inputs[0]
+
+    @property
+    def wrt(self) -> Value:
+        return self.inputs[1]
+
+    @property
+    def output(self) -> Value:
+        return self.outputs[0]
+
+
 @dataclass(frozen=True, eq=False)
 class Metric:
     """A scalar reported for training and validation."""
@@ -54,7 +109,7 @@ class Metric:
     span: Span | None = None
 
 
-TrainStep = Union[Node, Call, Minimize]
+TrainStep = Union[Node, Call, Gradient, Minimize]
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,10 +9,12 @@ import numpy as np
 
 from nnspec.catalogue.ops.site import Term
 from nnspec.core.dtypes import DTYPES
+from nnspec.graph.derivative import gradients
 from nnspec.graph.evaluate.arrays import Array, ArraySite
 from nnspec.graph.evaluate.sizes import bind_sizes, with_sizes
 from nnspec.graph.graph import Call, Graph, Node, Step, Value, Weight
 from nnspec.graph.graph import weights as weights_of
+from nnspec.graph.training import Gradient
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Interpreter:
                 self.step(inner)
             self.path = outside
             results = tuple(self.terms[v] for v in step.body.outputs)
+        elif isinstance(step, Gradient):
+            results = gradients(self.site, operands[0], operands[1:])
         else:
             results = self.node(step, operands)
         self.terms |= zip(step.outputs, results, strict=True)

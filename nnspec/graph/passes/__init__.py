@@ -39,7 +39,7 @@ def optimise_program(program: Program) -> Program:
 def _training(training: Training, once: Callable[[Graph], Graph]) -> Training:
     networks = {n.name: Network(n.name, once(n.model), n.span) for n in training.networks}
     steps = tuple(
-        replace(s, body=networks[s.layer].model) if isinstance(s, Call) else s
+        replace(s, body=networks[s.layer].model) if isinstance(s, Call) and s.layer else s
         for s in training.steps
     )
     return replace(training, networks=tuple(networks.values()), steps=steps)

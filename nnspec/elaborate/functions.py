@@ -1,0 +1,176 @@
+"""Functions: blocks whose names begin with a small letter. They take tensors first, and keep nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from nnspec.elaborate import arguments, layers, statements
+from nnspec.elaborate.blocks import bound_outputs, check_inputs, plain, start
+from nnspec.elaborate.builder import Builder
+from nnspec.elaborate.errors import error
+from nnspec.elaborate.limits import DEPTH, beyond
+from nnspec.elaborate.lints import lint
+from nnspec.elaborate.session import Body
+from nnspec.elaborate.values import (
+    BlockFunction,
+    BlockReference,
+    Layer,
+    Poison,
+    Poisoned,
+    describe,
+    is_number,
+)
+from nnspec.graph.graph import Call, Value
+from nnspec.graph.training import Gradient
+from nnspec.report.diagnostics import Label
+from nnspec.report.source import Span
+
+WITHIN = "()"
+"""The path of a function's body while it is worked out: no layer can stand there."""
+
+
+def call_function(
+    body: Body, function: BlockFunction, operands: list[tuple[Any, Span]], span: Span
+) -> tuple[Value, ...]:
+    """Apply a function: a `Call`, or its steps where it uses layers or networks that it was given."""
+    block, outer, session = function.block, body.builder, body.session
+    declaration = block.declaration
+    if outer.depth + 1 > DEPTH:
+        chain = " -> ".join(name for name, _ in session.chain[-4:])
+        raise beyond("blocks nest", DEPTH, span, f"{chain} -> {block.name}")
+    tensors, given = _bound(function, operands, span)
+    for value in given.values():  # a layer that is made for the function belongs to the caller
+        if isinstance(value, Layer) and not isinstance(value, layers.WAITING):
+            layers.place(outer, value, layers.default_name(value))
+    inner = outer.child(WITHIN)
+    known = [t for t in tensors if isinstance(t, Value)]
+    values = _promoted(inner, block, tensors, known, span)
+    session.chain.append((block.name, span))
+    try:
+        inside = start(session, block, inner, given, values)
+        inside.trains = body.trains
+        statements.run(inside, declaration.body)
+        lint(inside, declaration.body)
+        outputs = bound_outputs(inside, declaration)
+        if outputs is None or inside.failed:
+            body.failed = True
+            raise Poisoned
+    finally:
+        session.chain.pop()
+    numbers = [m for m, t in zip(inside.inputs, tensors, strict=True) if not isinstance(t, Value)]
+    for i, made in enumerate(numbers):  # they are what was put into the body first
+        inner.steps[i] = replace(inner.steps[i], outputs=(made,))
+    parameters = tuple(
+        made
+        for made, written in zip(inside.inputs, tensors, strict=True)
+        if isinstance(written, Value)
+    )
+    if _borrows(inner, block):
+        return _inlined(outer, inner, dict(zip(parameters, known, strict=True)), outputs)
+    inner.path = ""
+    graph = inner.graph(
+        name=block.name,
+        inputs=(*parameters, *inner.captured.values()),
+        outputs=outputs,
+        output_names=tuple(name for name, _, _ in inside.outputs),
+        kind="function",
+        arguments=plain(inside, declaration),
+        span=declaration.name.span,
+        doc=declaration.doc,
+    )
+    results = tuple(Value(v.type, None, span) for v in outputs)
+    outer.steps.append(Call(graph, (*known, *inner.captured), results, "", span, outer.take_doc()))
+    return results
+
+
+def _bound(
+    function: BlockFunction, operands: list[tuple[Any, Span]], span: Span
+) -> tuple[list[Any], dict[str, Any]]:
+    """What the inputs get, in order, and what the parameters get."""
+    block = function.block
+    inputs = [n.name.text for n in block.inputs]
+    parameters = block.declaration.parameters
+    spread: list[tuple[Any, Span]] = []
+    for value, at in operands:
+        tensors = isinstance(value, tuple) and all(isinstance(v, Value) for v in value)
+        spread += [(v, at) for v in value] if tensors else [(value, at)]
+    names = [*inputs, *(p.name.text for p in parameters)]
+    found = arguments.assign(
+        block.name, names, [*spread, *function.positional], function.named, span
+    )
+    check_inputs(block, sum(name in found for name in inputs), span)
+    for name in inputs:
+        value, at = found[name]
+        if isinstance(value, Poison):
+            raise Poisoned
+        if not isinstance(value, Value) and not is_number(value):
+            raise error(
+                "E0308", f"`{name}` of `{block.name}` is a tensor", at, f"found {describe(value)}"
+            )
+    for parameter in parameters:
+        name = parameter.name.text
+        if name not in found and parameter.default is None:
+            raise error(
+                "E0303",
+                f"`{block.name}` needs `{name}`",
+                span,
+                f"`{name}` is missing",
+                (Label(parameter.span, "declared here"),),
+            )
+        if name in found and parameter.type is not None:
+            layers.check_parameter(block.name, name, parameter.type.text, *found[name])
+    given = {name: value for name, (value, _) in found.items() if name not in inputs}
+    return [found[name][0] for name in inputs], given
+
+
+def _promoted(
+    inner: Builder, block: BlockReference, tensors: list[Any], known: list[Value], span: Span
+) -> tuple[Value, ...]:
+    """Numbers among the inputs become scalars of the tensors' element type, inside."""
+    if tensors and not known:
+        raise error(
+            "E0308", f"`{block.name}` needs a tensor", span, f"found {describe(tensors[0])}"
+        )
+    return tuple(
+        t if isinstance(t, Value) else inner.scalar(t, known[0].type.dtype, span) for t in tensors
+    )
+
+
+def _borrows(inner: Builder, block: BlockReference) -> bool:
+    """Whether the body uses what it was given; a layer of its own is an error."""
+    borrows = False
+    for step in inner.steps:
+        if step in inner.foreign or isinstance(step, Gradient) or _is_network(step):
+            borrows = True
+        elif step.layer:
+            raise error(
+                "E0314",
+                f"function `{block.name}` holds a layer",
+                step.span or block.declaration.name.span,
+                f"`{step.layer}`",
+                (
+                    Label(
+                        block.declaration.name.span,
+                        "a block with a small first letter is a function, and keeps nothing",
+                    ),
+                ),
+            )
+    return borrows
+
+
+def _is_network(step: Any) -> bool:
+    return isinstance(step, Call) and step.body.kind == "model" and step.body.path == ""
+
+
+def _inlined(
+    outer: Builder, inner: Builder, place: dict[Value, Value], outputs: tuple[Value, ...]
+) -> tuple[Value, ...]:
+    place = place | {new: old for old, new in inner.captured.items()}
+    for step in inner.steps:
+        moved = replace(step, inputs=tuple(place.get(v, v) for v in step.inputs))
+        owner = inner.foreign.get(step)
+        if owner is not None and owner != outer.path:
+            outer.foreign[moved] = owner
+        outer.steps.append(moved)
+    return tuple(place.get(v, v) for v in outputs)
