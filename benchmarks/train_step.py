@@ -79,7 +79,7 @@ def keras_generated() -> dict[str, Any]:
     module = generated("keras")
     net = module.DigitsCNN()
     module.compile_model(net)
-    batch = module.prepare(IMAGES, LABELS)
+    batch = module.prepare({"image": IMAGES, "label": LABELS})
     return {"seconds": median_of(lambda: net.train_on_batch(*batch), 40)}
 
 

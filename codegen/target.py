@@ -26,17 +26,43 @@ class EmittedModel:
 
 
 @dataclass(frozen=True)
+class ProgramNames:
+    """What a generated file has for one training program, by name; "" where it has nothing of the kind.
+
+    main: reads the command line and trains.
+    make: makes what updates given networks: their optimizers (or, in Keras, compiles the network or
+        makes the trainer).
+    step: an update on a batch; evaluate: the same figures without one; both where there are such functions.
+    prepare: what `fit` takes, from columns by name.
+    """
+
+    main: str
+    make: str
+    step: str = ""
+    evaluate: str = ""
+    prepare: str = ""
+    more: tuple[str, ...] = ()
+
+    def all(self) -> tuple[str, ...]:
+        """All of them, and the file's further names for the program (`more`)."""
+        known = (self.main, self.make, self.step, self.evaluate, self.prepare, *self.more)
+        return tuple(name for name in known if name)
+
+
+@dataclass(frozen=True)
 class Emitted:
     """What a target made of a program.
 
     files: name to text or bytes; names are `<stem>_<target>.py` or `<stem>.onnx`, never paths.
     models: for every model of the program and every network of its training programs.
     batch_layouts: by training program, one for each column of its batch.
+    programs: by training program, the functions that a file has for it.
     """
 
     files: dict[str, str | bytes]
     models: dict[Graph, EmittedModel] = field(default_factory=dict)
     batch_layouts: dict[str, Layouts] = field(default_factory=dict)
+    programs: dict[str, ProgramNames] = field(default_factory=dict)
 
 
 @declaration

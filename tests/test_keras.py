@@ -139,7 +139,8 @@ def gan(folder: Path, stop: str) -> TrainResult:
     emitted = emit(program)
     (training,) = program.trainings
     networks = cases.networks_weights(training, 0)
-    request = TrainRequest("Gan", (("G", "Maker"), ("F", "Judge")), 2, (1, 3), "f64")
+    classes, functions = (("G", "Maker"), ("F", "Judge")), emitted.programs["Gan"]
+    request = TrainRequest(functions, classes, ("real", "z"), 2, (1, 3), "f64")
     weights = {
         n.name: to_native(networks[n.name], emitted.models[n.model].weight_map)
         for n in training.networks
@@ -302,6 +303,6 @@ def test_dropout_drops_under_fit(tmp_path: Path) -> None:
     net = module.M()
     module.compile_model(net)
     net.optimizer.learning_rate = 0.0
-    columns = module.prepare(x, generator.integers(0, 3, 64))
+    columns = module.prepare({"x": x, "y": generator.integers(0, 3, 64)})
     history = net.fit(*columns, validation_data=columns, verbose=0).history
     assert abs(history["loss"][0] - history["val_loss"][0]) > 0.5

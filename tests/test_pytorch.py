@@ -70,7 +70,8 @@ def gan(folder: Path, stop: str) -> TrainResult:
     emitted = TARGETS["pytorch"].emit(program, stem="case", provenance="A test.")
     (training,) = program.trainings
     networks = cases.networks_weights(training, 0)
-    request = TrainRequest("Gan", (("G", "Maker"), ("F", "Judge")), 2, (1, 3), "f64")
+    classes, functions = (("G", "Maker"), ("F", "Judge")), emitted.programs["Gan"]
+    request = TrainRequest(functions, classes, ("real", "z"), 2, (1, 3), "f64")
     weights = {
         n.name: to_native(networks[n.name], emitted.models[n.model].weight_map)
         for n in training.networks

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 
+from codegen.gluon import train
 from codegen.gluon.layers import moving_batch_norm
-from codegen.gluon.module import DIALECT
+from codegen.gluon.module import DIALECT, TRAINING
 from codegen.gluon.records import moves_once
 from codegen.gluon.source import file_text
 from codegen.gluon.symbol import RESERVED, build_symbol
-from codegen.gluon.train import TrainingWriter, entry
 from codegen.gluon.weights import native_name
-from codegen.python import program as programs
 from codegen.python.classes import build_classes
 from codegen.python.dialect import Dialect
 from codegen.python.emission import LoweredProgram, described, lowered_program, weight_map
 from codegen.python.file import module_doc
 from codegen.python.functions import Functions, parameter_names
 from codegen.python.names import distinct
-from codegen.python.source import FunctionDef, Stmt
+from codegen.python.source import FunctionDef
+from codegen.python.training import Source, refuse, reserved, snake
 from codegen.target import Emitted, EmittedModel
 from nnspec.catalogue.ops.normalization import BatchNorm
 from nnspec.core.declare import Declaration, declaration
@@ -47,7 +47,6 @@ class Options(Declaration):
     )
 
 
-BEGIN = "A network begins as the spec says with `net.initialize(mx.init.Xavier())`."
 BIND = "To bind a symbol: `mx.mod.Module(symbol, data_names=[...], label_names=None)`."
 
 
@@ -64,29 +63,23 @@ def emit(
     lowered = lowered_program(program, dialect.legality)
     if style == "symbol":
         return _symbols(program, lowered, stem, provenance)
-    trainings = program.trainings
-    programs.refuse("Gluon", trainings)
-    functions = [
-        function + programs.suffix(t, trainings)
-        for t in trainings
-        for function in programs.FUNCTIONS
-    ]
-    hybridize = all(moves_once(t) for t in trainings)
+    trainings = [train.losses_named(t.training) for t in lowered.trainings]
+    refuse("Gluon", trainings)
+    named = [train.names(t, trainings) for t in trainings]
+    hybridize = all(map(moves_once, trainings))
     classes = build_classes(
         lowered.graphs,
         dialect if hybridize else _counting(dialect),
         describe=described(lowered),
-        reserved=functions,
+        reserved=reserved(named),
     )
-    body: list[Stmt] = [*classes.definitions]
-    physical = [t.training for t in lowered.trainings]
-    for training in lowered.trainings:
-        writer = TrainingWriter(
-            training.training, physical, classes, training.batch_layouts, hybridize
+    sources = [
+        Source(training, declared, trainings, names, classes, t.batch_layouts, TRAINING)
+        for training, declared, names, t in zip(
+            trainings, program.trainings, named, lowered.trainings, strict=True
         )
-        body += writer.definitions()
-    if physical:
-        body += [programs.parse_arguments(physical), entry(physical)]
+    ]
+    loops = train.definitions(sources, hybridize)
     models = {
         logical: EmittedModel(
             classes.names[model.graph],
@@ -97,8 +90,9 @@ def emit(
         for logical, model in lowered.models.items()
     }
     layouts = {t.training.name: t.batch_layouts for t in lowered.trainings}
-    text = file_text(module_doc(provenance, program, BEGIN), body, dialect)
-    return Emitted({f"{stem}_gluon.py": text}, models, layouts)
+    text = file_text(module_doc(provenance, program), classes.definitions, dialect, loops)
+    programs = {t.name: names for t, names in zip(trainings, named, strict=True)}
+    return Emitted({f"{stem}_gluon.py": text}, models, layouts, programs)
 
 
 def layouts_of(values: tuple[Value, ...], layouts: Layouts) -> Layouts:
@@ -121,7 +115,7 @@ def _symbols(program: Program, lowered: LoweredProgram, stem: str, provenance: s
     built: dict[Graph, tuple[FunctionDef, WeightMap]] = {}
     for logical, model in lowered.models.items():
         doc = "\n\n".join(t for t in (model.graph.doc, describe(model.graph)) if t)
-        wanted = f"get_{programs.snake(model.graph.name)}"
+        wanted = f"get_{snake(model.graph.name)}"
         definition, weights = build_symbol(model.graph, wanted, doc, model.reorders)
         built[logical] = definition, weights
         if definition not in functions:

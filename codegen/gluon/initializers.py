@@ -1,4 +1,4 @@
-"""Initialisers as MXNet's; `Xavier()` is the default of a generated program and is left out."""
+"""Initialisers as MXNet's."""
 
 from __future__ import annotations
 

@@ -77,17 +77,16 @@ def specs(node: Node) -> dict[str, WeightSpec]:
 
 
 def initializers(node: Node, **roles: str) -> dict[str, Expr]:
-    """Keyword arguments for those weights that begin otherwise than by default.
-
-    The defaults are the program's `net.initialize(mx.init.Xavier())` for kernels and zeros for biases.
-    """
+    """Keyword arguments for those weights that begin otherwise than by MXNet's layers (zeros for biases)."""
     found: dict[str, Expr] = {}
     weights = {w.role: w for w in node.weights}
     for role, spec in specs(node).items():
         weight: Weight | None = weights.get(role)
         value = weight.initializer if weight is not None else spec.initializer
         keyword = roles.get(role, f"{role}_initializer")
-        if not isinstance(value, init.Zeros if role == "bias" else init.GlorotUniform):
+        if isinstance(value, init.GlorotUniform):
+            found[keyword] = Name("mx.init.Xavier")()
+        elif role != "bias" or not isinstance(value, init.Zeros):
             shape = tuple(d for d in spec.shape if isinstance(d, int))
             found[keyword] = initializer(value, shape, spec.fans)
     return found

@@ -44,6 +44,7 @@ IMPORTS: Mapping[str, Import] = {
     **snippet_imports("codegen.gluon.snippets"),
     **snippet_imports("codegen.python.snippets"),
     "argparse": Import("argparse"),
+    "partial": Import("functools", "partial"),
     "math": Import("math"),
     "np": Import("numpy", alias="np"),
     "mx": Import("mxnet", alias="mx"),

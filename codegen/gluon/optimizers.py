@@ -7,13 +7,14 @@ from codegen.python.source import Expr, Name
 from nnspec.catalogue.optimizers import SGD, Adam, Optimizer
 
 
-def optimizer(value: Optimizer) -> Expr:
-    """Constructor of the optimizer."""
+def optimizer(value: Optimizer, rate: Expr | None = None) -> Expr:
+    """Constructor of the optimizer; `rate`: in place of its own."""
+    lr = getattr(value, "lr", None) if rate is None else rate
     match value:
         case Adam():
             return Name("Adam")(
                 **_given(
-                    learning_rate=(value.lr, 1e-3),
+                    learning_rate=(lr, 1e-3),
                     beta1=(value.beta1, 0.9),
                     beta2=(value.beta2, 0.999),
                     epsilon=(value.epsilon, 1e-8),
@@ -21,17 +22,17 @@ def optimizer(value: Optimizer) -> Expr:
                 )
             )
         case SGD(nesterov=True) if value.weight_decay and value.momentum:
-            return Name("NAG")(value.weight_decay, learning_rate=value.lr, momentum=value.momentum)
+            return Name("NAG")(value.weight_decay, learning_rate=lr, momentum=value.momentum)
         case SGD():
             kind = "NAG" if value.nesterov and value.momentum else "SGD"
             return Name(f"mx.optimizer.{kind}")(
-                learning_rate=value.lr,
+                learning_rate=lr,
                 **_given(momentum=(value.momentum, 0.0), wd=(value.weight_decay, 0.0)),
             )
     raise TypeError(f"no Gluon optimizer for {value}")
 
 
-def _given(**settings: tuple[float, float]) -> dict[str, float]:
+def _given(**settings: tuple[object, float]) -> dict[str, object]:
     """The learning rate, and what differs from MXNet's defaults."""
     return {
         name: value

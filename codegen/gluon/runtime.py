@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from codegen.python.program import snake
 from nnspec.driver.worker import TrainRequest, TrainResult, Weights
 from nnspec.graph.weight_map import Array
 
@@ -107,26 +106,19 @@ def train(
         _build(getattr(module, cls), {n: _in(a, request.dtype) for n, a in weights[name].items()})
         for name, cls in request.networks
     ]
-    make = "make_optimizers" if request.minimizes > 1 else "make_optimizer"
-    made = _function(module, make, request.program)(*nets)
+    made = getattr(module, request.functions.make)(*nets)
     trainers = list(made) if isinstance(made, tuple) else [made]
-    train_step = _function(module, "train_step", request.program)
+    train_step = getattr(module, request.functions.step)
 
     result = TrainResult([], [])
     for count, batch in enumerate(batches[: max(request.at)], start=1):
         columns = [_array(_in(column, request.dtype)) for column in batch]
         with _recorded(trainers if count == 1 else [], names, nets, result.gradients):
             report = train_step(*nets, *trainers, *columns)
-        result.losses.append([float(loss) for loss in list(report.values())[: len(trainers)]])
+        result.losses.append([loss.asscalar() for loss in list(report.values())[: len(trainers)]])
         if count in request.at:
             result.weights[str(count)] = {n: _arrays(net) for n, net in zip(names, nets)}
     return result
-
-
-def _function(module: ModuleType, name: str, program: str) -> Any:
-    """A function of a training program; where a file has several its name ends with the program's."""
-    own = f"{name}_{snake(program)}"
-    return getattr(module, own if hasattr(module, own) else name)
 
 
 @contextmanager
@@ -166,7 +158,6 @@ def save_native(
     class_name: str,
     weights: dict[str, Array],
     path: Path,
-    inputs: list[Array],
 ) -> None:
     """Write `.params`: structural names for a block, `arg:` and `aux:` names for a symbol."""
     model = getattr(module, class_name)
@@ -178,9 +169,7 @@ def save_native(
     mx.nd.save(str(path), named | {f"aux:{n}": a for n, a in states.items()})
 
 
-def load_native(
-    module: ModuleType, class_name: str, path: Path, inputs: list[Array]
-) -> dict[str, Array]:
+def load_native(module: ModuleType, class_name: str, path: Path) -> dict[str, Array]:
     """Read `.params` of either kind; the result has the names without `arg:` and `aux:`."""
     try:
         loaded = mx.nd.load(str(path))

@@ -19,15 +19,16 @@ if "bool" not in vars(np):
 """
 
 
-def file_text(doc: str, definitions: Sequence[Stmt], dialect: Dialect) -> str:
+def file_text(
+    doc: str, definitions: Sequence[Stmt], dialect: Dialect, program: Sequence[Stmt] = ()
+) -> str:
     """The text of a Gluon file."""
     framework, others = _split(dialect.imports)
-    mentioned = _mentioned(definitions, dialect.helpers)
+    mentioned = _mentioned((*definitions, *program), dialect.helpers)
     used = sort_imports([i for n, i in framework.items() if n in mentioned])
     first = Verbatim(f"{SHIM}\n{statements_text(used)}", ("np",))
-    return module_text(
-        doc, definitions, dataclasses.replace(dialect, imports=others), first=(REASON, first)
-    )
+    dialect = dataclasses.replace(dialect, imports=others)
+    return module_text(doc, definitions, dialect, program=program, first=(REASON, first))
 
 
 def _split(imports: Mapping[str, Import]) -> tuple[dict[str, Import], dict[str, Import]]:

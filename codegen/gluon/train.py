@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from codegen.gluon.functions import DTYPES
-from codegen.gluon.module import TRAINING
 from codegen.gluon.optimizers import optimizer
-from codegen.gluon.records import kept_graphs, refuse_stale_weights, some_unreached
-from codegen.gluon.targets import parameters_of
-from codegen.python import program
-from codegen.python.classes import Classes
+from codegen.python import command_line, training
 from codegen.python.forward import Forward
+from codegen.python.plan import WeightSlot
 from codegen.python.source import (
     Assign,
-    Blank,
+    Call,
     Comment,
+    Conditional,
     Dict,
     Expr,
     Expression,
     FunctionDef,
-    If,
     Literal,
     Name,
-    Operator,
     Parameter,
     Return,
     Stmt,
@@ -32,248 +27,199 @@ from codegen.python.source import (
     With,
     lift,
 )
+from codegen.python.training import Source, parameters
+from codegen.target import ProgramNames
 from nnspec.graph.graph import Value
-from nnspec.graph.layouts import Layouts
 from nnspec.graph.training import Minimize, Training, TrainStep
 
+DEVICE = Conditional(Name("mx.context.num_gpus")(), Literal("gpu"), Literal("cpu"))
+MEAN = Comment("The loss is a mean already: nothing is left to divide by.")
 
-class TrainingWriter:
-    """Writes the functions of one training program.
 
-    trainings: all programs of the file. layouts: of the batch's columns. hybridize: whether the networks
-    may be compiled (not where their batch norms count applications in Python).
+def names(program: Training, trainings: Sequence[Training]) -> ProgramNames:
+    """What the functions of a program are called."""
+    end = training.suffix(program, trainings)
+    single = sum(isinstance(s, Minimize) for s in program.steps) == 1
+    return ProgramNames(
+        main="main" + end,
+        make=("make_optimizer" if single else "make_optimizers") + end,
+        step="train_step" + end,
+        evaluate="evaluate" + end,
+    )
+
+
+def definitions(sources: Sequence[Source], hybridize: bool) -> tuple[Stmt, ...]:
+    """The functions of all programs, and the call of `main`.
+
+    hybridize: whether networks may be compiled (not where their batch norms count applications in Python).
     """
-
-    def __init__(
-        self,
-        training: Training,
-        trainings: Sequence[Training],
-        classes: Classes,
-        layouts: Layouts,
-        hybridize: bool,
-    ) -> None:
-        self.training, self.trainings, self.classes = _losses_named(training), trainings, classes
-        self.layouts, self.hybridize = layouts, hybridize
-        self.suffix = program.suffix(training, trainings)
-        self.names: Mapping[object, str] = program.variables(self.training, TRAINING, self.suffix)
-        self.updates = program.minimizes(self.training)
-        self.networks = tuple(self.names[n.name] for n in training.networks)
-        self.optimizers = tuple(self.names[update] for update in self.updates)
-        self.batch = tuple(self.names[column] for column in training.batch)
-        self.make = f"make_optimizer{'s' if len(self.updates) > 1 else ''}{self.suffix}"
-
-    def definitions(self) -> tuple[Stmt, ...]:
-        """Optimizers, the step of training, that of evaluation, the command line."""
-        return (self.make_optimizers(), self.train_step(), self.evaluate(), self.main())
-
-    def make_optimizers(self) -> Stmt:
-        nets = {n.name: self.names[n.name] for n in self.training.networks}
-        plans = {n.name: self.classes.plans[n.model] for n in self.training.networks}
-        body: list[Stmt] = [
-            Assign(
-                Name(self.names[update]),
-                Name("gluon.Trainer")(
-                    parameters_of(update.over, plans, nets), optimizer(update.optimizer)
-                ),
-            )
-            for update in self.updates
-        ]
-        match body:
-            case [Assign(value=value)]:
-                body = [Return(value)]
-            case _:
-                body.append(Return(_names(self.optimizers)))
-        return FunctionDef(self.make, _parameters(self.networks), tuple(body))
-
-    def train_step(self) -> Stmt:
-        """One segment for each update: recorded, then backward and step."""
-        refuse_stale_weights(self.training)
-        kept = kept_graphs(self.training)
-
-        def hold(step: Minimize, loss: Expr, forward: Forward) -> None:
-            if not isinstance(loss, Name):
-                forward.emit(Assign(Name("loss"), loss))
-
-        forward = self._forward(hold)
-        for segment, update in _segments(self.training):
-            with forward.capture() as recorded:
-                forward.run(segment)
-                if update is not None:
-                    forward.step(update)
-            if update is None:
-                forward.statements.extend(recorded)
-                continue
-            comments = [s for s in recorded if isinstance(s, Comment) and s.text == update.doc]
-            forward.statements.extend(comments)
-            work = tuple(s for s in recorded if s not in comments)
-            forward.emit(With(((Name("autograd.record")(), None),), work))
-            backward = forward.result(update.loss).attr("backward")
-            forward.emit(Expression(backward(**{"retain_graph": True} if update in kept else {})))
-            if update is self.updates[0]:
-                forward.emit(Comment("The loss is a mean already: nothing is left to divide by."))
-            # Weights without a gradient stay as they are.
-            partly = {"ignore_stale_grad": True} if some_unreached(self.training, update) else {}
-            forward.emit(Expression(Name(self.names[update]).attr("step")(1, **partly)))
-        body = (*forward.body(), Return(self._report(forward)))
-        parameters = _parameters((*self.networks, *self.optimizers, *self.batch))
-        doc = "Update the weights on one batch; its losses and metrics."
-        return FunctionDef(f"train_step{self.suffix}", parameters, body, doc=doc)
-
-    def evaluate(self) -> Stmt:
-        forward = self._forward(lambda step, loss, forward: None)
-        forward.run([s for s in self.training.steps if not isinstance(s, Minimize)])
-        body = (*forward.body(), Return(self._report(forward)))
-        parameters = _parameters((*self.networks, *self.batch))
-        doc = "Losses and metrics of one batch, without an update."
-        return FunctionDef(f"evaluate{self.suffix}", parameters, body, doc=doc)
-
-    def _forward(self, hold: object) -> Forward:
-        return Forward(
-            TRAINING,
-            list(zip(self.training.batch, self.batch)),
-            self.training.steps,
-            [report.value for report in program.reports(self.training)],
-            layer=lambda name: Name(self.names[name]),
-            minimize=hold,  # type: ignore[arg-type]
-            reserved=[*self.networks, *self.optimizers],
-        )
-
-    def _report(self, forward: Forward) -> Expr:
-        """`{"loss": loss.asscalar(), ...}`."""
-        return Dict(
-            tuple(
-                (Literal(report.name), forward.result(report.value).attr("asscalar")())
-                for report in program.reports(self.training)
-            )
-        )
-
-    def main(self) -> Stmt:
-        """The command line: builds, loads, trains, prints, saves."""
-        body: list[Stmt] = []
-        if len(self.trainings) == 1:
-            body.append(Assign(Name("args"), Name("parse_arguments")()))
-        body.append(Expression(Name("mx.random.seed")(Name("args.seed"))))
-        body += [*self._data(), Blank()]
-        for network, name in zip(self.training.networks, self.networks):
-            body += [
-                Assign(Name(name), Name(self.classes.names[network.model])()),
-                Expression(Name(name).attr("initialize")(Name("mx.init.Xavier")())),
-            ]
-        body.append(If(Name("args.weights"), self._files("weights")))
-        if self.hybridize:
-            body += [Expression(Name(name).attr("hybridize")()) for name in self.networks]
-        made = Name(self.make)(*map(Name, self.networks))
-        body += [Assign(_names(self.optimizers), made), Blank(), self._fit()]
-        body.append(If(Name("args.save"), self._files("save")))
-        arguments = () if len(self.trainings) == 1 else _parameters(("args",))
-        doc = self.training.doc or "Train, and save the weights."
-        return FunctionDef(f"main{self.suffix}", arguments, tuple(body), doc=doc)
-
-    def _data(self) -> list[Stmt]:
-        columns = self.training.batch
-        types = [DTYPES[c.type.dtype] for c in columns]
-        orders = {
-            Literal(i): lift(layout.order)
-            for i, layout in enumerate(self.layouts)
-            if not layout.is_spec
-        }
-        where = {"orders": Dict(tuple(orders.items()))} if orders else {}
-        data, held_out = Name("data"), Name("held_out")
-        return [
-            Assign(
-                Tuple((data, held_out)),
-                Name("load_data")(Name("args.data"), program.columns(self.training)),
-            ),
-            *(Assign(c, Name("as_native")(c, types, **where)) for c in (data, held_out)),
-        ]
-
-    def _files(self, option: str) -> tuple[Stmt, ...]:
-        statements: list[Stmt] = []
-        for network, name in zip(self.training.networks, self.networks):
-            path: Expr = Name(f"args.{option}")
-            if len(self.networks) > 1:
-                path = Name("network_path")(path, network.name)
-            if option == "weights":
-                statements.append(Expression(Name("load_weights")(Name(name), path)))
-            else:
-                path = path if isinstance(path, Name) else Name("str")(path)
-                statements.append(Expression(Name(name).attr("save_parameters")(path)))
-        return tuple(statements)
-
-    def _fit(self) -> Stmt:
-        epochs = program.setting(self.training, self.trainings, "epochs")
-        size = program.setting(self.training, self.trainings, "batch_size")
-        if self.training.settings.steps is not None:
-            given = Name("epochs_of")(self.training.settings.steps, Name("data"), size)
-            epochs = Operator("or", Name("args.epochs"), given)
-        nets, steppers = map(Name, self.networks), map(Name, self.optimizers)
-        networks = tuple(nets)
-        return Expression(
-            Name("fit")(
-                Name("on_arrays")(Name(f"train_step{self.suffix}"), *networks, *steppers),
-                Name("on_arrays")(Name(f"evaluate{self.suffix}"), *networks),
-                Name("data"),
-                Name("held_out"),
-                epochs,
-                size,
-                Name("args.seed"),
-            )
-        )
+    if not sources:
+        return ()
+    written: list[Stmt] = []
+    for source in sources:
+        source.refuse_stale("Gluon")
+        written += [_make_optimizers(source), _train_step(source), _evaluate(source)]
+    written.append(command_line.parse_arguments(sources, [("--device", {"default": DEVICE})]))
+    mains = (_main(source, hybridize) for source in sources)
+    return (*written, *mains, *command_line.entry(sources))
 
 
-def entry(trainings: Sequence[Training]) -> Stmt:
-    """What happens when the file is run."""
-    if len(trainings) == 1:
-        run: tuple[Stmt, ...] = (Expression(Name("main")()),)
-    else:
-        mains = {t.name: Name(f"main{program.suffix(t, trainings)}") for t in trainings}
-        run = (
-            Assign(Name("args"), Name("parse_arguments")()),
-            Expression(
-                Dict(tuple((Literal(n), m) for n, m in mains.items()))[Name("args.program")](
-                    Name("args")
-                )
-            ),
-        )
-    return If(Operator("==", Name("__name__"), Literal("__main__")), run)
-
-
-def _losses_named(training: Training) -> Training:
+def losses_named(program: Training) -> Training:
     """The program with a name for each loss: the one under which it is reported."""
     named = {
-        report.value: replace(report.value, name=report.value.name or report.name)
-        for report in program.losses(training)
+        loss.value: replace(loss.value, name=loss.value.name or loss.name)
+        for loss in training.losses(program)
     }
 
     def rename(values: tuple[Value, ...]) -> tuple[Value, ...]:
         return tuple(named.get(v, v) for v in values)
 
     steps: list[TrainStep] = []
-    for step in training.steps:
+    for step in program.steps:
         if isinstance(step, Minimize):
             steps.append(replace(step, loss=named[step.loss]))
         else:
             steps.append(replace(step, inputs=rename(step.inputs), outputs=rename(step.outputs)))
-    metrics = tuple(replace(m, value=named.get(m.value, m.value)) for m in training.metrics)
-    return replace(training, steps=tuple(steps), metrics=metrics)
+    metrics = tuple(replace(m, value=named.get(m.value, m.value)) for m in program.metrics)
+    return replace(program, steps=tuple(steps), metrics=metrics)
 
 
-def _segments(training: Training) -> list[tuple[list[TrainStep], Minimize | None]]:
+def _updated(source: Source, update: Minimize) -> Expr:
+    """`net.collect_params()`, or the parameters of several things."""
+    parameters = [
+        Dict(((part.expression.attr("name"), part.expression),))
+        if isinstance(part.slot, WeightSlot)
+        else part.expression.attr("collect_params")()
+        for part in source.parts(update, source.networks.__getitem__)
+    ]
+    return parameters[0] if len(parameters) == 1 else Call(Name("together"), tuple(parameters))
+
+
+def _make_optimizers(source: Source) -> Stmt:
+    given, rate = list(parameters(tuple(source.networks.values()))), source.learning_rate
+    if rate is not None:
+        given.append(Parameter("lr", None, Literal(rate)))
+    made = [
+        Name("gluon.Trainer")(
+            _updated(source, u), optimizer(u.optimizer, None if rate is None else Name("lr"))
+        )
+        for u in source.updates
+    ]
+    assigned = [Assign(Name(n), m) for n, m in zip(source.optimizers, made, strict=True)]
+    body: list[Stmt] = [*assigned, Return(_names(source.optimizers))]
+    return FunctionDef(
+        source.named.make, tuple(given), tuple(body if len(made) > 1 else [Return(made[0])])
+    )
+
+
+def _train_step(source: Source) -> Stmt:
+    """One segment for each update: recorded, then backward and step."""
+
+    def hold(step: Minimize, loss: Expr, forward: Forward) -> None:
+        if not isinstance(loss, Name):
+            forward.emit(Assign(Name("loss"), loss))
+
+    forward = _forward(source, hold)
+    for segment, update in _segments(source.training):
+        with forward.capture() as recorded:
+            forward.run(segment)
+            if update is not None:
+                forward.step(update)
+        if update is None:
+            forward.statements.extend(recorded)
+            continue
+        comments = [s for s in recorded if isinstance(s, Comment) and s.text == update.doc]
+        forward.statements.extend(comments)
+        work = tuple(s for s in recorded if s not in comments)
+        forward.emit(With(((Name("autograd.record")(), None),), work))
+        # MXNet frees the record of a backward pass unless told to keep it.
+        kept = {"retain_graph": True} if source.flow.again(update) else {}
+        forward.emit(Expression(forward.result(update.loss).attr("backward")(**kept)))
+        if update is source.updates[0]:
+            forward.emit(MEAN)
+        # It complains about weights without a gradient, which stay as they are.
+        unreached = source.flow.updated(update) - source.flow.reached(update)
+        partly = {"ignore_stale_grad": True} if unreached else {}
+        forward.emit(Expression(Name(source.names[update]).attr("step")(1, **partly)))
+    doc = source.training.doc or "Update the weights on one batch; its losses and metrics."
+    return _step(source, source.named.step, source.optimizers, forward, doc)
+
+
+def _evaluate(source: Source) -> Stmt:
+    forward = _forward(source, lambda step, loss, forward: None)
+    forward.run([s for s in source.training.steps if not isinstance(s, Minimize)])
+    doc = "Losses and metrics of one batch, without an update."
+    return _step(source, source.named.evaluate, (), forward, doc)
+
+
+def _step(
+    source: Source, name: str, optimizers: Sequence[str], forward: Forward, doc: str
+) -> FunctionDef:
+    figures = training.figures(source.training)
+    results = Dict(tuple((Literal(f.name), forward.result(f.value)) for f in figures))
+    names = (*source.networks.values(), *optimizers, *source.columns)
+    return FunctionDef(name, parameters(names), (*forward.body(), Return(results)), doc=doc)
+
+
+def _forward(source: Source, minimize: object) -> Forward:
+    return Forward(
+        source.dialect,
+        [(column, source.names[column]) for column in source.training.batch],
+        source.training.steps,
+        [figure.value for figure in training.figures(source.training)],
+        layer=lambda name: Name(source.names[name]),
+        weight=lambda w: source.weight(w, source.networks.__getitem__).attr("data")(),
+        minimize=minimize,  # type: ignore[arg-type]
+        reserved=[*source.networks.values(), *source.optimizers, *source.named.all()],
+    )
+
+
+def _segments(program: Training) -> list[tuple[list[TrainStep], Minimize | None]]:
     """The steps cut after each update; the last piece has none."""
-    found: list[tuple[list[TrainStep], Minimize | None]] = []
+    segments: list[tuple[list[TrainStep], Minimize | None]] = []
     piece: list[TrainStep] = []
-    for step in training.steps:
+    for step in program.steps:
         if isinstance(step, Minimize):
-            found.append((piece, step))
+            segments.append((piece, step))
             piece = []
         else:
             piece.append(step)
-    return [*found, (piece, None)]
+    return [*segments, (piece, None)]
+
+
+def _main(source: Source, hybridize: bool) -> Stmt:
+    seed, ctx = Name("args.seed"), Name("ctx")
+    start = [
+        # Weights and noise draw from the one, the order of the batches from the other.
+        Expression(Name("mx.random.seed")(seed)),
+        Expression(Name("np.random.seed")(seed)),
+        Assign(ctx, Name("mx.Context")(Name("args.device"))),
+    ]
+    networks: list[Stmt] = []
+    models = {n.name: n.model for n in source.training.networks}
+    for network, variable in source.networks.items():
+        networks.append(Assign(Name(variable), Name(source.classes.names[models[network]])()))
+        networks.append(Expression(Name(variable).attr("initialize")(ctx=ctx)))
+    variables = tuple(map(Name, source.networks.values()))
+    optimizers = tuple(map(Name, source.optimizers))
+    pairs = zip(source.training.batch, source.layouts, strict=True)
+    orders = {column.name or "x": layout.order for column, layout in pairs if not layout.is_spec}
+    batched = (command_line.setting(source, "batch_size"), *([lift(orders)] if orders else []))
+    rate = () if source.learning_rate is None else (Name("args.lr"),)
+    fit = Name("fit")(
+        Name("partial")(Name(source.named.step), *variables, *optimizers),
+        Name("partial")(Name(source.named.evaluate), *variables),
+        Name("as_batches")(Name("columns"), *batched, shuffle=True),
+        Name("as_batches")(Name("held_out"), *batched),
+        epochs=command_line.setting(source, "epochs"),
+        losses=[loss.name for loss in training.losses(source.training)],
+        ctx=ctx,
+    )
+    make = Name(source.named.make)(*variables, *rate)
+    train: list[Stmt] = [Expression(v.attr("hybridize")()) for v in variables if hybridize]
+    train += [Assign(_names(source.optimizers), make), Expression(fit)]
+    return command_line.main(source, start=start, networks=networks, train=train)
 
 
 def _names(names: Sequence[str]) -> Expr:
     return Name(names[0]) if len(names) == 1 else Tuple(tuple(map(Name, names)))
-
-
-def _parameters(names: Sequence[str]) -> tuple[Parameter, ...]:
-    return tuple(map(Parameter, names))

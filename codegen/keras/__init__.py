@@ -6,11 +6,11 @@ import dataclasses
 
 from codegen.keras import module, train
 from codegen.keras.weights import native_name, transforms
-from codegen.python import program as programs
 from codegen.python.classes import build_classes
 from codegen.python.emission import LoweredProgram, described, legal_training, weight_map
 from codegen.python.file import module_doc, module_text
 from codegen.python.functions import Functions, parameter_names
+from codegen.python.training import Source, refuse, reserved
 from codegen.target import Emitted, EmittedModel, NoOptions
 from nnspec.core.orders import plain
 from nnspec.graph.graph import Program
@@ -28,7 +28,7 @@ Options = NoOptions
 
 def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     """`<stem>_keras.py`, with a class for each model and what trains it for each training program."""
-    programs.refuse("Keras", program.trainings)
+    refuse("Keras", program.trainings)
     dialect = dataclasses.replace(
         module.dialect(stem), standing_in=Functions(parameter_names(program))
     )
@@ -40,24 +40,25 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     networks = [n.model for t in trainings for n in t.networks]
     graphs = tuple(dict.fromkeys((*legal.values(), *networks)))
     layouts = {graph: as_written(graph) for graph in graphs}
-    functions = [f + programs.suffix(t, trainings) for t in trainings for f in train.FUNCTIONS]
-    own = [train.trainer_name(t) for t in trainings]
+    named = [train.names(t, trainings) for t in trainings]
+    own = reserved(named)
     classes = build_classes(
         graphs,
         dialect,
         describe=described(LoweredProgram(layouts, ())),
-        reserved=[*functions, *own],
+        reserved=own,
     )
     # No variable of a program takes the name of a class or function.
-    taken = dialect.reserved.union(functions, own, classes.names.values())
+    taken = dialect.reserved.union(own, classes.names.values())
     dialect = dataclasses.replace(dialect, reserved=taken)
+    batches: dict[str, Layouts] = {
+        t.name: tuple(Layout(plain(v.type.rank)) for v in t.batch) for t in trainings
+    }
     sources = [
-        train.Source(t, classes.names, classes.plans, programs.suffix(t, trainings), dialect)
-        for t in trainings
+        Source(t, declared, trainings, names, classes, batches[t.name], dialect)
+        for t, declared, names in zip(trainings, program.trainings, named, strict=True)
     ]
-    body = [function for source in sources for function in train.definitions(source)]
-    if sources:
-        body += train.main(sources)
+    body = train.definitions(sources)
     models = {
         logical: EmittedModel(
             classes.names[graph],
@@ -68,7 +69,5 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
         for logical, graph in legal.items()
     }
     text = module_text(module_doc(provenance, program), classes.definitions, dialect, program=body)
-    batches: dict[str, Layouts] = {
-        t.name: tuple(Layout(plain(v.type.rank)) for v in t.batch) for t in trainings
-    }
-    return Emitted({f"{stem}_keras.py": text}, models, batches)
+    programs = {t.name: names for t, names in zip(trainings, named, strict=True)}
+    return Emitted({f"{stem}_keras.py": text}, models, batches, programs)

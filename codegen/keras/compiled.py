@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from codegen.keras.losses import compiled_loss, compiled_metric
 from codegen.keras.optimizers import optimizer
-from codegen.python import program
 from codegen.python.source import (
     Expr,
     Expression,
@@ -17,6 +16,7 @@ from codegen.python.source import (
     Parameter,
     Stmt,
 )
+from codegen.python.training import Source, figures
 from nnspec.catalogue.optimizers import Optimizer
 from nnspec.graph.graph import Call, Node, Value
 from nnspec.graph.training import Minimize, Network, Training
@@ -47,14 +47,14 @@ def compiled(training: Training) -> Compiled | None:
     """
     calls = [s for s in training.steps if isinstance(s, Call)]
     nodes = [s for s in training.steps if isinstance(s, Node)]
-    updates = program.minimizes(training)
+    updates = [s for s in training.steps if isinstance(s, Minimize)]
     if len(training.networks) != 1 or len(updates) != 1 or len(calls) != 1:
         return None
     (network,), (update,), (call,) = training.networks, updates, calls
     whole = update.over == ((network.name,),)
     if not whole or len(call.inputs) != 1 or call.inputs[0] not in training.batch:
         return None
-    reports = program.reports(training)
+    reports = figures(training)
     made = {node.outputs[0]: node for node in nodes}
     if {r.value for r in reports} != set(made) or not _follow(training, update, call):
         return None
@@ -63,18 +63,18 @@ def compiled(training: Training) -> Compiled | None:
     metrics: list[list[Expr]] = [[] for _ in call.outputs]
     for number, report in enumerate(reports):
         node = made[report.value]
-        figure = compiled_metric(node, report.name) if number else compiled_loss(node)
+        term = compiled_metric(node, report.name) if number else compiled_loss(node)
         output, column = node.inputs if len(node.inputs) == 2 else (None, None)
-        if figure is None or output not in call.outputs or column not in training.batch:
+        if term is None or output not in call.outputs or column not in training.batch:
             return None
         place = call.outputs.index(output)
         if targets[place] not in (None, column):
             return None
         targets[place] = column
         if number:
-            metrics[place].append(figure)
+            metrics[place].append(term)
         else:
-            losses[place] = figure
+            losses[place] = term
     return Compiled(
         network,
         update.optimizer,
@@ -90,22 +90,25 @@ def _follow(training: Training, update: Minimize, call: Call) -> bool:
     return training.steps.index(call) < training.steps.index(update)
 
 
-def compile_model(name: str, network: str, found: Compiled, doc: str | None) -> Stmt:
+def compile_model(source: Source, found: Compiled) -> Stmt:
     """The function that calls `compile`."""
-    single = len(found.loss) == 1
+    network, rate = source.names[found.network.name], source.learning_rate
     losses: Expr | None = found.loss[0]
     metrics: Expr = List(found.metrics[0])
-    if not single:
+    if len(found.loss) > 1:
         losses = List(tuple(Literal(None) if loss is None else loss for loss in found.loss))
         metrics = List(tuple(map(List, found.metrics)))
-    made = Name(network).attr("compile")(optimizer=optimizer(found.optimizer), loss=losses)
+    used = optimizer(found.optimizer, None if rate is None else Name("lr"))
+    made = Name(network).attr("compile")(optimizer=used, loss=losses)
     if any(found.metrics):
         made = made.with_keyword("metrics", metrics)
-    parameters = (Parameter(network, Name("keras.Model")),)
+    parameters = [Parameter(network, Name("keras.Model"))]
+    if rate is not None:
+        parameters.append(Parameter("lr", Name("float"), Literal(rate)))
     return FunctionDef(
-        name,
-        parameters,
+        source.named.make,
+        tuple(parameters),
         (Expression(made),),
         returns=Name("None"),
-        doc=doc,
+        doc=source.training.doc,
     )

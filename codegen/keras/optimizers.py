@@ -7,13 +7,14 @@ from codegen.python.source import Expr, Name
 from nnspec.catalogue.optimizers import SGD, Adam, Optimizer
 
 
-def optimizer(value: Optimizer) -> Expr:
-    """`Adam(1e-3)`."""
+def optimizer(value: Optimizer, rate: Expr | None = None) -> Expr:
+    """`Adam(1e-3)`; `rate`: in place of the optimizer's own."""
+    lr = getattr(value, "lr", None) if rate is None else rate
     match value:
         case Adam():
             made = Name("DecayedAdam" if value.weight_decay else "Adam")()
-            given: dict[str, tuple[float, float | None]] = {
-                "learning_rate": (value.lr, 1e-3),
+            given: dict[str, tuple[object, float | None]] = {
+                "learning_rate": (lr, 1e-3),
                 "beta_1": (value.beta1, 0.9),
                 "beta_2": (value.beta2, 0.999),
                 # Keras's own is 1e-7.
@@ -22,7 +23,7 @@ def optimizer(value: Optimizer) -> Expr:
         case SGD():
             made = Name("DecayedSGD" if value.weight_decay else "keras.optimizers.SGD")()
             given = {
-                "learning_rate": (value.lr, None),
+                "learning_rate": (lr, None),
                 "momentum": (value.momentum, 0.0),
                 "nesterov": (value.nesterov and value.momentum > 0, False),
             }

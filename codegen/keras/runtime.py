@@ -16,7 +16,6 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 import keras
 import numpy as np
 
-from codegen.python.program import snake
 from nnspec.driver.worker import TrainRequest, TrainResult, Weights
 from nnspec.graph.weight_map import Array
 
@@ -47,13 +46,11 @@ def train(
     _use(request.dtype)
     networks = {name: _network(module, cls, weights[name]) for name, cls in request.networks}
     step = _step(module, request, tuple(networks.values()))
-    prepare = _function(module, request, "prepare")
     result = TrainResult([], [])
     with _watched(networks, result, request.minimizes):
         for number in range(1, max(request.at) + 1):
-            batch = prepare(*batches[(number - 1) % len(batches)])
-            if request.dtype == "f64":
-                batch = keras.tree.map_structure(_widened, batch)
+            arrays = batches[(number - 1) % len(batches)]
+            batch = dict(zip(request.columns, arrays, strict=True))
             result.losses.append(step(batch)[: request.minimizes])
             if number in request.at:
                 result.weights[str(number)] = {n: _arrays(net) for n, net in networks.items()}
@@ -64,19 +61,18 @@ def _step(
     module: ModuleType, request: TrainRequest, networks: tuple[Any, ...]
 ) -> Callable[[Any], list[float]]:
     """What takes a batch and gives figures, losses first: `fit`'s step, or the program's own."""
-    make = _function(module, request, "make_trainer")
-    if make is not None:
-        trainer = make(*networks)
+    made = getattr(module, request.functions.make)(*networks)
+    if request.functions.prepare:
+        (net,) = networks
+        net.run_eagerly = True
+        prepare = getattr(module, request.functions.prepare)
+        return lambda batch: [net.train_on_batch(*prepare(batch), return_dict=True)["loss"]]
 
-        def own(batch: Any) -> list[float]:
-            trainer.reset_metrics()
-            return [float(figure) for figure in trainer.train_step(batch).values()]
+    def own(batch: Any) -> list[float]:
+        made.reset_metrics()
+        return [float(figure) for figure in made.train_step(batch).values()]
 
-        return own
-    (net,) = networks
-    _function(module, request, "compile_model")(net)
-    net.run_eagerly = True
-    return lambda batch: [net.train_on_batch(*batch, return_dict=True)["loss"]]
+    return own
 
 
 @contextmanager
@@ -112,16 +108,13 @@ def save_native(
     class_name: str,
     weights: Mapping[str, Array],
     path: Path,
-    inputs: Sequence[Array] = (),
 ) -> None:
     """Write `.weights.h5`."""
     _use("f32")
     _network(module, class_name, weights).save_weights(path)
 
 
-def load_native(
-    module: ModuleType, class_name: str, path: Path, inputs: Sequence[Array] = ()
-) -> dict[str, Array]:
+def load_native(module: ModuleType, class_name: str, path: Path) -> dict[str, Array]:
     """Read `.weights.h5`; what does not fit the class is an error."""
     _use("f32")
     net = getattr(module, class_name)()
@@ -132,10 +125,6 @@ def load_native(
 def _use(dtype: str) -> None:
     keras.config.set_floatx("float64" if dtype == "f64" else "float32")
     keras.config.set_dtype_policy(keras.config.floatx())
-
-
-def _widened(array: Array | None) -> Array | None:
-    return array if array is None or array.dtype.kind != "f" else array.astype("float64")
 
 
 def _network(module: ModuleType, class_name: str, weights: Mapping[str, Array]) -> Any:
@@ -193,8 +182,3 @@ def _array(tensor: Any) -> Array:
 
 def _arrays(net: Any) -> dict[str, Array]:
     return {name: np.array(variable) for name, variable in _variables(net)}
-
-
-def _function(module: ModuleType, request: TrainRequest, name: str) -> Any:
-    """A function of the program: by its own name, or with the program's behind it."""
-    return getattr(module, f"{name}_{snake(request.program)}", getattr(module, name, None))

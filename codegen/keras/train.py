@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from codegen.keras.compiled import Compiled, compile_model, compiled
-from codegen.keras.functions import DTYPES
-from codegen.keras.trainer import Trainer, make_trainer, trainer_class
-from codegen.python import program
-from codegen.python.dialect import Dialect
-from codegen.python.plan import Plan
+from codegen.keras.trainer import make_trainer, trainer_class
+from codegen.python import command_line, training
 from codegen.python.source import (
     Assign,
     Call,
     Conditional,
-    Dict,
     Expr,
     Expression,
     FunctionDef,
@@ -29,173 +24,92 @@ from codegen.python.source import (
     Tuple,
     Unary,
 )
-from nnspec.graph.graph import Graph, Value
+from codegen.python.training import Source
+from codegen.target import ProgramNames
+from nnspec.graph.graph import Value
 from nnspec.graph.training import Training
 
-FUNCTIONS = ("compile_model", "make_trainer", "prepare", "parse_arguments", "main")
+COLUMNS, HELD_OUT = Name("columns"), Name("held_out")
 
 
-@dataclass(frozen=True)
-class Source:
-    """What the statements of a program are made from.
-
-    classes, plans: of the networks' graphs; suffix: of function names.
-    """
-
-    training: Training
-    classes: Mapping[Graph, str]
-    plans: Mapping[Graph, Plan]
-    suffix: str
-    dialect: Dialect
-
-    @property
-    def names(self) -> Mapping[object, str]:
-        return program.variables(self.training, self.dialect, self.suffix)
-
-    @property
-    def compiled(self) -> Compiled | None:
-        return compiled(self.training)
-
-    @property
-    def trainer(self) -> Trainer:
-        return Trainer(
-            self.training,
-            self.plans,
-            self.dialect,
-            trainer_name(self.training),
-            "make_trainer" + self.suffix,
-            self.names,
-        )
+def names(program: Training, trainings: Sequence[Training]) -> ProgramNames:
+    """What the functions of a program are called."""
+    end = training.suffix(program, trainings)
+    if compiled(program) is not None:
+        return ProgramNames(main="main" + end, make="compile_model" + end, prepare="prepare" + end)
+    trainer = f"{program.name}Trainer"
+    return ProgramNames(main="main" + end, make="make_trainer" + end, more=(trainer,))
 
 
-def trainer_name(training: Training) -> str:
-    """The class of a program with a step of its own."""
-    return f"{training.name}Trainer"
+def definitions(sources: Sequence[Source]) -> tuple[Stmt, ...]:
+    """The functions of all programs, and the call of `main`."""
+    if not sources:
+        return ()
+    written: list[Stmt] = []
+    for source in sources:
+        if found := compiled(source.training):
+            written += [compile_model(source, found), _prepare(source, found)]
+        else:
+            written += [trainer_class(source), make_trainer(source)]
+    written.append(command_line.parse_arguments(sources))
+    return (*written, *map(_main, sources), *command_line.entry(sources))
 
 
-def definitions(source: Source) -> tuple[Stmt, ...]:
-    """The functions of one program, `main` apart."""
-    if found := source.compiled:
-        network = source.names[found.network.name]
-        name = "compile_model" + source.suffix
-        how = compile_model(name, network, found, source.training.doc)
-        return (how, _prepare(source, _inputs_and_targets(source, found)))
-    trainer = source.trainer
-    columns = Dict(
-        tuple((Literal(c.name or "x"), _array(source, c)) for c in source.training.batch)
-    )
-    return (trainer_class(trainer), make_trainer(trainer), _prepare(source, columns))
+def _prepare(source: Source, found: Compiled) -> Stmt:
+    """What `fit` takes: what is read, and what it is compared with."""
 
+    def array(column: Value) -> Expr:
+        return COLUMNS[column.name or "x"]
 
-def _array(source: Source, column: Value) -> Expr:
-    return Name(source.names[column]).attr("astype")(DTYPES[column.type.dtype])
-
-
-def _inputs_and_targets(source: Source, found: Compiled) -> Expr:
-    """`image, label`: what `fit` takes."""
-    targets = tuple(Literal(None) if t is None else _array(source, t) for t in found.targets)
+    targets = tuple(Literal(None) if t is None else array(t) for t in found.targets)
     target = targets[0] if len(targets) == 1 else Tuple(targets)
-    return Tuple((_array(source, found.column), target))
-
-
-def _prepare(source: Source, result: Expr) -> Stmt:
-    doc = "Columns of a data set: what is read, and what it is compared with."
-    if isinstance(result, Dict):
-        doc = "Columns of a data set as the trainer takes them."
-    names = tuple(source.names[c] for c in source.training.batch)
     return FunctionDef(
-        "prepare" + source.suffix,
-        tuple(Parameter(name, Name("np.ndarray")) for name in names),
-        (Return(result),),
-        doc=doc,
+        source.named.prepare,
+        (Parameter("columns", Name("dict")),),
+        (Return(Tuple((array(found.column), target))),),
+        doc="What the network reads, and what its outputs are compared with.",
     )
 
 
-def main(sources: Sequence[Source]) -> tuple[Stmt, ...]:
-    """`parse_arguments` and `main` (one for each program, and a choice), and the call."""
-    trainings = [s.training for s in sources]
-    functions: list[Stmt] = [program.parse_arguments(trainings)]
-    functions += [_main(source, trainings) for source in sources]
-    if len(sources) > 1:
-        choice: tuple[Stmt, ...] = ()
-        for source in reversed(sources):
-            test = Operator("==", Name("args.program"), Literal(source.training.name))
-            call = Expression(Name("main" + source.suffix)(Name("args")))
-            choice = (If(test, (call,), choice),)
-        body = (Assign(Name("args"), Name("parse_arguments")()), *choice)
-        functions.append(FunctionDef("main", (), body, returns=Name("None")))
-    start = If(Operator("==", Name("__name__"), Literal("__main__")), (Expression(Name("main")()),))
-    return (*functions, start)
-
-
-def _main(source: Source, trainings: Sequence[Training]) -> Stmt:
-    training, suffix = source.training, source.suffix
-    networks = {n.name: Name(source.names[n.name]) for n in training.networks}
-    several = len(networks) > 1
-    body: list[Stmt] = []
-    if len(trainings) == 1:
-        body.append(Assign(Name("args"), Name("parse_arguments")()))
-    unsaved = Operator(
-        "and", Name("args.save"), Unary("not", Name("args.save.endswith")(".weights.h5"))
-    )
-    complaint = "--save takes a name that ends in .weights.h5"
-    body += [
-        If(unsaved, (Expression(Name("sys.exit")(complaint)),)),
-        Assign(
-            Tuple((Name("columns"), Name("held_out"))),
-            Name("load_data")(Name("args.data"), program.columns(training)),
-        ),
+def _main(source: Source) -> Stmt:
+    unnamed = Unary("not", Name("args.save.endswith")(".weights.h5"))
+    refusal = Name("sys.exit")("--save takes a name that ends in .weights.h5")
+    start = [
+        If(Operator("and", Name("args.save"), unnamed), (Expression(refusal),)),
         Expression(Name("keras.utils.set_random_seed")(Name("args.seed"))),
     ]
-    for network in training.networks:
-        made = Name(source.classes[network.model])()
-        body.append(Assign(networks[network.name], made))
-    loads = [
-        Expression(Name("load_weights")(v, _file("args.weights", n, several)))
-        for n, v in networks.items()
+    models = {n.name: n.model for n in source.training.networks}
+    networks = [
+        Assign(Name(variable), Name(source.classes.names[models[network]])())
+        for network, variable in source.networks.items()
     ]
-    body.append(If(Name("args.weights"), tuple(loads)))
-    body += _fit(source, trainings, tuple(networks.values()))
-    saves = [
-        Expression(Name("save_weights")(v, _file("args.save", n, several)))
-        for n, v in networks.items()
-    ]
-    body.append(If(Name("args.save"), tuple(saves)))
-    given = () if len(trainings) == 1 else (Parameter("args", Name("argparse.Namespace")),)
-    return FunctionDef("main" + suffix, given, tuple(body), returns=Name("None"))
+    return command_line.main(source, start=start, networks=networks, train=_fit(source))
 
 
-def _file(argument: str, network: str, several: bool) -> Expr:
-    return Name("network_path")(Name(argument), network) if several else Name(argument)
-
-
-def _fit(
-    source: Source, trainings: Sequence[Training], networks: tuple[Name, ...]
-) -> tuple[Stmt, ...]:
-    """Everything from the columns to the last epoch."""
-    training, suffix = source.training, source.suffix
-    size = program.setting(training, trainings, "batch_size")
-    epochs = program.setting(training, trainings, "epochs")
-    statements: list[Stmt] = []
-    if training.settings.steps is not None:
-        each = Unary("-", Operator("//", -Name("len")(Name("columns")[0]), size))
-        usual = Unary("-", Operator("//", Literal(-training.settings.steps), each))
-        epochs = Operator("or", epochs, usual)
-    prepare = Name("prepare" + suffix)
-    columns, held_out = (Call(prepare, (Unary("*", Name(n)),)) for n in ("columns", "held_out"))
-    if source.compiled:
-        net = networks[0]
-        statements.append(Expression(Name("compile_model" + suffix)(net)))
-        given: tuple[Expr, ...] = (Unary("*", columns),)
+def _fit(source: Source) -> tuple[Stmt, ...]:
+    """Everything from the weights to the last epoch."""
+    networks = tuple(map(Name, source.networks.values()))
+    rate = () if source.learning_rate is None else (Name("args.lr"),)
+    make = Call(Name(source.named.make), (*networks, *rate))
+    if source.named.prepare:
+        fitted = networks[0]
+        first: Stmt = Expression(make)
+        prepare = Name(source.named.prepare)
+        given: tuple[Expr, ...] = (Unary("*", prepare(COLUMNS)),)
+        held_out: Expr = Conditional(HELD_OUT, prepare(HELD_OUT), Literal(None))
     else:
-        net = Name("trainer")
-        statements.append(Assign(net, Call(Name("make_trainer" + suffix), networks)))
-        given = (columns,)
-    settings = {
-        "batch_size": size,
-        "epochs": epochs,
-        "validation_data": Conditional(Name("held_out"), held_out, Literal(None)),
-        "verbose": Literal(2),
-    }
-    fit = Call(net.attr("fit"), given, tuple(settings.items()))
-    return (*statements, Expression(fit))
+        fitted = Name("trainer")
+        first, given = Assign(fitted, make), (COLUMNS,)
+        held_out = Operator("or", HELD_OUT, Literal(None))
+    losses = [loss.name for loss in training.losses(source.training)]
+    fit = Call(fitted.attr("fit"), given).with_keyword("batch_size", _size(source))
+    fit = fit.with_keyword("epochs", command_line.setting(source, "epochs"))
+    fit = fit.with_keyword("validation_data", held_out)
+    fit = fit.with_keyword("callbacks", [Name("StopUnlessFinite")(losses)])
+    # A bar that moves where someone looks, else a line for each epoch.
+    bar = Conditional(Name("sys.stdout.isatty")(), Literal(1), Literal(2))
+    return first, Expression(fit.with_keyword("verbose", bar))
+
+
+def _size(source: Source) -> Expr:
+    return command_line.setting(source, "batch_size")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from codegen.python import program as programs
 from codegen.python.classes import build_classes
 from codegen.python.emission import described, lowered_program, weight_map
 from codegen.python.file import module_doc, module_text
 from codegen.python.functions import Functions, parameter_names
 from codegen.python.source import Stmt
-from codegen.pytorch import loop, train
+from codegen.python.training import Source, refuse, reserved
+from codegen.pytorch import train
 from codegen.pytorch.initializers import init_weights
 from codegen.pytorch.module import DIALECT, native_name
 from codegen.target import Emitted, EmittedModel, NoOptions
@@ -28,15 +28,11 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     """`<stem>_pytorch.py`, with a class for each model and a loop for each training program."""
     dialect = replace(DIALECT, standing_in=Functions(parameter_names(program)))
     lowered = lowered_program(program, dialect.legality)
-    trainings = program.trainings
-    programs.refuse("PyTorch", trainings)
-    functions = [
-        function + programs.suffix(t, trainings)
-        for t in trainings
-        for function in programs.FUNCTIONS
-    ]
+    trainings = [t.training for t in lowered.trainings]
+    refuse("PyTorch", trainings)
+    named = [train.names(t, trainings) for t in trainings]
     classes = build_classes(
-        lowered.graphs, dialect, describe=described(lowered), reserved=functions
+        lowered.graphs, dialect, describe=described(lowered), reserved=reserved(named)
     )
     body: list[Stmt] = []
     nodes = [node for graph in lowered.graphs for node in walk(graph)]
@@ -44,19 +40,10 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
         body.append(start)
     body += classes.definitions
     sources = [
-        train.TrainingSource(
-            t.training,
-            classes.names,
-            classes.plans,
-            t.batch_layouts,
-            programs.suffix(t.training, trainings),
-            dialect,
-        )
-        for t in lowered.trainings
+        Source(t.training, declared, trainings, names, classes, t.batch_layouts, dialect)
+        for t, declared, names in zip(lowered.trainings, program.trainings, named, strict=True)
     ]
-    loops = [function for source in sources for function in train.definitions(source)]
-    if sources:
-        loops += loop.main(sources)
+    loops = train.definitions(sources)
     models = {
         logical: EmittedModel(
             classes.names[physical.graph],
@@ -68,4 +55,5 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     }
     text = module_text(module_doc(provenance, program), body, dialect, program=loops)
     layouts = {t.training.name: t.batch_layouts for t in lowered.trainings}
-    return Emitted({f"{stem}_pytorch.py": text}, models, layouts)
+    programs = {t.name: names for t, names in zip(trainings, named, strict=True)}
+    return Emitted({f"{stem}_pytorch.py": text}, models, layouts, programs)

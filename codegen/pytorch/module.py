@@ -113,6 +113,8 @@ DIALECT = Dialect(
         "F": Import("torch.nn.functional", alias="F"),
         "Tensor": Import("torch", "Tensor"),
         "nn": Import("torch", "nn"),
+        "DataLoader": Import("torch.utils.data", "DataLoader"),
+        "TensorDataset": Import("torch.utils.data", "TensorDataset"),
     },
     helpers={**snippets("codegen.pytorch.snippets"), **snippets("codegen.python.snippets")},
     reserved=frozenset({"init_weights"}),

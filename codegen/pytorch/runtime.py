@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from codegen.python.program import snake
 from nnspec.driver.worker import TrainRequest, TrainResult, Weights
 from nnspec.graph.weight_map import Array
 
@@ -47,11 +46,11 @@ def train(
         for name, cls in request.networks
     }
     result = TrainResult([], [])
-    made = _function(module, request, "make_optimizer", "make_optimizers")(*networks.values())
+    made = getattr(module, request.functions.make)(*networks.values())
     optimizers = made if isinstance(made, tuple) else (made,)
     for optimizer in optimizers:
         _watch(optimizer, networks, result, len(optimizers))
-    step = _function(module, request, "train_step")
+    step = getattr(module, request.functions.step)
     for number in range(1, max(request.at) + 1):
         batch = batches[(number - 1) % len(batches)]
         with _noted_losses() as losses:
@@ -107,15 +106,12 @@ def save_native(
     class_name: str,
     weights: Mapping[str, Array],
     path: Path,
-    inputs: Sequence[Array] = (),
 ) -> None:
     """Write a state dict as `.safetensors`."""
     save_file(_network(module, class_name, weights).state_dict(), path)
 
 
-def load_native(
-    module: ModuleType, class_name: str, path: Path, inputs: Sequence[Array] = ()
-) -> dict[str, Array]:
+def load_native(module: ModuleType, class_name: str, path: Path) -> dict[str, Array]:
     """Read a state dict; what does not fit the class is an error."""
     net = getattr(module, class_name)()
     net.load_state_dict(load_file(path))
@@ -143,11 +139,3 @@ def _tensor(array: Array, dtype: str) -> Any:
 
 def _arrays(net: Any) -> dict[str, Array]:
     return {name: t.detach().numpy().copy() for name, t in net.state_dict().items()}
-
-
-def _function(module: ModuleType, request: TrainRequest, *names: str) -> Callable[..., Any]:
-    """A function of the program: by its own name, or with the program's behind it."""
-    for name in (*(f"{n}_{snake(request.program)}" for n in names), *names):
-        if hasattr(module, name):
-            return getattr(module, name)  # type: ignore[no-any-return]
-    raise AttributeError(f"{module.__name__} has none of {', '.join(names)}")

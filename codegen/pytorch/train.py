@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from codegen.python import program
-from codegen.python.dialect import Dialect, Unsupported
+from codegen.python import command_line, training
 from codegen.python.forward import Forward
-from codegen.python.plan import Plan, owners, reference
+from codegen.python.plan import WeightSlot
 from codegen.python.source import (
+    Assign,
     Call,
+    Conditional,
     Dict,
     Expr,
     Expression,
@@ -24,239 +24,172 @@ from codegen.python.source import (
     Tuple,
     Unary,
 )
+from codegen.python.training import Source, parameters
 from codegen.pytorch.functions import DTYPES
-from codegen.pytorch.module import weight_ref
 from codegen.pytorch.optimizers import optimizer
-from nnspec.graph.graph import Call as GraphCall
-from nnspec.graph.graph import Graph, Node, Value, Weight
-from nnspec.graph.layouts import Layouts
-from nnspec.graph.training import Minimize, Network, Training
+from codegen.target import ProgramNames
+from nnspec.graph.training import Minimize, Training
 
-TENSOR, MODULE = Name("Tensor"), Name("nn.Module")
-FIGURES = Name("dict")[Tuple((Name("str"), Name("float")))]
-
-
-@dataclass(frozen=True)
-class TrainingSource:
-    """What the statements of a program are made from.
-
-    training: with the networks' graphs as they are written; classes, plans: of those graphs.
-    layouts: of the batch's columns; suffix: of function names.
-    """
-
-    training: Training
-    classes: Mapping[Graph, str]
-    plans: Mapping[Graph, Plan]
-    layouts: Layouts
-    suffix: str
-    dialect: Dialect
-
-    @property
-    def names(self) -> Mapping[object, str]:
-        return program.variables(self.training, self.dialect, self.suffix)
-
-    @property
-    def networks(self) -> tuple[str, ...]:
-        return tuple(self.names[n.name] for n in self.training.networks)
-
-    @property
-    def optimizers(self) -> tuple[str, ...]:
-        return tuple(self.names[u] for u in program.minimizes(self.training))
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return tuple(self.names[c] for c in self.training.batch)
+OPTIMIZER = Name("torch.optim.Optimizer")
+FIGURES = Name("dict")[Tuple((Name("str"), Name("Tensor")))]
+DEVICE = Conditional(Name("torch.cuda.is_available")(), Literal("cuda"), Literal("cpu"))
 
 
-def definitions(source: TrainingSource) -> tuple[Stmt, ...]:
-    """The functions of one program, `main` apart."""
-    return (make_optimizers(source), train_step(source), evaluate(source), to_tensors(source))
-
-
-def _network(source: TrainingSource, name: str) -> Network:
-    return next(n for n in source.training.networks if n.name == name)
-
-
-def _parameters(source: TrainingSource, update: Minimize) -> Expr:
-    """`net.parameters()`, or a list of the parameters of several."""
-    parts = []
-    for name, *path in update.over:
-        network = source.names[name]
-        plan = source.plans[_network(source, name).model]
-        parts.append(_module_at(plan, network, ".".join(path)))
-    found: list[Expr] = []
-    for module, is_weight in parts:
-        found.append(module if is_weight else module.attr("parameters")())
-    if len(found) == 1 and not parts[0][1]:
-        return found[0]
-    spread = [e if w else Unary("*", e) for e, (_, w) in zip(found, parts, strict=True)]
-    return List(tuple(spread))
-
-
-def _module_at(plan: Plan, network: str, path: str) -> tuple[Expr, bool]:
-    """The module (or weight) that a path of the spec leads to."""
-    if not path:
-        return Name(network), False
-    for owner in owners(plan):
-        if owner.node is None and owner.weight.path == path:
-            return reference(network, owner.path), True
-    inside = [o for o in owners(plan) if o.weight.path.startswith(path + ".")]
-    depth = path.count(".") + 1
-    return reference(network, inside[0].path[:depth]), False
-
-
-def make_optimizers(source: TrainingSource) -> Stmt:
-    updates = program.minimizes(source.training)
-    made = tuple(optimizer(u.optimizer, _parameters(source, u)) for u in updates)
-    kind = Name("torch.optim.Optimizer")
-    single = len(made) == 1
-    return FunctionDef(
-        ("make_optimizer" if single else "make_optimizers") + source.suffix,
-        tuple(Parameter(name, MODULE) for name in source.networks),
-        (Return(made[0] if single else Tuple(made)),),
-        returns=kind if single else Name("tuple")[Tuple((kind,) * len(made))],
+def names(program: Training, trainings: Sequence[Training]) -> ProgramNames:
+    """What the functions of a program are called."""
+    end = training.suffix(program, trainings)
+    single = sum(isinstance(s, Minimize) for s in program.steps) == 1
+    return ProgramNames(
+        main="main" + end,
+        make=("make_optimizer" if single else "make_optimizers") + end,
+        step="train_step" + end,
+        evaluate="evaluate" + end,
+        more=("as_dataset" + end,),
     )
 
 
-def _forward(source: TrainingSource, *, update: bool) -> Forward:
-    training, names = source.training, source.names
+def definitions(sources: Sequence[Source]) -> tuple[Stmt, ...]:
+    """The functions of all programs, and the call of `main`."""
+    if not sources:
+        return ()
+    written: list[Stmt] = []
+    for source in sources:
+        source.refuse_stale("PyTorch")
+        step, check = _step(source, update=True), _step(source, update=False)
+        written += [_make_optimizers(source), step, check, _as_dataset(source)]
+    written.append(command_line.parse_arguments(sources, [("--device", {"default": DEVICE})]))
+    mains = map(_main, sources)
+    return (*written, *mains, *command_line.entry(sources))
 
-    def layer(name: str) -> Expr:
-        return Name(names[name])
 
-    def weight(wanted: Weight) -> Expr:
-        for network in training.networks:
-            for owner in owners(source.plans[network.model]):
-                if owner.weight is wanted:
-                    path = owner.path if owner.node else owner.path[:-1]
-                    holder = reference(names[network.name], path)
-                    return weight_ref(wanted, holder, owner.node)
-        raise KeyError(wanted.path)
+def _updated(source: Source, update: Minimize) -> Expr:
+    """`net.parameters()`, or a list of the parameters of several."""
+    parts = list(source.parts(update, source.networks.__getitem__))
+    modules = [p.expression.attr("parameters")() for p in parts]
+    if len(parts) == 1 and not isinstance(parts[0].slot, WeightSlot):
+        return modules[0]
+    return List(
+        tuple(
+            part.expression if isinstance(part.slot, WeightSlot) else Unary("*", module)
+            for part, module in zip(parts, modules, strict=True)
+        )
+    )
+
+
+def _make_optimizers(source: Source) -> Stmt:
+    given = list(parameters(tuple(source.networks.values()), "nn.Module"))
+    rate = source.learning_rate
+    if rate is not None:
+        given.append(Parameter("lr", Name("float"), Literal(rate)))
+    made = tuple(
+        optimizer(u.optimizer, _updated(source, u), None if rate is None else Name("lr"))
+        for u in source.updates
+    )
+    value: Expr = made[0] if len(made) == 1 else Tuple(made)
+    returns = OPTIMIZER if len(made) == 1 else Name("tuple")[Tuple((OPTIMIZER,) * len(made))]
+    return FunctionDef(source.named.make, tuple(given), (Return(value),), returns=returns)
+
+
+def _step(source: Source, *, update: bool) -> Stmt:
+    """`train_step`, or `evaluate`, which has no updates."""
 
     def minimize(step: Minimize, loss: Expr, forward: Forward) -> None:
-        used = Name(names[step])
+        used = Name(source.names[step])
         forward.emit(Expression(used.attr("zero_grad")()))
-        forward.emit(Expression(Call(loss.attr("backward"), (), _how(source, step))))
+        forward.emit(Expression(Call(loss.attr("backward"), (), _wanted_by(source, step))))
         forward.emit(Expression(used.attr("step")()))
 
-    found = program.reports(training)
-    steps = [s for s in training.steps if update or not isinstance(s, Minimize)]
+    program, names = source.training, source.names
+    figures = training.figures(program)
     forward = Forward(
         source.dialect,
-        [(c, names[c]) for c in training.batch],
-        steps,
-        [r.value for r in found],
-        layer=layer,
-        weight=weight,
+        [(c, names[c]) for c in program.batch],
+        [s for s in program.steps if update or not isinstance(s, Minimize)],
+        [f.value for f in figures],
+        layer=lambda name: Name(names[name]),
+        weight=lambda weight: source.weight(weight, source.networks.__getitem__),
         minimize=minimize,
-        reserved=[*names.values(), *(n + source.suffix for n in program.FUNCTIONS)],
+        reserved=[*names.values(), *source.named.all()],
         returned=False,
-        wanted={r.value: r.name for r in found},
+        wanted={f.value: f.name for f in figures},
     )
     forward.run()
-    figures = Dict(tuple((Literal(r.name), _figure(forward.result(r.value))) for r in found))
-    forward.emit(Return(figures))
-    return forward
-
-
-def _figure(value: Expr) -> Expr:
-    return value if isinstance(value, Literal) else value.attr("item")()
-
-
-def train_step(source: TrainingSource) -> Stmt:
-    parameters = (
-        *(Parameter(name, MODULE) for name in source.networks),
-        *(Parameter(name, Name("torch.optim.Optimizer")) for name in source.optimizers),
-        *(Parameter(name, TENSOR) for name in source.columns),
+    results = tuple((Literal(f.name), _tensor(forward.result(f.value))) for f in figures)
+    forward.emit(Return(Dict(results)))
+    optimizers = source.optimizers if update else ()
+    given = (
+        *parameters(tuple(source.networks.values()), "nn.Module"),
+        *parameters(optimizers, "torch.optim.Optimizer"),
+        *parameters(source.columns, "Tensor"),
     )
     return FunctionDef(
-        "train_step" + source.suffix,
-        parameters,
-        _forward(source, update=True).body(),
+        source.named.step if update else source.named.evaluate,
+        given,
+        forward.body(),
         returns=FIGURES,
-        doc=source.training.doc or "One update on a batch.",
+        decorators=() if update else (Name("torch.no_grad")(),),
+        doc=(program.doc or "One update on a batch.")
+        if update
+        else "Losses and metrics of a batch.",
     )
 
 
-def evaluate(source: TrainingSource) -> Stmt:
-    parameters = (
-        *(Parameter(name, MODULE) for name in source.networks),
-        *(Parameter(name, TENSOR) for name in source.columns),
-    )
-    return FunctionDef(
-        "evaluate" + source.suffix,
-        parameters,
-        _forward(source, update=False).body(),
-        returns=FIGURES,
-        decorators=(Name("torch.no_grad")(),),
-        doc="Losses and metrics of a batch.",
-    )
-
-
-def to_tensors(source: TrainingSource) -> Stmt:
-    """The function that brings the columns into PyTorch's dtype and layout."""
-    made: list[Expr] = []
-    moved: set[str] = set()
-    columns = zip(source.training.batch, source.columns, source.layouts, strict=True)
-    for column, name, layout in columns:
-        array: Expr = Name(name)
-        if not layout.is_spec:
-            array = array.attr("transpose")(*layout.order)
-            moved.add(", ".join(str(layout)))
-        made.append(Name("torch.tensor")(array, dtype=Name(DTYPES[column.type.dtype])))
-    doc = (
-        "Columns of a data set as tensors"
-        + f"{''.join(f', images as {axes}' for axes in sorted(moved))}."
-    )
-    return FunctionDef(
-        "to_tensors" + source.suffix,
-        tuple(Parameter(name, Name("np.ndarray")) for name in source.columns),
-        (Return(List(tuple(made))),),
-        returns=Name("list")[TENSOR],
-        doc=doc,
-    )
-
-
-# What a loss sends its gradient through.
-
-
-def _reached(source: TrainingSource, value: Value) -> list[Node | GraphCall]:
-    """Steps that a gradient flows back through, from a value."""
-    makers = {v: s for s in source.training.steps if not isinstance(s, Minimize) for v in s.outputs}
-    found: list[Node | GraphCall] = []
-    waiting = [value]
-    while waiting:
-        step = makers.get(waiting.pop())
-        stops = isinstance(step, Node) and step.op.name == "stop_gradient"
-        if step is None or stops or step in found:
-            continue
-        found.append(step)
-        waiting += step.inputs
-    return found
-
-
-def _how(source: TrainingSource, update: Minimize) -> tuple[tuple[str, Expr], ...]:
+def _wanted_by(source: Source, update: Minimize) -> tuple[tuple[str, Expr], ...]:
     """Arguments of `backward`: where a later loss still needs what this one would use up."""
-    steps = source.training.steps
-    place = steps.index(update)
-    mine = {s for s in _reached(source, update.loss) if isinstance(s, GraphCall)}
-    later = [u for u in program.minimizes(source.training) if steps.index(u) > place]
-    shared: set[Node | GraphCall] = set()
-    for other in later:
-        before = [s for s in _reached(source, other.loss) if steps.index(s) < place]
-        for step in before:
-            if not isinstance(step, GraphCall):
-                continue
-            if step.layer in {path[0] for path in update.over}:
-                raise Unsupported(
-                    f"a gradient through `{step.layer}` as it was before an update of it",
-                    other.span,
-                    "PyTorch",
-                    "its weights change in place; apply the network again after the update",
-                )
-            if step in mine:
-                shared.add(step)
-    if not shared:
+    if not source.flow.again(update):
         return ()
-    parameters = _parameters(source, update)
-    return (("inputs", parameters if isinstance(parameters, List) else Name("list")(parameters)),)
+    updated = _updated(source, update)
+    return (("inputs", updated if isinstance(updated, List) else Name("list")(updated)),)
+
+
+def _tensor(value: Expr) -> Expr:
+    return Name("torch.tensor")(value) if isinstance(value, Literal) else value
+
+
+def _as_dataset(source: Source) -> Stmt:
+    """The function that brings the columns into PyTorch's types and layout."""
+    tensors: list[Expr] = []
+    for column, layout in zip(source.training.batch, source.layouts, strict=True):
+        tensor: Expr = Name("torch.from_numpy")(Name("columns")[column.name or "x"])
+        if column.type.dtype == "bf16":
+            tensor = tensor.attr("to")(Name(DTYPES["bf16"]))
+        tensors.append(tensor if layout.is_spec else tensor.attr("permute")(*layout.order))
+    orders = sorted({", ".join(str(x)) for x in source.layouts if not x.is_spec})
+    moved = "".join(f", images as {order}" for order in orders) + "."
+    (name,) = source.named.more
+    return FunctionDef(
+        name,
+        (Parameter("columns", Name("dict")),),
+        (Return(Name("TensorDataset")(*tensors)),),
+        returns=Name("TensorDataset"),
+        doc="Columns of a data set as tensors" + moved,
+    )
+
+
+def _main(source: Source) -> Stmt:
+    seed = Expression(Name("torch.manual_seed")(Name("args.seed")))
+    models = {n.name: n.model for n in source.training.networks}
+    networks = [
+        Assign(Name(v), Name(source.classes.names[models[n]])().attr("to")(Name("args.device")))
+        for n, v in source.networks.items()
+    ]
+    variables = tuple(map(Name, source.networks.values()))
+    optimizers = tuple(map(Name, source.optimizers))
+    (dataset,) = map(Name, source.named.more)
+    size = command_line.setting(source, "batch_size")
+    rate = () if source.learning_rate is None else (Name("args.lr"),)
+    held_out = Name("held_out")
+    checked = Name("DataLoader")(dataset(held_out), size)
+    fit = Name("fit")(
+        list(variables),
+        Name("partial")(Name(source.named.step), *variables, *optimizers),
+        Name("partial")(Name(source.named.evaluate), *variables),
+        Name("DataLoader")(dataset(Name("columns")), size, shuffle=True),
+        Conditional(held_out, checked, Literal(None)),
+        epochs=command_line.setting(source, "epochs"),
+        losses=[loss.name for loss in training.losses(source.training)],
+        device=Name("args.device"),
+    )
+    target = optimizers[0] if len(optimizers) == 1 else Tuple(optimizers)
+    make = Assign(target, Name(source.named.make)(*variables, *rate))
+    return command_line.main(source, start=[seed], networks=networks, train=[make, Expression(fit)])

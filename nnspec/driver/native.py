@@ -6,10 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from codegen.target import Emitted
-from nnspec.driver.verify.cases import inputs_of, symbol_sizes
 from nnspec.driver.worker import LoadNative, SaveNative
 from nnspec.graph.graph import Graph
 from nnspec.graph.weight_map import Array, to_canonical, to_native
@@ -40,23 +37,16 @@ class NativeFile:
         """The job that writes canonical weights to the file."""
         entry = self.emitted.models[self.model]
         native = to_native(weights, entry.weight_map)
-        return SaveNative(str(self.module), entry.class_name, native, str(self.path), self.inputs())
+        return SaveNative(str(self.module), entry.class_name, native, str(self.path))
 
     def load(self) -> LoadNative:
         """The job that reads the file."""
         entry = self.emitted.models[self.model]
-        return LoadNative(str(self.module), entry.class_name, str(self.path), self.inputs())
+        return LoadNative(str(self.module), entry.class_name, str(self.path))
 
     def canonical(self, native: Mapping[str, Array]) -> dict[str, Array]:
         """What the job `load` returned, as canonical weights."""
         return to_canonical(native, self.emitted.models[self.model].weight_map)
-
-    def inputs(self) -> list[Array]:
-        """Example inputs, for a framework that builds its weights on data."""
-        layouts = self.emitted.models[self.model].input_layouts
-        sizes = symbol_sizes(self.model.inputs)
-        drawn = inputs_of(self.model.inputs, self.model.steps, sizes, np.random.default_rng(0))
-        return [layout.there(a) for a, layout in zip(drawn, layouts, strict=True)]
 
 
 def network_path(path: Path, network: str, several: bool) -> Path:

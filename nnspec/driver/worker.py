@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from codegen.target import ProgramNames
 from nnspec.driver.generated import load_module
 from nnspec.graph.weight_map import Array
 from nnspec.report.diagnostics import Diagnostic, SpecError
@@ -41,15 +42,17 @@ class WorkerError(SpecError):
 class TrainRequest:
     """What `runtime.train` is asked to do.
 
-    program: name of the `train` declaration.
+    functions: of the program, in the generated module.
     networks: (name in the program, class in the generated module), in order.
+    columns: names of the batch's columns.
     minimizes: how many updates one step makes.
     at: after which steps (from 1) the weights are returned; the last one ends the run.
     dtype: "f32" or "f64".
     """
 
-    program: str
+    functions: ProgramNames
     networks: tuple[tuple[str, str], ...]
+    columns: tuple[str, ...]
     minimizes: int = 1
     at: tuple[int, ...] = (1, 10)
     dtype: str = "f32"
@@ -98,7 +101,6 @@ class SaveNative:
     class_name: str
     weights: dict[str, Array]
     path: str
-    inputs: list[Array] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,6 @@ class LoadNative:
     module: str
     class_name: str
     path: str
-    inputs: list[Array] = field(default_factory=list)
 
 
 Job = Predict | Train | SaveNative | LoadNative
@@ -159,7 +160,7 @@ def _write(folder: Path, stem: str, payload: object) -> None:
                 return {str(k): pack(v) for k, v in value.items()}
             case list() | tuple():
                 return [pack(v) for v in value]
-            case TrainRequest() | TrainResult():
+            case TrainRequest() | TrainResult() | ProgramNames():
                 return pack({f.name: getattr(value, f.name) for f in dataclasses.fields(value)})
             case _:
                 return value
@@ -192,8 +193,9 @@ def _perform(runtime: Any, job: dict[str, Any]) -> Any:
     if kind is Train:
         request = job["request"]
         job["request"] = TrainRequest(
-            request["program"],
+            ProgramNames(**{**request["functions"], "more": tuple(request["functions"]["more"])}),
             tuple((name, cls) for name, cls in request["networks"]),
+            tuple(request["columns"]),
             request["minimizes"],
             tuple(request["at"]),
             request["dtype"],
@@ -208,11 +210,9 @@ def _perform(runtime: Any, job: dict[str, Any]) -> Any:
         case Train():
             return runtime.train(module, task.request, task.weights, task.batches)
         case SaveNative():
-            return runtime.save_native(
-                module, task.class_name, task.weights, Path(task.path), task.inputs
-            )
+            return runtime.save_native(module, task.class_name, task.weights, Path(task.path))
         case LoadNative():
-            return runtime.load_native(module, task.class_name, Path(task.path), task.inputs)
+            return runtime.load_native(module, task.class_name, Path(task.path))
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -33,6 +33,7 @@ from nnspec.elaborate.values import (
     Reference,
     describe,
 )
+from nnspec.graph.flow import passages
 from nnspec.graph.graph import Call, Graph, Node, Value, graphs, weights
 from nnspec.graph.training import (
     Metric,
@@ -309,19 +310,9 @@ class Program:
 
     def _reached(self, body: Body, loss: Value) -> tuple[tuple[str, ...], ...]:
         """Networks whose weights the loss depends on, not looking through `stop_gradient`."""
-        makers = {
-            out: s for s in body.builder.steps if isinstance(s, (Node, Call)) for out in s.outputs
-        }
-        wanted, seen, found = [loss], {loss}, set()
-        while wanted:
-            step = makers.get(wanted.pop())
-            if step is None or isinstance(step, Node) and step.op.name == "stop_gradient":
-                continue
-            if isinstance(step, Call):
-                found.add(step.layer)
-            wanted += [v for v in step.inputs if v not in seen]
-            seen.update(step.inputs)
-        return tuple((n,) for n in self.networks if n in found and weights(self.networks[n].model))
+        passed = passages(body.builder.steps, [loss], tuple(self.networks.values()))
+        found = {name for passage in passed for name, _ in passage.weights}
+        return tuple((name,) for name in self.networks if name in found)
 
     def _metric(self, body: Body, item: tree.NamedExpr) -> None:
         value = evaluate(body, item.value)

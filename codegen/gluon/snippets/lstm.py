@@ -12,6 +12,7 @@ class LSTM(gluon.rnn.LSTM):
             units,
             layout="NTC",
             input_size=input_size,
+            i2h_weight_initializer=mx.init.Xavier(),
             h2h_weight_initializer=mx.init.Orthogonal(1.0),
             i2h_bias_initializer=mx.init.LSTMBias(forget_bias=1.0),
             **kwargs,

@@ -1,9 +1,9 @@
 """The loop over epochs and what it needs."""
 
 import numpy as np
-from mxnet import nd
+from mxnet import gluon
 
-from codegen.python.snippets.epochs import print_epoch, run_epoch
+from codegen.python.snippets.epochs import print_epoch, stop_unless_finite
 
 
 def together(*dicts):
@@ -11,32 +11,40 @@ def together(*dicts):
     return {name: parameter for each in dicts for name, parameter in each.items()}
 
 
-def as_native(columns, dtypes, orders=()):
-    """The columns in their types; those of images, in files [N, H, W, C], in MXNet's order."""
+def as_batches(columns, size, orders=(), shuffle=False):
+    """Columns in batches; the axes of images, in files [N, H, W, C], in MXNet's order."""
+    if not columns:
+        return None
     native = []
-    for i, (column, dtype) in enumerate(zip(columns, dtypes)):
-        turned = column.transpose(orders[i]) if i in orders else column
-        native.append(np.ascontiguousarray(turned, dtype))
-    return native
+    for name, column in columns.items():
+        turned = column.transpose(orders[name]) if name in orders else column
+        native.append(np.ascontiguousarray(turned))
+    dataset = gluon.data.ArrayDataset(*native)
+    return gluon.data.DataLoader(dataset, size, shuffle=shuffle)
 
 
-def on_arrays(step, *fixed):
-    """The step for batches of NumPy arrays."""
-    return lambda *batch: step(*fixed, *(nd.array(c, dtype=c.dtype) for c in batch))
+def run_epoch(step, batches, ctx):
+    """Apply a step to every batch; the mean of its figures, each weighted with its batch."""
+    totals: dict = {}
+    rows = 0
+    for batch in batches:
+        columns = batch if isinstance(batch, list) else [batch]
+        size = len(columns[0])
+        with ctx:
+            figures = step(*(column.as_in_context(ctx) for column in columns))
+        for name, figure in figures.items():
+            # Added up on the device: nothing waits for a number.
+            totals[name] = totals.get(name, 0) + size * figure.detach()
+        rows += size
+    return {name: total.asscalar() / rows for name, total in totals.items()}
 
 
-def fit(train, validate, data, held_out, epochs, batch_size, seed):
+def fit(train, check, batches, held_out, *, epochs, losses, ctx):
     """Train for some epochs, and print what each of them came to."""
-    rng = np.random.default_rng(seed)
     for epoch in range(1, epochs + 1):
-        figures = run_epoch(train, data, rng.permutation(len(data[0])), batch_size)
-        if held_out:
-            order = np.arange(len(held_out[0]))
-            found = run_epoch(validate, held_out, order, batch_size)
-            figures.update((f"val_{name}", value) for name, value in found.items())
+        figures = run_epoch(train, batches, ctx)
+        stop_unless_finite(figures, losses)
+        if held_out is not None:
+            checked = run_epoch(check, held_out, ctx)
+            figures.update({f"val_{name}": figure for name, figure in checked.items()})
         print_epoch(epoch, epochs, figures)
-
-
-def epochs_of(steps, data, batch_size):
-    """Epochs that come to a number of steps."""
-    return -(-steps // -(-len(data[0]) // batch_size))

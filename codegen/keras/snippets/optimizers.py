@@ -12,7 +12,8 @@ class Adam(keras.optimizers.Adam):
     """
 
     def update_step(self, gradient, variable, learning_rate):
-        gradient = ops.convert_to_tensor(gradient)
+        # Added to zeros, the sparse gradient of an embedding becomes a dense one.
+        gradient = ops.zeros_like(variable) + gradient
         step = ops.cast(self.iterations + 1, variable.dtype)
         index = self._get_variable_index(variable)
         m, v = self._momentums[index], self._velocities[index]
@@ -32,7 +33,7 @@ class DecayedAdam(Adam):
         self.decay = decay
 
     def update_step(self, gradient, variable, learning_rate):
-        gradient = ops.convert_to_tensor(gradient) + self.decay * variable
+        gradient = self.decay * variable + gradient
         super().update_step(gradient, variable, learning_rate)
 
     def get_config(self):
@@ -48,7 +49,7 @@ class DecayedSGD(keras.optimizers.SGD):
         self.decay = decay
 
     def update_step(self, gradient, variable, learning_rate):
-        gradient = ops.convert_to_tensor(gradient) + self.decay * variable
+        gradient = self.decay * variable + gradient
         super().update_step(gradient, variable, learning_rate)
 
     def get_config(self):

@@ -1,6 +1,22 @@
-"""What programs with a step of their own have in common."""
+"""What training has beside `fit`."""
+
+import math
+import sys
 
 import keras
+
+
+class StopUnlessFinite(keras.callbacks.Callback):
+    """Ends a run whose loss is no number any more, before weights are written."""
+
+    def __init__(self, losses):
+        super().__init__()
+        self.losses = losses
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name in self.losses:
+            if not math.isfinite(logs[name]):
+                sys.exit(f"{name} is {logs[name]}: training stops, nothing is saved")
 
 
 class Trainer(keras.Model):

@@ -1,18 +1,16 @@
-"""Epochs: batches, means of their figures, what is printed."""
+"""What is printed of an epoch, and when a run ends early."""
 
-import numpy as np
-
-
-def run_epoch(step, columns: list, order: np.ndarray, size: int) -> dict[str, float]:
-    """Apply a step to every batch; the mean of its figures, each weighted with its batch."""
-    totals: dict[str, float] = {}
-    for start in range(0, len(order), size):
-        rows = order[start : start + size]
-        for name, value in step(*(column[rows] for column in columns)).items():
-            totals[name] = totals.get(name, 0.0) + value * len(rows)
-    return {name: total / len(order) for name, total in totals.items()}
+import math
+import sys
 
 
 def print_epoch(epoch: int, epochs: int, figures: dict[str, float]) -> None:
     shown = [f"{name}: {value:.4f}" for name, value in figures.items()]
     print(f"epoch {epoch}/{epochs}", *shown, sep=" - ", flush=True)
+
+
+def stop_unless_finite(figures: dict[str, float], losses: list[str]) -> None:
+    """End a run whose loss is no number any more, before weights are written."""
+    for name in losses:
+        if not math.isfinite(figures[name]):
+            sys.exit(f"{name} is {figures[name]}: training stops, nothing is saved")

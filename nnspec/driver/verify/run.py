@@ -171,8 +171,9 @@ class _Module:
         entries = {n.name: self.emitted.models[n.model] for n in training.networks}
         layouts = self.emitted.batch_layouts[training.name]
         request = worker.TrainRequest(
-            training.name,
+            self.emitted.programs[training.name],
             tuple((name, e.class_name) for name, e in entries.items()),
+            tuple(column.name or "x" for column in training.batch),
             sum(isinstance(s, Minimize) for s in training.steps),
             at,
             dtype,

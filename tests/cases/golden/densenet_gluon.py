@@ -1,7 +1,4 @@
-"""Made from densenet.nn.
-
-A network begins as the spec says with `net.initialize(mx.init.Xavier())`.
-"""
+"""Made from densenet.nn."""
 
 import numpy as np
 
@@ -9,6 +6,7 @@ import numpy as np
 if "bool" not in vars(np):
     np.bool = bool
 
+import mxnet as mx
 from mxnet import gluon
 from mxnet.gluon import nn
 
@@ -28,7 +26,12 @@ class DenseLayer(gluon.HybridBlock):
         with self.name_scope():
             self.batch_norm = nn.BatchNorm(in_channels=in_channels)
             self.conv2d = nn.Conv2D(
-                8, 3, padding=1, use_bias=False, in_channels=in_channels
+                8,
+                3,
+                padding=1,
+                use_bias=False,
+                in_channels=in_channels,
+                weight_initializer=mx.init.Xavier(),
             )
 
     def hybrid_forward(self, F, x):
@@ -43,7 +46,13 @@ class Stage(gluon.HybridBlock):
     def __init__(self, filters, in_channels, **kwargs):
         super().__init__(**kwargs)
         with self.name_scope():
-            self.conv2d = nn.Conv2D(filters, 3, padding=1, in_channels=in_channels)
+            self.conv2d = nn.Conv2D(
+                filters,
+                3,
+                padding=1,
+                in_channels=in_channels,
+                weight_initializer=mx.init.Xavier(),
+            )
 
     def hybrid_forward(self, F, x):
         return F.relu(self.conv2d(x))
@@ -58,7 +67,9 @@ class DenseNet(gluon.HybridBlock):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         with self.name_scope():
-            self.conv2d = nn.Conv2D(16, 3, padding=1, in_channels=3)
+            self.conv2d = nn.Conv2D(
+                16, 3, padding=1, in_channels=3, weight_initializer=mx.init.Xavier()
+            )
             self.dense_layers = stack(*[DenseLayer(16 + 8 * i) for i in range(6)])
             self.max_pool2d = nn.MaxPool2D(2)
             self.body = stack(
@@ -67,7 +78,7 @@ class DenseNet(gluon.HybridBlock):
                 Stage(filters=128, in_channels=64),
                 Stage(filters=128, in_channels=128),
             )
-            self.dense = nn.Dense(10, in_units=128)
+            self.dense = nn.Dense(10, in_units=128, weight_initializer=mx.init.Xavier())
 
     def hybrid_forward(self, F, image):
         x = self.conv2d(image)

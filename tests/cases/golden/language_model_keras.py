@@ -1,8 +1,10 @@
 """Made from language_model.nn."""
 
 import argparse
+import math
 import sys
 import zipfile
+import zlib
 
 import keras
 import numpy as np
@@ -62,6 +64,19 @@ class LanguageModel(keras.Model):
         return x @ ops.transpose(self.embed.embeddings)
 
 
+class StopUnlessFinite(keras.callbacks.Callback):
+    """Ends a run whose loss is no number any more, before weights are written."""
+
+    def __init__(self, losses):
+        super().__init__()
+        self.losses = losses
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name in self.losses:
+            if not math.isfinite(logs[name]):
+                sys.exit(f"{name} is {logs[name]}: training stops, nothing is saved")
+
+
 class Trainer(keras.Model):
     """Has a step of its own; reports the means of its figures over an epoch."""
 
@@ -93,23 +108,48 @@ def save_weights(net, path) -> None:
         sys.exit(f"cannot write weights to {path}: {error}")
 
 
-def load_data(path: str, names: list[str]) -> tuple[list, list]:
-    """Columns of an .npz file for training, and those to validate with (if any)."""
+def load_data(path: str, types: dict[str, tuple]) -> tuple[dict, dict]:
+    """Columns of an .npz file by name: for training, and to validate with (if any).
+
+    types: of each column, with the shape of a row (None: of any size).
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
-            columns = {name: file[name] for name in file.files}
-    except (EOFError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
+            found = {name: file[name] for name in file.files}
+    except (EOFError, OSError, RuntimeError, TypeError, ValueError) as error:
         sys.exit(f"cannot read {path}: {error}")
-    missing = [name for name in names if name not in columns]
+    except (zipfile.BadZipFile, zlib.error) as error:
+        sys.exit(f"cannot read {path}: {error}")
+    columns = checked_columns(path, found, types)
+    held_out = {f"validation_{name}": kind for name, kind in types.items()}
+    if held_out.keys().isdisjoint(found):
+        return columns, {}
+    checked = checked_columns(path, found, held_out)
+    return columns, dict(zip(types, checked.values(), strict=True))
+
+
+def checked_columns(path: str, found: dict, types: dict[str, tuple]) -> dict:
+    """The columns in their types; what does not fit ends the program."""
+    missing = [name for name in types if name not in found]
     if missing:
-        found = ", ".join(columns) or "none"
-        sys.exit(f"{path} has no column {', '.join(missing)} (found: {found})")
-    held_out = [f"validation_{name}" for name in names]
-    validation = all(name in columns for name in held_out)
-    return (
-        [columns[name] for name in names],
-        [columns[name] for name in held_out] if validation else [],
-    )
+        names = ", ".join(found) or "none"
+        sys.exit(f"{path} has no column {', '.join(missing)} (found: {names})")
+    columns = {}
+    for name, (dtype, row) in types.items():
+        column = found[name]
+        sizes = list(zip(column.shape[1:], row))
+        fits = column.ndim == len(row) + 1 and all(w in (n, None) for n, w in sizes)
+        if not fits or not np.can_cast(column.dtype, dtype, "same_kind"):
+            wanted = ", ".join("any" if n is None else str(n) for n in ("rows", *row))
+            sys.exit(
+                f"column {name} of {path} should be {dtype} [{wanted}], "
+                f"found {column.dtype} {list(column.shape)}"
+            )
+        columns[name] = column.astype(dtype, copy=False)
+    rows = {name: len(column) for name, column in columns.items()}
+    if 0 in rows.values() or len(set(rows.values())) > 1:
+        sys.exit(f"{path} should have some rows, as many in each column, found {rows}")
+    return columns
 
 
 class LanguageModelTrainer(Trainer):
@@ -151,17 +191,12 @@ class LanguageModelTrainer(Trainer):
         )
 
 
-def make_trainer(net: keras.Model) -> keras.Model:
+def make_trainer(net: keras.Model, lr: float = 0.1) -> keras.Model:
     trainer = LanguageModelTrainer(net)
     trainer.compile(
-        optimizer=keras.optimizers.SGD(learning_rate=0.1, momentum=0.9, nesterov=True)
+        optimizer=keras.optimizers.SGD(learning_rate=lr, momentum=0.9, nesterov=True)
     )
     return trainer
-
-
-def prepare(ids: np.ndarray, next_: np.ndarray):
-    """Columns of a data set as the trainer takes them."""
-    return {"ids": ids.astype("int64"), "next": next_.astype("int64")}
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -173,6 +208,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--save", help="file to write the trained weights to")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--lr", type=float, default=0.1)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 
@@ -181,18 +217,21 @@ def main() -> None:
     args = parse_arguments()
     if args.save and not args.save.endswith(".weights.h5"):
         sys.exit("--save takes a name that ends in .weights.h5")
-    columns, held_out = load_data(args.data, ["ids", "next"])
     keras.utils.set_random_seed(args.seed)
+    columns, held_out = load_data(
+        args.data, {"ids": ("int64", (None,)), "next": ("int64", (None,))}
+    )
     net = LanguageModel()
     if args.weights:
         load_weights(net, args.weights)
-    trainer = make_trainer(net)
+    trainer = make_trainer(net, args.lr)
     trainer.fit(
-        prepare(*columns),
+        columns,
         batch_size=args.batch_size,
         epochs=args.epochs,
-        validation_data=prepare(*held_out) if held_out else None,
-        verbose=2,
+        validation_data=held_out or None,
+        callbacks=[StopUnlessFinite(["loss"])],
+        verbose=1 if sys.stdout.isatty() else 2,
     )
     if args.save:
         save_weights(net, args.save)

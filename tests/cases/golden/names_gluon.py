@@ -1,13 +1,14 @@
 """Made from names.nn.
 
 A file that tries \"\"\" and \\ in its own words.
-
-A network begins as the spec says with `net.initialize(mx.init.Xavier())`.
 """
 
 import argparse
+import math
 import sys
 import zipfile
+import zlib
+from functools import partial
 
 import numpy as np
 
@@ -18,6 +19,46 @@ if "bool" not in vars(np):
 import mxnet as mx
 from mxnet import autograd, gluon, nd
 from mxnet.gluon import nn
+
+
+class Linear(gluon.HybridBlock):
+    """Names that mean something else in the frameworks: \"\"\" and \\ and {braces}
+    # type: ignore
+    # fmt: off
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        with self.name_scope():
+            self.dense = nn.Dense(3, in_units=4, weight_initializer=mx.init.Xavier())
+
+    def hybrid_forward(self, F, x):
+        return self.dense(x)
+
+
+class NN(gluon.HybridBlock):
+    """\"\"\"); import os; os.system("true") #
+
+    input [N, 5], self [N, 5] -> type [N, 2], x [N, 2], print [N, 3]
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        with self.name_scope():
+            self.eval = nn.Dense(4, in_units=5, weight_initializer=mx.init.Xavier())
+            self.forward_ = nn.Dense(4, in_units=5, weight_initializer=mx.init.Xavier())
+            self.linear = Linear()
+            self.dense = nn.Dense(2, in_units=3, weight_initializer=mx.init.Xavier())
+
+    def hybrid_forward(self, F, input_, self_):
+        torch = self.eval(input_)
+        F_ = self.forward_(self_)
+        # (noqa: E501  and a very long comment that goes on and on until no line of
+        # eighty-eight columns could ever hold it)
+        class_ = torch + F_
+        l_ = F.relu(self.linear(class_))
+        type_ = self.dense(l_)
+        return type_, F.sigmoid(type_), l_
 
 
 class Adam(mx.optimizer.Adam):
@@ -39,67 +80,103 @@ class Adam(mx.optimizer.Adam):
         weight -= self._get_lr(index) / (1 - self.beta1**step) * mean / root
 
 
-def as_native(columns, dtypes, orders=()):
-    """The columns in their types; those of images, in files [N, H, W, C], in MXNet's order."""
+def as_batches(columns, size, orders=(), shuffle=False):
+    """Columns in batches; the axes of images, in files [N, H, W, C], in MXNet's order."""
+    if not columns:
+        return None
     native = []
-    for i, (column, dtype) in enumerate(zip(columns, dtypes)):
-        turned = column.transpose(orders[i]) if i in orders else column
-        native.append(np.ascontiguousarray(turned, dtype))
-    return native
+    for name, column in columns.items():
+        turned = column.transpose(orders[name]) if name in orders else column
+        native.append(np.ascontiguousarray(turned))
+    dataset = gluon.data.ArrayDataset(*native)
+    return gluon.data.DataLoader(dataset, size, shuffle=shuffle)
 
 
-def on_arrays(step, *fixed):
-    """The step for batches of NumPy arrays."""
-    return lambda *batch: step(*fixed, *(nd.array(c, dtype=c.dtype) for c in batch))
+def run_epoch(step, batches, ctx):
+    """Apply a step to every batch; the mean of its figures, each weighted with its batch."""
+    totals: dict = {}
+    rows = 0
+    for batch in batches:
+        columns = batch if isinstance(batch, list) else [batch]
+        size = len(columns[0])
+        with ctx:
+            figures = step(*(column.as_in_context(ctx) for column in columns))
+        for name, figure in figures.items():
+            # Added up on the device: nothing waits for a number.
+            totals[name] = totals.get(name, 0) + size * figure.detach()
+        rows += size
+    return {name: total.asscalar() / rows for name, total in totals.items()}
 
 
-def fit(train, validate, data, held_out, epochs, batch_size, seed):
+def fit(train, check, batches, held_out, *, epochs, losses, ctx):
     """Train for some epochs, and print what each of them came to."""
-    rng = np.random.default_rng(seed)
     for epoch in range(1, epochs + 1):
-        figures = run_epoch(train, data, rng.permutation(len(data[0])), batch_size)
-        if held_out:
-            order = np.arange(len(held_out[0]))
-            found = run_epoch(validate, held_out, order, batch_size)
-            figures.update((f"val_{name}", value) for name, value in found.items())
+        figures = run_epoch(train, batches, ctx)
+        stop_unless_finite(figures, losses)
+        if held_out is not None:
+            checked = run_epoch(check, held_out, ctx)
+            figures.update({f"val_{name}": figure for name, figure in checked.items()})
         print_epoch(epoch, epochs, figures)
 
 
 def load_weights(net, path):
-    """Begin with saved weights."""
+    """Fill a network with the weights of a .params file."""
     try:
         net.load_parameters(str(path))
     except (mx.MXNetError, AssertionError, OSError, ValueError) as error:
         sys.exit(f"cannot load {path}: {str(error).strip().splitlines()[-1]}")
 
 
-def load_data(path: str, names: list[str]) -> tuple[list, list]:
-    """Columns of an .npz file for training, and those to validate with (if any)."""
+def save_weights(net, path):
+    """Write the weights of a network to a .params file."""
+    try:
+        net.save_parameters(str(path))
+    except (mx.MXNetError, OSError) as error:
+        sys.exit(f"cannot write {path}: {str(error).strip().splitlines()[-1]}")
+
+
+def load_data(path: str, types: dict[str, tuple]) -> tuple[dict, dict]:
+    """Columns of an .npz file by name: for training, and to validate with (if any).
+
+    types: of each column, with the shape of a row (None: of any size).
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
-            columns = {name: file[name] for name in file.files}
-    except (EOFError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
+            found = {name: file[name] for name in file.files}
+    except (EOFError, OSError, RuntimeError, TypeError, ValueError) as error:
         sys.exit(f"cannot read {path}: {error}")
-    missing = [name for name in names if name not in columns]
+    except (zipfile.BadZipFile, zlib.error) as error:
+        sys.exit(f"cannot read {path}: {error}")
+    columns = checked_columns(path, found, types)
+    held_out = {f"validation_{name}": kind for name, kind in types.items()}
+    if held_out.keys().isdisjoint(found):
+        return columns, {}
+    checked = checked_columns(path, found, held_out)
+    return columns, dict(zip(types, checked.values(), strict=True))
+
+
+def checked_columns(path: str, found: dict, types: dict[str, tuple]) -> dict:
+    """The columns in their types; what does not fit ends the program."""
+    missing = [name for name in types if name not in found]
     if missing:
-        found = ", ".join(columns) or "none"
-        sys.exit(f"{path} has no column {', '.join(missing)} (found: {found})")
-    held_out = [f"validation_{name}" for name in names]
-    validation = all(name in columns for name in held_out)
-    return (
-        [columns[name] for name in names],
-        [columns[name] for name in held_out] if validation else [],
-    )
-
-
-def run_epoch(step, columns: list, order: np.ndarray, size: int) -> dict[str, float]:
-    """Apply a step to every batch; the mean of its figures, each weighted with its batch."""
-    totals: dict[str, float] = {}
-    for start in range(0, len(order), size):
-        rows = order[start : start + size]
-        for name, value in step(*(column[rows] for column in columns)).items():
-            totals[name] = totals.get(name, 0.0) + value * len(rows)
-    return {name: total / len(order) for name, total in totals.items()}
+        names = ", ".join(found) or "none"
+        sys.exit(f"{path} has no column {', '.join(missing)} (found: {names})")
+    columns = {}
+    for name, (dtype, row) in types.items():
+        column = found[name]
+        sizes = list(zip(column.shape[1:], row))
+        fits = column.ndim == len(row) + 1 and all(w in (n, None) for n, w in sizes)
+        if not fits or not np.can_cast(column.dtype, dtype, "same_kind"):
+            wanted = ", ".join("any" if n is None else str(n) for n in ("rows", *row))
+            sys.exit(
+                f"column {name} of {path} should be {dtype} [{wanted}], "
+                f"found {column.dtype} {list(column.shape)}"
+            )
+        columns[name] = column.astype(dtype, copy=False)
+    rows = {name: len(column) for name, column in columns.items()}
+    if 0 in rows.values() or len(set(rows.values())) > 1:
+        sys.exit(f"{path} should have some rows, as many in each column, found {rows}")
+    return columns
 
 
 def print_epoch(epoch: int, epochs: int, figures: dict[str, float]) -> None:
@@ -107,48 +184,15 @@ def print_epoch(epoch: int, epochs: int, figures: dict[str, float]) -> None:
     print(f"epoch {epoch}/{epochs}", *shown, sep=" - ", flush=True)
 
 
-class Linear(gluon.HybridBlock):
-    """Names that mean something else in the frameworks: \"\"\" and \\ and {braces}
-    # type: ignore
-    # fmt: off
-    """
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        with self.name_scope():
-            self.dense = nn.Dense(3, in_units=4)
-
-    def hybrid_forward(self, F, x):
-        return self.dense(x)
+def stop_unless_finite(figures: dict[str, float], losses: list[str]) -> None:
+    """End a run whose loss is no number any more, before weights are written."""
+    for name in losses:
+        if not math.isfinite(figures[name]):
+            sys.exit(f"{name} is {figures[name]}: training stops, nothing is saved")
 
 
-class NN(gluon.HybridBlock):
-    """\"\"\"); import os; os.system("true") #
-
-    input [N, 5], self [N, 5] -> type [N, 2], x [N, 2], print [N, 3]
-    """
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        with self.name_scope():
-            self.eval = nn.Dense(4, in_units=5)
-            self.forward_ = nn.Dense(4, in_units=5)
-            self.linear = Linear()
-            self.dense = nn.Dense(2, in_units=3)
-
-    def hybrid_forward(self, F, input_, self_):
-        torch = self.eval(input_)
-        F_ = self.forward_(self_)
-        # (noqa: E501  and a very long comment that goes on and on until no line of
-        # eighty-eight columns could ever hold it)
-        class_ = torch + F_
-        l_ = F.relu(self.linear(class_))
-        type_ = self.dense(l_)
-        return type_, F.sigmoid(type_), l_
-
-
-def make_optimizer(main_):
-    return gluon.Trainer(main_.collect_params(), Adam(learning_rate=0.001))
+def make_optimizer(main_, lr=0.001):
+    return gluon.Trainer(main_.collect_params(), Adam(learning_rate=lr))
 
 
 def train_step(main_, optimizer_2, input_, optimizer):
@@ -159,42 +203,14 @@ def train_step(main_, optimizer_2, input_, optimizer):
     loss.backward()
     # The loss is a mean already: nothing is left to divide by.
     optimizer_2.step(1)
-    return {"loss": loss.asscalar()}
+    return {"loss": loss}
 
 
 def evaluate(main_, input_, optimizer):
     """Losses and metrics of one batch, without an update."""
     a, _, b = main_(input_, optimizer)
     loss = nd.square(a - 0.5).mean() + nd.mean(b)
-    return {"loss": loss.asscalar()}
-
-
-def main():
-    """Train, and save the weights."""
-    args = parse_arguments()
-    mx.random.seed(args.seed)
-    data, held_out = load_data(args.data, ["input", "optimizer"])
-    data = as_native(data, ["float32", "float32"])
-    held_out = as_native(held_out, ["float32", "float32"])
-
-    main_ = NN()
-    main_.initialize(mx.init.Xavier())
-    if args.weights:
-        load_weights(main_, args.weights)
-    main_.hybridize()
-    optimizer_2 = make_optimizer(main_)
-
-    fit(
-        on_arrays(train_step, main_, optimizer_2),
-        on_arrays(evaluate, main_),
-        data,
-        held_out,
-        args.epochs,
-        args.batch_size,
-        args.seed,
-    )
-    if args.save:
-        main_.save_parameters(args.save)
+    return {"loss": loss}
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -206,8 +222,37 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--save", help="file to write the trained weights to")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--lr", type=float, default=0.001)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="gpu" if mx.context.num_gpus() else "cpu")
     return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_arguments()
+    mx.random.seed(args.seed)
+    np.random.seed(args.seed)
+    ctx = mx.Context(args.device)
+    columns, held_out = load_data(
+        args.data, {"input": ("float32", (5,)), "optimizer": ("float32", (5,))}
+    )
+    main_ = NN()
+    main_.initialize(ctx=ctx)
+    if args.weights:
+        load_weights(main_, args.weights)
+    main_.hybridize()
+    optimizer_2 = make_optimizer(main_, args.lr)
+    fit(
+        partial(train_step, main_, optimizer_2),
+        partial(evaluate, main_),
+        as_batches(columns, args.batch_size, shuffle=True),
+        as_batches(held_out, args.batch_size),
+        epochs=args.epochs,
+        losses=["loss"],
+        ctx=ctx,
+    )
+    if args.save:
+        save_weights(main_, args.save)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,10 @@ A file that tries \"\"\" and \\ in its own words.
 """
 
 import argparse
+import math
 import sys
 import zipfile
+import zlib
 
 import keras
 import numpy as np
@@ -63,7 +65,8 @@ class Adam(keras.optimizers.Adam):
     """
 
     def update_step(self, gradient, variable, learning_rate):
-        gradient = ops.convert_to_tensor(gradient)
+        # Added to zeros, the sparse gradient of an embedding becomes a dense one.
+        gradient = ops.zeros_like(variable) + gradient
         step = ops.cast(self.iterations + 1, variable.dtype)
         index = self._get_variable_index(variable)
         m, v = self._momentums[index], self._velocities[index]
@@ -72,6 +75,19 @@ class Adam(keras.optimizers.Adam):
         mean = m / (1 - self.beta_1**step)
         root = ops.sqrt(v / (1 - self.beta_2**step))
         variable.assign_sub(learning_rate * mean / (root + self.epsilon))
+
+
+class StopUnlessFinite(keras.callbacks.Callback):
+    """Ends a run whose loss is no number any more, before weights are written."""
+
+    def __init__(self, losses):
+        super().__init__()
+        self.losses = losses
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name in self.losses:
+            if not math.isfinite(logs[name]):
+                sys.exit(f"{name} is {logs[name]}: training stops, nothing is saved")
 
 
 class Trainer(keras.Model):
@@ -105,23 +121,48 @@ def save_weights(net, path) -> None:
         sys.exit(f"cannot write weights to {path}: {error}")
 
 
-def load_data(path: str, names: list[str]) -> tuple[list, list]:
-    """Columns of an .npz file for training, and those to validate with (if any)."""
+def load_data(path: str, types: dict[str, tuple]) -> tuple[dict, dict]:
+    """Columns of an .npz file by name: for training, and to validate with (if any).
+
+    types: of each column, with the shape of a row (None: of any size).
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
-            columns = {name: file[name] for name in file.files}
-    except (EOFError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
+            found = {name: file[name] for name in file.files}
+    except (EOFError, OSError, RuntimeError, TypeError, ValueError) as error:
         sys.exit(f"cannot read {path}: {error}")
-    missing = [name for name in names if name not in columns]
+    except (zipfile.BadZipFile, zlib.error) as error:
+        sys.exit(f"cannot read {path}: {error}")
+    columns = checked_columns(path, found, types)
+    held_out = {f"validation_{name}": kind for name, kind in types.items()}
+    if held_out.keys().isdisjoint(found):
+        return columns, {}
+    checked = checked_columns(path, found, held_out)
+    return columns, dict(zip(types, checked.values(), strict=True))
+
+
+def checked_columns(path: str, found: dict, types: dict[str, tuple]) -> dict:
+    """The columns in their types; what does not fit ends the program."""
+    missing = [name for name in types if name not in found]
     if missing:
-        found = ", ".join(columns) or "none"
-        sys.exit(f"{path} has no column {', '.join(missing)} (found: {found})")
-    held_out = [f"validation_{name}" for name in names]
-    validation = all(name in columns for name in held_out)
-    return (
-        [columns[name] for name in names],
-        [columns[name] for name in held_out] if validation else [],
-    )
+        names = ", ".join(found) or "none"
+        sys.exit(f"{path} has no column {', '.join(missing)} (found: {names})")
+    columns = {}
+    for name, (dtype, row) in types.items():
+        column = found[name]
+        sizes = list(zip(column.shape[1:], row))
+        fits = column.ndim == len(row) + 1 and all(w in (n, None) for n, w in sizes)
+        if not fits or not np.can_cast(column.dtype, dtype, "same_kind"):
+            wanted = ", ".join("any" if n is None else str(n) for n in ("rows", *row))
+            sys.exit(
+                f"column {name} of {path} should be {dtype} [{wanted}], "
+                f"found {column.dtype} {list(column.shape)}"
+            )
+        columns[name] = column.astype(dtype, copy=False)
+    rows = {name: len(column) for name, column in columns.items()}
+    if 0 in rows.values() or len(set(rows.values())) > 1:
+        sys.exit(f"{path} should have some rows, as many in each column, found {rows}")
+    return columns
 
 
 class NNTrainer(Trainer):
@@ -149,15 +190,10 @@ class NNTrainer(Trainer):
         return self.report({"loss": loss}, ops.shape(data["input"])[0])
 
 
-def make_trainer(main_: keras.Model) -> keras.Model:
+def make_trainer(main_: keras.Model, lr: float = 0.001) -> keras.Model:
     trainer = NNTrainer(main_)
-    trainer.compile(optimizer=Adam(epsilon=1e-8))
+    trainer.compile(optimizer=Adam(learning_rate=lr, epsilon=1e-8))
     return trainer
-
-
-def prepare(input_: np.ndarray, optimizer: np.ndarray):
-    """Columns of a data set as the trainer takes them."""
-    return {"input": input_.astype("float32"), "optimizer": optimizer.astype("float32")}
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -169,6 +205,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--save", help="file to write the trained weights to")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--lr", type=float, default=0.001)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 
@@ -177,18 +214,21 @@ def main() -> None:
     args = parse_arguments()
     if args.save and not args.save.endswith(".weights.h5"):
         sys.exit("--save takes a name that ends in .weights.h5")
-    columns, held_out = load_data(args.data, ["input", "optimizer"])
     keras.utils.set_random_seed(args.seed)
+    columns, held_out = load_data(
+        args.data, {"input": ("float32", (5,)), "optimizer": ("float32", (5,))}
+    )
     main_ = NN()
     if args.weights:
         load_weights(main_, args.weights)
-    trainer = make_trainer(main_)
+    trainer = make_trainer(main_, args.lr)
     trainer.fit(
-        prepare(*columns),
+        columns,
         batch_size=args.batch_size,
         epochs=args.epochs,
-        validation_data=prepare(*held_out) if held_out else None,
-        verbose=2,
+        validation_data=held_out or None,
+        callbacks=[StopUnlessFinite(["loss"])],
+        verbose=1 if sys.stdout.isatty() else 2,
     )
     if args.save:
         save_weights(main_, args.save)

@@ -4,8 +4,10 @@ A file that tries \"\"\" and \\ in its own words.
 """
 
 import argparse
+import math
 import sys
 import zipfile
+import zlib
 from functools import partial
 
 import numpy as np
@@ -14,6 +16,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 
 
 def init_weights(module: nn.Module) -> None:
@@ -63,6 +66,44 @@ class NN(nn.Module):
         return type_, torch.sigmoid(type_), l_
 
 
+def run_epoch(step, batches: DataLoader, device: str) -> dict[str, float]:
+    """Apply a step to every batch; the mean of its figures, each weighted with its batch."""
+    totals: dict[str, Tensor] = {}
+    rows = 0
+    for batch in batches:
+        size = len(batch[0])
+        for name, figure in step(*(column.to(device) for column in batch)).items():
+            # Added up on the device: nothing waits for a number.
+            totals[name] = totals.get(name, 0) + size * figure.detach()
+        rows += size
+    return {name: total.item() / rows for name, total in totals.items()}
+
+
+def fit(
+    networks: list[nn.Module],
+    train,
+    check,
+    batches: DataLoader,
+    held_out: DataLoader | None,
+    *,
+    epochs: int,
+    losses: list[str],
+    device: str,
+) -> None:
+    """Train for some epochs, and print what each of them came to."""
+    for epoch in range(1, epochs + 1):
+        for net in networks:
+            net.train()
+        figures = run_epoch(train, batches, device)
+        stop_unless_finite(figures, losses)
+        if held_out is not None:
+            for net in networks:
+                net.eval()
+            checked = run_epoch(check, held_out, device)
+            figures |= {f"val_{name}": figure for name, figure in checked.items()}
+        print_epoch(epoch, epochs, figures)
+
+
 def load_weights(net: nn.Module, path) -> None:
     """Fill a network with the weights of a .safetensors file."""
     try:
@@ -79,33 +120,48 @@ def save_weights(net: nn.Module, path) -> None:
         sys.exit(f"cannot write weights to {path}: {error}")
 
 
-def load_data(path: str, names: list[str]) -> tuple[list, list]:
-    """Columns of an .npz file for training, and those to validate with (if any)."""
+def load_data(path: str, types: dict[str, tuple]) -> tuple[dict, dict]:
+    """Columns of an .npz file by name: for training, and to validate with (if any).
+
+    types: of each column, with the shape of a row (None: of any size).
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
-            columns = {name: file[name] for name in file.files}
-    except (EOFError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
+            found = {name: file[name] for name in file.files}
+    except (EOFError, OSError, RuntimeError, TypeError, ValueError) as error:
         sys.exit(f"cannot read {path}: {error}")
-    missing = [name for name in names if name not in columns]
+    except (zipfile.BadZipFile, zlib.error) as error:
+        sys.exit(f"cannot read {path}: {error}")
+    columns = checked_columns(path, found, types)
+    held_out = {f"validation_{name}": kind for name, kind in types.items()}
+    if held_out.keys().isdisjoint(found):
+        return columns, {}
+    checked = checked_columns(path, found, held_out)
+    return columns, dict(zip(types, checked.values(), strict=True))
+
+
+def checked_columns(path: str, found: dict, types: dict[str, tuple]) -> dict:
+    """The columns in their types; what does not fit ends the program."""
+    missing = [name for name in types if name not in found]
     if missing:
-        found = ", ".join(columns) or "none"
-        sys.exit(f"{path} has no column {', '.join(missing)} (found: {found})")
-    held_out = [f"validation_{name}" for name in names]
-    validation = all(name in columns for name in held_out)
-    return (
-        [columns[name] for name in names],
-        [columns[name] for name in held_out] if validation else [],
-    )
-
-
-def run_epoch(step, columns: list, order: np.ndarray, size: int) -> dict[str, float]:
-    """Apply a step to every batch; the mean of its figures, each weighted with its batch."""
-    totals: dict[str, float] = {}
-    for start in range(0, len(order), size):
-        rows = order[start : start + size]
-        for name, value in step(*(column[rows] for column in columns)).items():
-            totals[name] = totals.get(name, 0.0) + value * len(rows)
-    return {name: total / len(order) for name, total in totals.items()}
+        names = ", ".join(found) or "none"
+        sys.exit(f"{path} has no column {', '.join(missing)} (found: {names})")
+    columns = {}
+    for name, (dtype, row) in types.items():
+        column = found[name]
+        sizes = list(zip(column.shape[1:], row))
+        fits = column.ndim == len(row) + 1 and all(w in (n, None) for n, w in sizes)
+        if not fits or not np.can_cast(column.dtype, dtype, "same_kind"):
+            wanted = ", ".join("any" if n is None else str(n) for n in ("rows", *row))
+            sys.exit(
+                f"column {name} of {path} should be {dtype} [{wanted}], "
+                f"found {column.dtype} {list(column.shape)}"
+            )
+        columns[name] = column.astype(dtype, copy=False)
+    rows = {name: len(column) for name, column in columns.items()}
+    if 0 in rows.values() or len(set(rows.values())) > 1:
+        sys.exit(f"{path} should have some rows, as many in each column, found {rows}")
+    return columns
 
 
 def print_epoch(epoch: int, epochs: int, figures: dict[str, float]) -> None:
@@ -113,8 +169,15 @@ def print_epoch(epoch: int, epochs: int, figures: dict[str, float]) -> None:
     print(f"epoch {epoch}/{epochs}", *shown, sep=" - ", flush=True)
 
 
-def make_optimizer(main_: nn.Module) -> torch.optim.Optimizer:
-    return torch.optim.Adam(main_.parameters())
+def stop_unless_finite(figures: dict[str, float], losses: list[str]) -> None:
+    """End a run whose loss is no number any more, before weights are written."""
+    for name in losses:
+        if not math.isfinite(figures[name]):
+            sys.exit(f"{name} is {figures[name]}: training stops, nothing is saved")
+
+
+def make_optimizer(main_: nn.Module, lr: float = 0.001) -> torch.optim.Optimizer:
+    return torch.optim.Adam(main_.parameters(), lr=lr)
 
 
 def train_step(
@@ -122,7 +185,7 @@ def train_step(
     optimizer_2: torch.optim.Optimizer,
     input_: Tensor,
     optimizer: Tensor,
-) -> dict[str, float]:
+) -> dict[str, Tensor]:
     """One update on a batch."""
     a, _, b = main_(input_, optimizer)
     term = F.mse_loss(a, torch.full_like(a, 0.5))
@@ -130,24 +193,23 @@ def train_step(
     optimizer_2.zero_grad()
     loss.backward()
     optimizer_2.step()
-    return {"loss": loss.item()}
+    return {"loss": loss}
 
 
 @torch.no_grad()
-def evaluate(main_: nn.Module, input_: Tensor, optimizer: Tensor) -> dict[str, float]:
+def evaluate(main_: nn.Module, input_: Tensor, optimizer: Tensor) -> dict[str, Tensor]:
     """Losses and metrics of a batch."""
     a, _, b = main_(input_, optimizer)
     term = F.mse_loss(a, torch.full_like(a, 0.5))
     loss = term + b.mean()
-    return {"loss": loss.item()}
+    return {"loss": loss}
 
 
-def to_tensors(input_: np.ndarray, optimizer: np.ndarray) -> list[Tensor]:
+def as_dataset(columns: dict) -> TensorDataset:
     """Columns of a data set as tensors."""
-    return [
-        torch.tensor(input_, dtype=torch.float32),
-        torch.tensor(optimizer, dtype=torch.float32),
-    ]
+    return TensorDataset(
+        torch.from_numpy(columns["input"]), torch.from_numpy(columns["optimizer"])
+    )
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -159,40 +221,34 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--save", help="file to write the trained weights to")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--lr", type=float, default=0.001)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--device", default="cuda" if torch.cuda.is_available() else "cpu"
+    )
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_arguments()
     torch.manual_seed(args.seed)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    main_ = NN().to(device)
+    columns, held_out = load_data(
+        args.data, {"input": ("float32", (5,)), "optimizer": ("float32", (5,))}
+    )
+    main_ = NN().to(args.device)
     if args.weights:
         load_weights(main_, args.weights)
-    optimizer_2 = make_optimizer(main_)
-    columns, held_out = load_data(args.data, ["input", "optimizer"])
-    columns = [t.to(device) for t in to_tensors(*columns)]
-    if held_out:
-        held_out = [t.to(device) for t in to_tensors(*held_out)]
-    generator = np.random.default_rng(args.seed)
-    size = args.batch_size
-    epochs = args.epochs
-    for epoch in range(1, epochs + 1):
-        main_.train()
-        order = generator.permutation(len(columns[0]))
-        figures = run_epoch(
-            partial(train_step, main_, optimizer_2), columns, order, size
-        )
-        if held_out:
-            main_.eval()
-            order = np.arange(len(held_out[0]))
-            held_out_figures = run_epoch(
-                partial(evaluate, main_), held_out, order, size
-            )
-            for name, value in held_out_figures.items():
-                figures[f"val_{name}"] = value
-        print_epoch(epoch, epochs, figures)
+    optimizer_2 = make_optimizer(main_, args.lr)
+    fit(
+        [main_],
+        partial(train_step, main_, optimizer_2),
+        partial(evaluate, main_),
+        DataLoader(as_dataset(columns), args.batch_size, shuffle=True),
+        DataLoader(as_dataset(held_out), args.batch_size) if held_out else None,
+        epochs=args.epochs,
+        losses=["loss"],
+        device=args.device,
+    )
     if args.save:
         save_weights(main_, args.save)
 

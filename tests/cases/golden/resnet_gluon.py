@@ -1,7 +1,4 @@
-"""Made from resnet.nn.
-
-A network begins as the spec says with `net.initialize(mx.init.Xavier())`.
-"""
+"""Made from resnet.nn."""
 
 import numpy as np
 
@@ -9,6 +6,7 @@ import numpy as np
 if "bool" not in vars(np):
     np.bool = bool
 
+import mxnet as mx
 from mxnet import gluon
 from mxnet.gluon import nn
 
@@ -27,11 +25,21 @@ class Residual(gluon.HybridBlock):
         super().__init__(**kwargs)
         with self.name_scope():
             self.conv2d = nn.Conv2D(
-                filters, 3, padding=1, use_bias=False, in_channels=filters
+                filters,
+                3,
+                padding=1,
+                use_bias=False,
+                in_channels=filters,
+                weight_initializer=mx.init.Xavier(),
             )
             self.batch_norm = nn.BatchNorm(in_channels=filters)
             self.conv2d_2 = nn.Conv2D(
-                filters, 3, padding=1, use_bias=False, in_channels=filters
+                filters,
+                3,
+                padding=1,
+                use_bias=False,
+                in_channels=filters,
+                weight_initializer=mx.init.Xavier(),
             )
             self.batch_norm_2 = nn.BatchNorm(in_channels=filters)
 
@@ -50,15 +58,30 @@ class ResidualStride2(gluon.HybridBlock):
         super().__init__(**kwargs)
         with self.name_scope():
             self.conv2d = nn.Conv2D(
-                filters, 3, strides=2, use_bias=False, in_channels=in_channels
+                filters,
+                3,
+                strides=2,
+                use_bias=False,
+                in_channels=in_channels,
+                weight_initializer=mx.init.Xavier(),
             )
             self.batch_norm = nn.BatchNorm(in_channels=filters)
             self.conv2d_2 = nn.Conv2D(
-                filters, 3, padding=1, use_bias=False, in_channels=filters
+                filters,
+                3,
+                padding=1,
+                use_bias=False,
+                in_channels=filters,
+                weight_initializer=mx.init.Xavier(),
             )
             self.batch_norm_2 = nn.BatchNorm(in_channels=filters)
             self.conv2d_3 = nn.Conv2D(
-                filters, 1, strides=2, use_bias=False, in_channels=in_channels
+                filters,
+                1,
+                strides=2,
+                use_bias=False,
+                in_channels=in_channels,
+                weight_initializer=mx.init.Xavier(),
             )
             self.batch_norm_3 = nn.BatchNorm(in_channels=filters)
 
@@ -85,14 +108,21 @@ class ResNet(gluon.HybridBlock):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         with self.name_scope():
-            self.conv2d = nn.Conv2D(16, 3, padding=1, use_bias=False, in_channels=3)
+            self.conv2d = nn.Conv2D(
+                16,
+                3,
+                padding=1,
+                use_bias=False,
+                in_channels=3,
+                weight_initializer=mx.init.Xavier(),
+            )
             self.batch_norm = nn.BatchNorm(in_channels=16)
             self.residuals = stack(*[Residual(16) for _ in range(2)])
             self.residuals_2 = stack(*[Residual(16) for _ in range(2)])
             self.residual_3 = ResidualStride2(filters=32, in_channels=16)
             self.residual_4 = Residual(32)
             self.residual_5 = ResidualStride2(filters=64, in_channels=32)
-            self.dense = nn.Dense(10, in_units=64)
+            self.dense = nn.Dense(10, in_units=64, weight_initializer=mx.init.Xavier())
 
     def hybrid_forward(self, F, image):
         x = self.conv2d(image)

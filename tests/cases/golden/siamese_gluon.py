@@ -1,7 +1,4 @@
-"""Made from siamese.nn.
-
-A network begins as the spec says with `net.initialize(mx.init.Xavier())`.
-"""
+"""Made from siamese.nn."""
 
 import numpy as np
 
@@ -9,6 +6,7 @@ import numpy as np
 if "bool" not in vars(np):
     np.bool = bool
 
+import mxnet as mx
 from mxnet import gluon
 from mxnet.gluon import nn
 
@@ -17,7 +15,9 @@ class Stem(gluon.HybridBlock):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         with self.name_scope():
-            self.conv2d = nn.Conv2D(8, 3, padding=1, in_channels=3)
+            self.conv2d = nn.Conv2D(
+                8, 3, padding=1, in_channels=3, weight_initializer=mx.init.Xavier()
+            )
             self.batch_norm = nn.BatchNorm(in_channels=8)
             self.max_pool2d = nn.MaxPool2D(2)
 
@@ -31,7 +31,9 @@ class Branches(gluon.HybridBlock):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         with self.name_scope():
-            self.conv2d = nn.Conv2D(8, 1, in_channels=8)
+            self.conv2d = nn.Conv2D(
+                8, 1, in_channels=8, weight_initializer=mx.init.Xavier()
+            )
             self.avg_pool2d = nn.AvgPool2D(
                 3, strides=1, padding=1, count_include_pad=False
             )
@@ -44,9 +46,11 @@ class Head(gluon.HybridBlock):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         with self.name_scope():
-            self.dense = nn.Dense(32, in_units=720)
+            self.dense = nn.Dense(32, in_units=720, weight_initializer=mx.init.Xavier())
             self.dropout = nn.Dropout(0.2)
-            self.dense_2 = nn.Dense(16, in_units=32)
+            self.dense_2 = nn.Dense(
+                16, in_units=32, weight_initializer=mx.init.Xavier()
+            )
 
     def hybrid_forward(self, F, x):
         x = F.tanh(self.dense(x))

@@ -1,11 +1,11 @@
-"""Made from two_programs.nn.
-
-A network begins as the spec says with `net.initialize(mx.init.Xavier())`.
-"""
+"""Made from two_programs.nn."""
 
 import argparse
+import math
 import sys
 import zipfile
+import zlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,60 @@ if "bool" not in vars(np):
 import mxnet as mx
 from mxnet import autograd, gluon, nd
 from mxnet.gluon import nn
+
+
+class Small(gluon.HybridBlock):
+    """Two ways to train one classifier, and one that shares its trunk.
+
+    x [N, 5] -> logits [N, 3]
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        with self.name_scope():
+            self.dense = nn.Dense(
+                6, in_units=5, weight_initializer=mx.init.Normal(0.632456)
+            )
+            self.dense_2 = nn.Dense(3, in_units=6, weight_initializer=mx.init.Xavier())
+
+    def hybrid_forward(self, F, x):
+        trunk = F.relu(self.dense(x))
+        return self.dense_2(trunk)
+
+
+class SmallWidth4(gluon.HybridBlock):
+    """Two ways to train one classifier, and one that shares its trunk.
+
+    x [N, 5] -> logits [N, 3]
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        with self.name_scope():
+            self.dense = nn.Dense(
+                4, in_units=5, weight_initializer=mx.init.Normal(0.632456)
+            )
+            self.dense_2 = nn.Dense(3, in_units=4, weight_initializer=mx.init.Xavier())
+
+    def hybrid_forward(self, F, x):
+        trunk = F.relu(self.dense(x))
+        return self.dense_2(trunk)
+
+
+class Teacher(gluon.HybridBlock):
+    """x [N, 5] -> logits [N, 3]"""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        with self.name_scope():
+            self.dense = nn.Dense(8, in_units=5, weight_initializer=mx.init.Xavier())
+            self.dense_2 = nn.Dense(
+                3, use_bias=False, in_units=8, weight_initializer=mx.init.Xavier()
+            )
+
+    def hybrid_forward(self, F, x):
+        x = F.tanh(self.dense(x))
+        return self.dense_2(x)
 
 
 def cross_entropy(logits, labels):
@@ -50,72 +104,109 @@ class Adam(mx.optimizer.Adam):
         weight -= self._get_lr(index) / (1 - self.beta1**step) * mean / root
 
 
-def as_native(columns, dtypes, orders=()):
-    """The columns in their types; those of images, in files [N, H, W, C], in MXNet's order."""
+def as_batches(columns, size, orders=(), shuffle=False):
+    """Columns in batches; the axes of images, in files [N, H, W, C], in MXNet's order."""
+    if not columns:
+        return None
     native = []
-    for i, (column, dtype) in enumerate(zip(columns, dtypes)):
-        turned = column.transpose(orders[i]) if i in orders else column
-        native.append(np.ascontiguousarray(turned, dtype))
-    return native
+    for name, column in columns.items():
+        turned = column.transpose(orders[name]) if name in orders else column
+        native.append(np.ascontiguousarray(turned))
+    dataset = gluon.data.ArrayDataset(*native)
+    return gluon.data.DataLoader(dataset, size, shuffle=shuffle)
 
 
-def on_arrays(step, *fixed):
-    """The step for batches of NumPy arrays."""
-    return lambda *batch: step(*fixed, *(nd.array(c, dtype=c.dtype) for c in batch))
+def run_epoch(step, batches, ctx):
+    """Apply a step to every batch; the mean of its figures, each weighted with its batch."""
+    totals: dict = {}
+    rows = 0
+    for batch in batches:
+        columns = batch if isinstance(batch, list) else [batch]
+        size = len(columns[0])
+        with ctx:
+            figures = step(*(column.as_in_context(ctx) for column in columns))
+        for name, figure in figures.items():
+            # Added up on the device: nothing waits for a number.
+            totals[name] = totals.get(name, 0) + size * figure.detach()
+        rows += size
+    return {name: total.asscalar() / rows for name, total in totals.items()}
 
 
-def fit(train, validate, data, held_out, epochs, batch_size, seed):
+def fit(train, check, batches, held_out, *, epochs, losses, ctx):
     """Train for some epochs, and print what each of them came to."""
-    rng = np.random.default_rng(seed)
     for epoch in range(1, epochs + 1):
-        figures = run_epoch(train, data, rng.permutation(len(data[0])), batch_size)
-        if held_out:
-            order = np.arange(len(held_out[0]))
-            found = run_epoch(validate, held_out, order, batch_size)
-            figures.update((f"val_{name}", value) for name, value in found.items())
+        figures = run_epoch(train, batches, ctx)
+        stop_unless_finite(figures, losses)
+        if held_out is not None:
+            checked = run_epoch(check, held_out, ctx)
+            figures.update({f"val_{name}": figure for name, figure in checked.items()})
         print_epoch(epoch, epochs, figures)
 
 
-def epochs_of(steps, data, batch_size):
-    """Epochs that come to a number of steps."""
-    return -(-steps // -(-len(data[0]) // batch_size))
-
-
 def load_weights(net, path):
-    """Begin with saved weights."""
+    """Fill a network with the weights of a .params file."""
     try:
         net.load_parameters(str(path))
     except (mx.MXNetError, AssertionError, OSError, ValueError) as error:
         sys.exit(f"cannot load {path}: {str(error).strip().splitlines()[-1]}")
 
 
-def load_data(path: str, names: list[str]) -> tuple[list, list]:
-    """Columns of an .npz file for training, and those to validate with (if any)."""
+def save_weights(net, path):
+    """Write the weights of a network to a .params file."""
+    try:
+        net.save_parameters(str(path))
+    except (mx.MXNetError, OSError) as error:
+        sys.exit(f"cannot write {path}: {str(error).strip().splitlines()[-1]}")
+
+
+def load_data(path: str, types: dict[str, tuple]) -> tuple[dict, dict]:
+    """Columns of an .npz file by name: for training, and to validate with (if any).
+
+    types: of each column, with the shape of a row (None: of any size).
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
-            columns = {name: file[name] for name in file.files}
-    except (EOFError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
+            found = {name: file[name] for name in file.files}
+    except (EOFError, OSError, RuntimeError, TypeError, ValueError) as error:
         sys.exit(f"cannot read {path}: {error}")
-    missing = [name for name in names if name not in columns]
+    except (zipfile.BadZipFile, zlib.error) as error:
+        sys.exit(f"cannot read {path}: {error}")
+    columns = checked_columns(path, found, types)
+    held_out = {f"validation_{name}": kind for name, kind in types.items()}
+    if held_out.keys().isdisjoint(found):
+        return columns, {}
+    checked = checked_columns(path, found, held_out)
+    return columns, dict(zip(types, checked.values(), strict=True))
+
+
+def checked_columns(path: str, found: dict, types: dict[str, tuple]) -> dict:
+    """The columns in their types; what does not fit ends the program."""
+    missing = [name for name in types if name not in found]
     if missing:
-        found = ", ".join(columns) or "none"
-        sys.exit(f"{path} has no column {', '.join(missing)} (found: {found})")
-    held_out = [f"validation_{name}" for name in names]
-    validation = all(name in columns for name in held_out)
-    return (
-        [columns[name] for name in names],
-        [columns[name] for name in held_out] if validation else [],
-    )
+        names = ", ".join(found) or "none"
+        sys.exit(f"{path} has no column {', '.join(missing)} (found: {names})")
+    columns = {}
+    for name, (dtype, row) in types.items():
+        column = found[name]
+        sizes = list(zip(column.shape[1:], row))
+        fits = column.ndim == len(row) + 1 and all(w in (n, None) for n, w in sizes)
+        if not fits or not np.can_cast(column.dtype, dtype, "same_kind"):
+            wanted = ", ".join("any" if n is None else str(n) for n in ("rows", *row))
+            sys.exit(
+                f"column {name} of {path} should be {dtype} [{wanted}], "
+                f"found {column.dtype} {list(column.shape)}"
+            )
+        columns[name] = column.astype(dtype, copy=False)
+    rows = {name: len(column) for name, column in columns.items()}
+    if 0 in rows.values() or len(set(rows.values())) > 1:
+        sys.exit(f"{path} should have some rows, as many in each column, found {rows}")
+    return columns
 
 
-def run_epoch(step, columns: list, order: np.ndarray, size: int) -> dict[str, float]:
-    """Apply a step to every batch; the mean of its figures, each weighted with its batch."""
-    totals: dict[str, float] = {}
-    for start in range(0, len(order), size):
-        rows = order[start : start + size]
-        for name, value in step(*(column[rows] for column in columns)).items():
-            totals[name] = totals.get(name, 0.0) + value * len(rows)
-    return {name: total / len(order) for name, total in totals.items()}
+def epochs_of(steps: int, columns: dict, size: int) -> int:
+    """Epochs that come to a number of steps."""
+    rows = len(next(iter(columns.values())))
+    return -(-steps // -(-rows // size))
 
 
 def print_epoch(epoch: int, epochs: int, figures: dict[str, float]) -> None:
@@ -123,62 +214,17 @@ def print_epoch(epoch: int, epochs: int, figures: dict[str, float]) -> None:
     print(f"epoch {epoch}/{epochs}", *shown, sep=" - ", flush=True)
 
 
+def stop_unless_finite(figures: dict[str, float], losses: list[str]) -> None:
+    """End a run whose loss is no number any more, before weights are written."""
+    for name in losses:
+        if not math.isfinite(figures[name]):
+            sys.exit(f"{name} is {figures[name]}: training stops, nothing is saved")
+
+
 def network_path(path: str, network: str) -> Path:
     """The file of one of several networks: `trained-G.ext` for `trained.ext`."""
     stem, dot, suffix = Path(path).name.partition(".")
     return Path(path).with_name(f"{stem}-{network}{dot}{suffix}")
-
-
-class Small(gluon.HybridBlock):
-    """Two ways to train one classifier, and one that shares its trunk.
-
-    x [N, 5] -> logits [N, 3]
-    """
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        with self.name_scope():
-            self.dense = nn.Dense(
-                6, in_units=5, weight_initializer=mx.init.Normal(0.632456)
-            )
-            self.dense_2 = nn.Dense(3, in_units=6)
-
-    def hybrid_forward(self, F, x):
-        trunk = F.relu(self.dense(x))
-        return self.dense_2(trunk)
-
-
-class SmallWidth4(gluon.HybridBlock):
-    """Two ways to train one classifier, and one that shares its trunk.
-
-    x [N, 5] -> logits [N, 3]
-    """
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        with self.name_scope():
-            self.dense = nn.Dense(
-                4, in_units=5, weight_initializer=mx.init.Normal(0.632456)
-            )
-            self.dense_2 = nn.Dense(3, in_units=4)
-
-    def hybrid_forward(self, F, x):
-        trunk = F.relu(self.dense(x))
-        return self.dense_2(trunk)
-
-
-class Teacher(gluon.HybridBlock):
-    """x [N, 5] -> logits [N, 3]"""
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        with self.name_scope():
-            self.dense = nn.Dense(8, in_units=5)
-            self.dense_2 = nn.Dense(3, use_bias=False, in_units=8)
-
-    def hybrid_forward(self, F, x):
-        x = F.tanh(self.dense(x))
-        return self.dense_2(x)
 
 
 def make_optimizer_plain(net):
@@ -193,41 +239,14 @@ def train_step_plain(net, optimizer, x, y):
     loss.backward()
     # The loss is a mean already: nothing is left to divide by.
     optimizer.step(1)
-    return {"loss": loss.asscalar()}
+    return {"loss": loss}
 
 
 def evaluate_plain(net, x, y):
     """Losses and metrics of one batch, without an update."""
     logits = net(x)
     loss = cross_entropy(logits, y)
-    return {"loss": loss.asscalar()}
-
-
-def main_plain(args):
-    """Train, and save the weights."""
-    mx.random.seed(args.seed)
-    data, held_out = load_data(args.data, ["x", "y"])
-    data = as_native(data, ["float32", "int64"])
-    held_out = as_native(held_out, ["float32", "int64"])
-
-    net = Small()
-    net.initialize(mx.init.Xavier())
-    if args.weights:
-        load_weights(net, args.weights)
-    net.hybridize()
-    optimizer = make_optimizer_plain(net)
-
-    fit(
-        on_arrays(train_step_plain, net, optimizer),
-        on_arrays(evaluate_plain, net),
-        data,
-        held_out,
-        args.epochs or epochs_of(20, data, args.batch_size or 32),
-        args.batch_size or 32,
-        args.seed,
-    )
-    if args.save:
-        net.save_parameters(args.save)
+    return {"loss": loss}
 
 
 def make_optimizers_distilled(student, teacher):
@@ -241,7 +260,7 @@ def make_optimizers_distilled(student, teacher):
 
 
 def train_step_distilled(student, teacher, optimizer_student, optimizer_teacher, x, y):
-    """Update the weights on one batch; its losses and metrics."""
+    """The student imitates the teacher, which learns from the labels; one pass of each."""
     with autograd.record():
         guess = student(x)
         target = teacher(x)
@@ -253,11 +272,7 @@ def train_step_distilled(student, teacher, optimizer_student, optimizer_teacher,
         taught = cross_entropy(target, y)
     taught.backward()
     optimizer_teacher.step(1)
-    return {
-        "loss_1": loss_1.asscalar(),
-        "taught": taught.asscalar(),
-        "accuracy": accuracy(guess, y).asscalar(),
-    }
+    return {"loss_1": loss_1, "taught": taught, "accuracy": accuracy(guess, y)}
 
 
 def evaluate_distilled(student, teacher, x, y):
@@ -266,45 +281,7 @@ def evaluate_distilled(student, teacher, x, y):
     target = teacher(x)
     loss_1 = nd.square(guess - target).mean()
     taught = cross_entropy(target, y)
-    return {
-        "loss_1": loss_1.asscalar(),
-        "taught": taught.asscalar(),
-        "accuracy": accuracy(guess, y).asscalar(),
-    }
-
-
-def main_distilled(args):
-    """The student imitates the teacher, which learns from the labels; one pass of each."""
-    mx.random.seed(args.seed)
-    data, held_out = load_data(args.data, ["x", "y"])
-    data = as_native(data, ["float32", "int64"])
-    held_out = as_native(held_out, ["float32", "int64"])
-
-    student = SmallWidth4()
-    student.initialize(mx.init.Xavier())
-    teacher = Teacher()
-    teacher.initialize(mx.init.Xavier())
-    if args.weights:
-        load_weights(student, network_path(args.weights, "student"))
-        load_weights(teacher, network_path(args.weights, "teacher"))
-    student.hybridize()
-    teacher.hybridize()
-    optimizer_student, optimizer_teacher = make_optimizers_distilled(student, teacher)
-
-    fit(
-        on_arrays(
-            train_step_distilled, student, teacher, optimizer_student, optimizer_teacher
-        ),
-        on_arrays(evaluate_distilled, student, teacher),
-        data,
-        held_out,
-        args.epochs or 2,
-        args.batch_size or 8,
-        args.seed,
-    )
-    if args.save:
-        student.save_parameters(str(network_path(args.save, "student")))
-        teacher.save_parameters(str(network_path(args.save, "teacher")))
+    return {"loss_1": loss_1, "taught": taught, "accuracy": accuracy(guess, y)}
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -316,9 +293,73 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="gpu" if mx.context.num_gpus() else "cpu")
     return parser.parse_args()
 
 
-if __name__ == "__main__":
+def main_plain(args: argparse.Namespace) -> None:
+    mx.random.seed(args.seed)
+    np.random.seed(args.seed)
+    ctx = mx.Context(args.device)
+    columns, held_out = load_data(
+        args.data, {"x": ("float32", (5,)), "y": ("int64", ())}
+    )
+    net = Small()
+    net.initialize(ctx=ctx)
+    if args.weights:
+        load_weights(net, args.weights)
+    net.hybridize()
+    optimizer = make_optimizer_plain(net)
+    fit(
+        partial(train_step_plain, net, optimizer),
+        partial(evaluate_plain, net),
+        as_batches(columns, args.batch_size or 32, shuffle=True),
+        as_batches(held_out, args.batch_size or 32),
+        epochs=args.epochs or epochs_of(20, columns, args.batch_size or 32),
+        losses=["loss"],
+        ctx=ctx,
+    )
+    if args.save:
+        save_weights(net, args.save)
+
+
+def main_distilled(args: argparse.Namespace) -> None:
+    mx.random.seed(args.seed)
+    np.random.seed(args.seed)
+    ctx = mx.Context(args.device)
+    columns, held_out = load_data(
+        args.data, {"x": ("float32", (5,)), "y": ("int64", ())}
+    )
+    student = SmallWidth4()
+    student.initialize(ctx=ctx)
+    teacher = Teacher()
+    teacher.initialize(ctx=ctx)
+    if args.weights:
+        load_weights(student, network_path(args.weights, "student"))
+        load_weights(teacher, network_path(args.weights, "teacher"))
+    student.hybridize()
+    teacher.hybridize()
+    optimizer_student, optimizer_teacher = make_optimizers_distilled(student, teacher)
+    fit(
+        partial(
+            train_step_distilled, student, teacher, optimizer_student, optimizer_teacher
+        ),
+        partial(evaluate_distilled, student, teacher),
+        as_batches(columns, args.batch_size or 8, shuffle=True),
+        as_batches(held_out, args.batch_size or 8),
+        epochs=args.epochs or 2,
+        losses=["loss_1", "taught"],
+        ctx=ctx,
+    )
+    if args.save:
+        save_weights(student, network_path(args.save, "student"))
+        save_weights(teacher, network_path(args.save, "teacher"))
+
+
+def main() -> None:
     args = parse_arguments()
     {"Plain": main_plain, "Distilled": main_distilled}[args.program](args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,10 @@
 """Made from two_programs.nn."""
 
 import argparse
+import math
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 
 import keras
@@ -85,7 +87,8 @@ class Adam(keras.optimizers.Adam):
     """
 
     def update_step(self, gradient, variable, learning_rate):
-        gradient = ops.convert_to_tensor(gradient)
+        # Added to zeros, the sparse gradient of an embedding becomes a dense one.
+        gradient = ops.zeros_like(variable) + gradient
         step = ops.cast(self.iterations + 1, variable.dtype)
         index = self._get_variable_index(variable)
         m, v = self._momentums[index], self._velocities[index]
@@ -105,11 +108,24 @@ class DecayedAdam(Adam):
         self.decay = decay
 
     def update_step(self, gradient, variable, learning_rate):
-        gradient = ops.convert_to_tensor(gradient) + self.decay * variable
+        gradient = self.decay * variable + gradient
         super().update_step(gradient, variable, learning_rate)
 
     def get_config(self):
         return super().get_config() | {"decay": self.decay}
+
+
+class StopUnlessFinite(keras.callbacks.Callback):
+    """Ends a run whose loss is no number any more, before weights are written."""
+
+    def __init__(self, losses):
+        super().__init__()
+        self.losses = losses
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name in self.losses:
+            if not math.isfinite(logs[name]):
+                sys.exit(f"{name} is {logs[name]}: training stops, nothing is saved")
 
 
 class Trainer(keras.Model):
@@ -143,23 +159,54 @@ def save_weights(net, path) -> None:
         sys.exit(f"cannot write weights to {path}: {error}")
 
 
-def load_data(path: str, names: list[str]) -> tuple[list, list]:
-    """Columns of an .npz file for training, and those to validate with (if any)."""
+def load_data(path: str, types: dict[str, tuple]) -> tuple[dict, dict]:
+    """Columns of an .npz file by name: for training, and to validate with (if any).
+
+    types: of each column, with the shape of a row (None: of any size).
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
-            columns = {name: file[name] for name in file.files}
-    except (EOFError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
+            found = {name: file[name] for name in file.files}
+    except (EOFError, OSError, RuntimeError, TypeError, ValueError) as error:
         sys.exit(f"cannot read {path}: {error}")
-    missing = [name for name in names if name not in columns]
+    except (zipfile.BadZipFile, zlib.error) as error:
+        sys.exit(f"cannot read {path}: {error}")
+    columns = checked_columns(path, found, types)
+    held_out = {f"validation_{name}": kind for name, kind in types.items()}
+    if held_out.keys().isdisjoint(found):
+        return columns, {}
+    checked = checked_columns(path, found, held_out)
+    return columns, dict(zip(types, checked.values(), strict=True))
+
+
+def checked_columns(path: str, found: dict, types: dict[str, tuple]) -> dict:
+    """The columns in their types; what does not fit ends the program."""
+    missing = [name for name in types if name not in found]
     if missing:
-        found = ", ".join(columns) or "none"
-        sys.exit(f"{path} has no column {', '.join(missing)} (found: {found})")
-    held_out = [f"validation_{name}" for name in names]
-    validation = all(name in columns for name in held_out)
-    return (
-        [columns[name] for name in names],
-        [columns[name] for name in held_out] if validation else [],
-    )
+        names = ", ".join(found) or "none"
+        sys.exit(f"{path} has no column {', '.join(missing)} (found: {names})")
+    columns = {}
+    for name, (dtype, row) in types.items():
+        column = found[name]
+        sizes = list(zip(column.shape[1:], row))
+        fits = column.ndim == len(row) + 1 and all(w in (n, None) for n, w in sizes)
+        if not fits or not np.can_cast(column.dtype, dtype, "same_kind"):
+            wanted = ", ".join("any" if n is None else str(n) for n in ("rows", *row))
+            sys.exit(
+                f"column {name} of {path} should be {dtype} [{wanted}], "
+                f"found {column.dtype} {list(column.shape)}"
+            )
+        columns[name] = column.astype(dtype, copy=False)
+    rows = {name: len(column) for name, column in columns.items()}
+    if 0 in rows.values() or len(set(rows.values())) > 1:
+        sys.exit(f"{path} should have some rows, as many in each column, found {rows}")
+    return columns
+
+
+def epochs_of(steps: int, columns: dict, size: int) -> int:
+    """Epochs that come to a number of steps."""
+    rows = len(next(iter(columns.values())))
+    return -(-steps // -(-rows // size))
 
 
 def network_path(path: str, network: str) -> Path:
@@ -175,9 +222,9 @@ def compile_model_plain(net: keras.Model) -> None:
     )
 
 
-def prepare_plain(x: np.ndarray, y: np.ndarray):
-    """Columns of a data set: what is read, and what it is compared with."""
-    return x.astype("float32"), y.astype("int64")
+def prepare_plain(columns: dict):
+    """What the network reads, and what its outputs are compared with."""
+    return columns["x"], columns["y"]
 
 
 class DistilledTrainer(Trainer):
@@ -240,11 +287,6 @@ def make_trainer_distilled(student: keras.Model, teacher: keras.Model) -> keras.
     return trainer
 
 
-def prepare_distilled(x: np.ndarray, y: np.ndarray):
-    """Columns of a data set as the trainer takes them."""
-    return {"x": x.astype("float32"), "y": y.astype("int64")}
-
-
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--program", choices=["Plain", "Distilled"], default="Plain")
@@ -260,18 +302,21 @@ def parse_arguments() -> argparse.Namespace:
 def main_plain(args: argparse.Namespace) -> None:
     if args.save and not args.save.endswith(".weights.h5"):
         sys.exit("--save takes a name that ends in .weights.h5")
-    columns, held_out = load_data(args.data, ["x", "y"])
     keras.utils.set_random_seed(args.seed)
+    columns, held_out = load_data(
+        args.data, {"x": ("float32", (5,)), "y": ("int64", ())}
+    )
     net = Small()
     if args.weights:
         load_weights(net, args.weights)
     compile_model_plain(net)
     net.fit(
-        *prepare_plain(*columns),
+        *prepare_plain(columns),
         batch_size=args.batch_size or 32,
-        epochs=args.epochs or -(-20 // -(-len(columns[0]) // (args.batch_size or 32))),
-        validation_data=prepare_plain(*held_out) if held_out else None,
-        verbose=2,
+        epochs=args.epochs or epochs_of(20, columns, args.batch_size or 32),
+        validation_data=prepare_plain(held_out) if held_out else None,
+        callbacks=[StopUnlessFinite(["loss"])],
+        verbose=1 if sys.stdout.isatty() else 2,
     )
     if args.save:
         save_weights(net, args.save)
@@ -280,8 +325,10 @@ def main_plain(args: argparse.Namespace) -> None:
 def main_distilled(args: argparse.Namespace) -> None:
     if args.save and not args.save.endswith(".weights.h5"):
         sys.exit("--save takes a name that ends in .weights.h5")
-    columns, held_out = load_data(args.data, ["x", "y"])
     keras.utils.set_random_seed(args.seed)
+    columns, held_out = load_data(
+        args.data, {"x": ("float32", (5,)), "y": ("int64", ())}
+    )
     student = SmallWidth4()
     teacher = Teacher()
     if args.weights:
@@ -289,11 +336,12 @@ def main_distilled(args: argparse.Namespace) -> None:
         load_weights(teacher, network_path(args.weights, "teacher"))
     trainer = make_trainer_distilled(student, teacher)
     trainer.fit(
-        prepare_distilled(*columns),
+        columns,
         batch_size=args.batch_size or 8,
         epochs=args.epochs or 2,
-        validation_data=prepare_distilled(*held_out) if held_out else None,
-        verbose=2,
+        validation_data=held_out or None,
+        callbacks=[StopUnlessFinite(["loss_1", "taught"])],
+        verbose=1 if sys.stdout.isatty() else 2,
     )
     if args.save:
         save_weights(student, network_path(args.save, "student"))
@@ -302,10 +350,7 @@ def main_distilled(args: argparse.Namespace) -> None:
 
 def main() -> None:
     args = parse_arguments()
-    if args.program == "Plain":
-        main_plain(args)
-    elif args.program == "Distilled":
-        main_distilled(args)
+    {"Plain": main_plain, "Distilled": main_distilled}[args.program](args)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """Made from two_programs.nn."""
 
 import argparse
+import math
 import sys
 import zipfile
+import zlib
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 
 
 def starting(layer: nn.Module, **initializers) -> nn.Module:
@@ -84,6 +87,44 @@ class Teacher(nn.Module):
         return self.dense_2(x)
 
 
+def run_epoch(step, batches: DataLoader, device: str) -> dict[str, float]:
+    """Apply a step to every batch; the mean of its figures, each weighted with its batch."""
+    totals: dict[str, Tensor] = {}
+    rows = 0
+    for batch in batches:
+        size = len(batch[0])
+        for name, figure in step(*(column.to(device) for column in batch)).items():
+            # Added up on the device: nothing waits for a number.
+            totals[name] = totals.get(name, 0) + size * figure.detach()
+        rows += size
+    return {name: total.item() / rows for name, total in totals.items()}
+
+
+def fit(
+    networks: list[nn.Module],
+    train,
+    check,
+    batches: DataLoader,
+    held_out: DataLoader | None,
+    *,
+    epochs: int,
+    losses: list[str],
+    device: str,
+) -> None:
+    """Train for some epochs, and print what each of them came to."""
+    for epoch in range(1, epochs + 1):
+        for net in networks:
+            net.train()
+        figures = run_epoch(train, batches, device)
+        stop_unless_finite(figures, losses)
+        if held_out is not None:
+            for net in networks:
+                net.eval()
+            checked = run_epoch(check, held_out, device)
+            figures |= {f"val_{name}": figure for name, figure in checked.items()}
+        print_epoch(epoch, epochs, figures)
+
+
 def load_weights(net: nn.Module, path) -> None:
     """Fill a network with the weights of a .safetensors file."""
     try:
@@ -100,38 +141,66 @@ def save_weights(net: nn.Module, path) -> None:
         sys.exit(f"cannot write weights to {path}: {error}")
 
 
-def load_data(path: str, names: list[str]) -> tuple[list, list]:
-    """Columns of an .npz file for training, and those to validate with (if any)."""
+def load_data(path: str, types: dict[str, tuple]) -> tuple[dict, dict]:
+    """Columns of an .npz file by name: for training, and to validate with (if any).
+
+    types: of each column, with the shape of a row (None: of any size).
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
-            columns = {name: file[name] for name in file.files}
-    except (EOFError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
+            found = {name: file[name] for name in file.files}
+    except (EOFError, OSError, RuntimeError, TypeError, ValueError) as error:
         sys.exit(f"cannot read {path}: {error}")
-    missing = [name for name in names if name not in columns]
+    except (zipfile.BadZipFile, zlib.error) as error:
+        sys.exit(f"cannot read {path}: {error}")
+    columns = checked_columns(path, found, types)
+    held_out = {f"validation_{name}": kind for name, kind in types.items()}
+    if held_out.keys().isdisjoint(found):
+        return columns, {}
+    checked = checked_columns(path, found, held_out)
+    return columns, dict(zip(types, checked.values(), strict=True))
+
+
+def checked_columns(path: str, found: dict, types: dict[str, tuple]) -> dict:
+    """The columns in their types; what does not fit ends the program."""
+    missing = [name for name in types if name not in found]
     if missing:
-        found = ", ".join(columns) or "none"
-        sys.exit(f"{path} has no column {', '.join(missing)} (found: {found})")
-    held_out = [f"validation_{name}" for name in names]
-    validation = all(name in columns for name in held_out)
-    return (
-        [columns[name] for name in names],
-        [columns[name] for name in held_out] if validation else [],
-    )
+        names = ", ".join(found) or "none"
+        sys.exit(f"{path} has no column {', '.join(missing)} (found: {names})")
+    columns = {}
+    for name, (dtype, row) in types.items():
+        column = found[name]
+        sizes = list(zip(column.shape[1:], row))
+        fits = column.ndim == len(row) + 1 and all(w in (n, None) for n, w in sizes)
+        if not fits or not np.can_cast(column.dtype, dtype, "same_kind"):
+            wanted = ", ".join("any" if n is None else str(n) for n in ("rows", *row))
+            sys.exit(
+                f"column {name} of {path} should be {dtype} [{wanted}], "
+                f"found {column.dtype} {list(column.shape)}"
+            )
+        columns[name] = column.astype(dtype, copy=False)
+    rows = {name: len(column) for name, column in columns.items()}
+    if 0 in rows.values() or len(set(rows.values())) > 1:
+        sys.exit(f"{path} should have some rows, as many in each column, found {rows}")
+    return columns
 
 
-def run_epoch(step, columns: list, order: np.ndarray, size: int) -> dict[str, float]:
-    """Apply a step to every batch; the mean of its figures, each weighted with its batch."""
-    totals: dict[str, float] = {}
-    for start in range(0, len(order), size):
-        rows = order[start : start + size]
-        for name, value in step(*(column[rows] for column in columns)).items():
-            totals[name] = totals.get(name, 0.0) + value * len(rows)
-    return {name: total / len(order) for name, total in totals.items()}
+def epochs_of(steps: int, columns: dict, size: int) -> int:
+    """Epochs that come to a number of steps."""
+    rows = len(next(iter(columns.values())))
+    return -(-steps // -(-rows // size))
 
 
 def print_epoch(epoch: int, epochs: int, figures: dict[str, float]) -> None:
     shown = [f"{name}: {value:.4f}" for name, value in figures.items()]
     print(f"epoch {epoch}/{epochs}", *shown, sep=" - ", flush=True)
+
+
+def stop_unless_finite(figures: dict[str, float], losses: list[str]) -> None:
+    """End a run whose loss is no number any more, before weights are written."""
+    for name in losses:
+        if not math.isfinite(figures[name]):
+            sys.exit(f"{name} is {figures[name]}: training stops, nothing is saved")
 
 
 def network_path(path: str, network: str) -> Path:
@@ -146,27 +215,27 @@ def make_optimizer_plain(net: nn.Module) -> torch.optim.Optimizer:
 
 def train_step_plain(
     net: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor
-) -> dict[str, float]:
+) -> dict[str, Tensor]:
     """One update on a batch."""
     logits = net(x)
     loss = F.cross_entropy(logits, y)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
-    return {"loss": loss.item()}
+    return {"loss": loss}
 
 
 @torch.no_grad()
-def evaluate_plain(net: nn.Module, x: Tensor, y: Tensor) -> dict[str, float]:
+def evaluate_plain(net: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor]:
     """Losses and metrics of a batch."""
     logits = net(x)
     loss = F.cross_entropy(logits, y)
-    return {"loss": loss.item()}
+    return {"loss": loss}
 
 
-def to_tensors_plain(x: np.ndarray, y: np.ndarray) -> list[Tensor]:
+def as_dataset_plain(columns: dict) -> TensorDataset:
     """Columns of a data set as tensors."""
-    return [torch.tensor(x, dtype=torch.float32), torch.tensor(y, dtype=torch.int64)]
+    return TensorDataset(torch.from_numpy(columns["x"]), torch.from_numpy(columns["y"]))
 
 
 def make_optimizers_distilled(
@@ -185,7 +254,7 @@ def train_step_distilled(
     optimizer_teacher: torch.optim.Optimizer,
     x: Tensor,
     y: Tensor,
-) -> dict[str, float]:
+) -> dict[str, Tensor]:
     """The student imitates the teacher, which learns from the labels; one pass of each."""
     guess = student(x)
     target = teacher(x)
@@ -198,33 +267,25 @@ def train_step_distilled(
     taught.backward()
     optimizer_teacher.step()
     accuracy = (guess.argmax(-1) == y).float().mean()
-    return {
-        "loss_1": loss_1.item(),
-        "taught": taught.item(),
-        "accuracy": accuracy.item(),
-    }
+    return {"loss_1": loss_1, "taught": taught, "accuracy": accuracy}
 
 
 @torch.no_grad()
 def evaluate_distilled(
     student: nn.Module, teacher: nn.Module, x: Tensor, y: Tensor
-) -> dict[str, float]:
+) -> dict[str, Tensor]:
     """Losses and metrics of a batch."""
     guess = student(x)
     target = teacher(x)
     loss_1 = F.mse_loss(guess, target)
     taught = F.cross_entropy(target, y)
     accuracy = (guess.argmax(-1) == y).float().mean()
-    return {
-        "loss_1": loss_1.item(),
-        "taught": taught.item(),
-        "accuracy": accuracy.item(),
-    }
+    return {"loss_1": loss_1, "taught": taught, "accuracy": accuracy}
 
 
-def to_tensors_distilled(x: np.ndarray, y: np.ndarray) -> list[Tensor]:
+def as_dataset_distilled(columns: dict) -> TensorDataset:
     """Columns of a data set as tensors."""
-    return [torch.tensor(x, dtype=torch.float32), torch.tensor(y, dtype=torch.int64)]
+    return TensorDataset(torch.from_numpy(columns["x"]), torch.from_numpy(columns["y"]))
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -236,84 +297,62 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--device", default="cuda" if torch.cuda.is_available() else "cpu"
+    )
     return parser.parse_args()
 
 
 def main_plain(args: argparse.Namespace) -> None:
     torch.manual_seed(args.seed)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    net = Small().to(device)
+    columns, held_out = load_data(
+        args.data, {"x": ("float32", (5,)), "y": ("int64", ())}
+    )
+    net = Small().to(args.device)
     if args.weights:
         load_weights(net, args.weights)
     optimizer = make_optimizer_plain(net)
-    columns, held_out = load_data(args.data, ["x", "y"])
-    columns = [t.to(device) for t in to_tensors_plain(*columns)]
-    if held_out:
-        held_out = [t.to(device) for t in to_tensors_plain(*held_out)]
-    generator = np.random.default_rng(args.seed)
-    size = args.batch_size or 32
-    epochs = args.epochs or -(-20 // -(-len(columns[0]) // size))
-    for epoch in range(1, epochs + 1):
-        net.train()
-        order = generator.permutation(len(columns[0]))
-        figures = run_epoch(
-            partial(train_step_plain, net, optimizer), columns, order, size
-        )
-        if held_out:
-            net.eval()
-            order = np.arange(len(held_out[0]))
-            held_out_figures = run_epoch(
-                partial(evaluate_plain, net), held_out, order, size
-            )
-            for name, value in held_out_figures.items():
-                figures[f"val_{name}"] = value
-        print_epoch(epoch, epochs, figures)
+    fit(
+        [net],
+        partial(train_step_plain, net, optimizer),
+        partial(evaluate_plain, net),
+        DataLoader(as_dataset_plain(columns), args.batch_size or 32, shuffle=True),
+        DataLoader(as_dataset_plain(held_out), args.batch_size or 32)
+        if held_out
+        else None,
+        epochs=args.epochs or epochs_of(20, columns, args.batch_size or 32),
+        losses=["loss"],
+        device=args.device,
+    )
     if args.save:
         save_weights(net, args.save)
 
 
 def main_distilled(args: argparse.Namespace) -> None:
     torch.manual_seed(args.seed)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    student = SmallWidth4().to(device)
-    teacher = Teacher().to(device)
+    columns, held_out = load_data(
+        args.data, {"x": ("float32", (5,)), "y": ("int64", ())}
+    )
+    student = SmallWidth4().to(args.device)
+    teacher = Teacher().to(args.device)
     if args.weights:
         load_weights(student, network_path(args.weights, "student"))
         load_weights(teacher, network_path(args.weights, "teacher"))
     optimizer_student, optimizer_teacher = make_optimizers_distilled(student, teacher)
-    columns, held_out = load_data(args.data, ["x", "y"])
-    columns = [t.to(device) for t in to_tensors_distilled(*columns)]
-    if held_out:
-        held_out = [t.to(device) for t in to_tensors_distilled(*held_out)]
-    generator = np.random.default_rng(args.seed)
-    size = args.batch_size or 8
-    epochs = args.epochs or 2
-    for epoch in range(1, epochs + 1):
-        student.train()
-        teacher.train()
-        order = generator.permutation(len(columns[0]))
-        figures = run_epoch(
-            partial(
-                train_step_distilled,
-                student,
-                teacher,
-                optimizer_student,
-                optimizer_teacher,
-            ),
-            columns,
-            order,
-            size,
-        )
-        if held_out:
-            student.eval()
-            teacher.eval()
-            order = np.arange(len(held_out[0]))
-            held_out_figures = run_epoch(
-                partial(evaluate_distilled, student, teacher), held_out, order, size
-            )
-            for name, value in held_out_figures.items():
-                figures[f"val_{name}"] = value
-        print_epoch(epoch, epochs, figures)
+    fit(
+        [student, teacher],
+        partial(
+            train_step_distilled, student, teacher, optimizer_student, optimizer_teacher
+        ),
+        partial(evaluate_distilled, student, teacher),
+        DataLoader(as_dataset_distilled(columns), args.batch_size or 8, shuffle=True),
+        DataLoader(as_dataset_distilled(held_out), args.batch_size or 8)
+        if held_out
+        else None,
+        epochs=args.epochs or 2,
+        losses=["loss_1", "taught"],
+        device=args.device,
+    )
     if args.save:
         save_weights(student, network_path(args.save, "student"))
         save_weights(teacher, network_path(args.save, "teacher"))
@@ -321,10 +360,7 @@ def main_distilled(args: argparse.Namespace) -> None:
 
 def main() -> None:
     args = parse_arguments()
-    if args.program == "Plain":
-        main_plain(args)
-    elif args.program == "Distilled":
-        main_distilled(args)
+    {"Plain": main_plain, "Distilled": main_distilled}[args.program](args)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,250 @@
+"""What training programs in Python have in common: names of functions and variables, figures, what an update is over.
+
+A generated file has functions of its own for each `train` declaration. With one declaration they have plain
+names (`train_step`); with several each has the declaration's name behind it, and `--program` chooses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from codegen.python.classes import Classes
+from codegen.python.dialect import Dialect, Unsupported
+from codegen.python.names import distinct, identifier
+from codegen.python.plan import (
+    BlockSlot,
+    ChainSlot,
+    ListSlot,
+    Plan,
+    Slot,
+    WeightSlot,
+    owners,
+    reference,
+)
+from codegen.python.source import Expr, Name, Parameter
+from codegen.target import ProgramNames
+from nnspec.graph.flow import Flow, owner
+from nnspec.graph.graph import Value, Weight
+from nnspec.graph.layouts import Layouts
+from nnspec.graph.training import Minimize, Training
+
+LOCALS = frozenset({"args", "batches", "columns", "ctx", "held_out", "lr", "trainer"})
+"""Variables of `main`, which no network or optimizer may be called."""
+
+COMMON = frozenset({"main", "parse_arguments"})
+"""ProgramNames that a file with programs has whatever these are called."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What is reported of an epoch: its name in the program's output, and its value in the step."""
+
+    name: str
+    value: Value
+
+
+def losses(training: Training) -> tuple[Figure, ...]:
+    """The loss of each `minimize`: `loss`, or `loss_1`, `loss_2`, or what the writer called it."""
+    updates = [s for s in training.steps if isinstance(s, Minimize)]
+    if len(updates) == 1:
+        return (Figure("loss", updates[0].loss),)
+    found: list[Figure] = []
+    for number, update in enumerate(updates, 1):
+        name = distinct(update.loss.name or f"loss_{number}", [f.name for f in found])
+        found.append(Figure(name, update.loss))
+    return tuple(found)
+
+
+def figures(training: Training) -> tuple[Figure, ...]:
+    """Losses, then metrics."""
+    found = list(losses(training))
+    for metric in training.metrics:
+        found.append(Figure(distinct(metric.name, [f.name for f in found]), metric.value))
+    return tuple(found)
+
+
+def snake(name: str) -> str:
+    """`DigitsCNN` as `digits_cnn`."""
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    return name.lower()
+
+
+def suffix(training: Training, trainings: Sequence[Training]) -> str:
+    """What follows the names of a program's functions: nothing where there is only one program."""
+    return "" if len(trainings) == 1 else "_" + snake(training.name)
+
+
+def reserved(programs: Sequence[ProgramNames]) -> list[str]:
+    """Names of a module that no class and no variable may take."""
+    return [*COMMON, *(name for names in programs for name in names.all())]
+
+
+LATER = "nnspec does not write it yet"
+
+
+def refuse(target: str, trainings: Sequence[Training]) -> None:
+    """Raise `Unsupported` for what the language says of an update and these targets do not write yet."""
+    for training in trainings:
+        if training.frozen:
+            raise Unsupported("`frozen`", training.span, target, LATER)
+        updates = [s for s in training.steps if isinstance(s, Minimize)]
+        for step in updates:
+            update = step.update
+            what = None
+            if update.every > 1:
+                what = "`every`"
+            elif sum(other.update is update for other in updates) > 1:
+                what = "an optimizer that several updates share"
+            elif update.declared is None:
+                what = "an optimizer of one's own, or one with a schedule"
+            if what is not None:
+                raise Unsupported(what, step.span, target, LATER)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What an update is over: an object of the generated program.
+
+    slot: in which it stands in its class; None for a whole network, a `WeightSlot` for one weight.
+    """
+
+    expression: Expr
+    slot: Slot | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the statements of one program are made from.
+
+    training: with the networks' graphs as they are written; declared: as the language has it.
+    trainings: all programs of the file. layouts: of the batch's columns.
+    """
+
+    training: Training
+    declared: Training
+    trainings: Sequence[Training]
+    named: ProgramNames
+    classes: Classes
+    layouts: Layouts
+    dialect: Dialect
+
+    @cached_property
+    def flow(self) -> Flow:
+        return Flow(self.training)
+
+    @property
+    def updates(self) -> tuple[Minimize, ...]:
+        return self.flow.updates
+
+    @cached_property
+    def names(self) -> Mapping[object, str]:
+        """Of a step's parameters: networks by name, columns by value, optimizers by their `Minimize`."""
+        dialect = self.dialect
+        taken = {*dialect.imports, *dialect.helpers, *dialect.reserved, *LOCALS}
+        taken |= {*COMMON, *self.named.all()}
+        found: dict[object, str] = {}
+
+        def name(key: object, wanted: str) -> None:
+            found[key] = distinct(identifier(wanted, taken), found.values())
+
+        for network in self.training.networks:
+            name(network.name, network.name)
+        for column in self.training.batch:
+            name(column, column.name or "x")
+        for update in self.updates:
+            of = "_".join("_".join(path).replace(".", "_") for path in update.over)
+            name(update, "optimizer" if len(self.updates) == 1 else f"optimizer_{of}")
+        return found
+
+    @property
+    def networks(self) -> dict[str, str]:
+        """Variables of the networks, by the networks' names."""
+        return {n.name: self.names[n.name] for n in self.training.networks}
+
+    @property
+    def optimizers(self) -> tuple[str, ...]:
+        return tuple(self.names[update] for update in self.updates)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(self.names[column] for column in self.training.batch)
+
+    @property
+    def learning_rate(self) -> float | None:
+        """What `--lr` is by default: of the only optimizer of the only program."""
+        if len(self.updates) != 1 or len(self.trainings) != 1:
+            return None
+        rate = getattr(self.updates[0].optimizer, "lr", None)
+        return rate if isinstance(rate, (int, float)) else None
+
+    def plan(self, network: str) -> Plan:
+        model = next(n.model for n in self.training.networks if n.name == network)
+        return self.classes.plans[model]
+
+    def weight(self, wanted: Weight, base: Callable[[str], str]) -> Expr:
+        """How a step reads a weight of a network; `base` gives the networks' expressions."""
+        network = owner(self.training.networks, wanted).name
+        plan = self.plan(network)
+        own = next(o for o in owners(plan) if o.weight.path == wanted.path)
+        holder = reference(base(network), own.path if own.node else own.path[:-1])
+        return self.dialect.weight_ref(own.weight, holder, own.node)
+
+    def parts(self, update: Minimize, base: Callable[[str], str]) -> Iterator[Part]:
+        """The objects that an update is over."""
+        for network, *path in update.over:
+            plan = self.plan(network)
+            if not path:
+                yield Part(Name(base(network)))
+            elif (found := _slot_at(plan, path)) is not None:
+                place, slot = found
+                yield Part(reference(base(network), place), slot)
+            else:
+                yield from self._weights(plan, base, ".".join(path))
+
+    def _weights(self, plan: Plan, base: Callable[[str], str], path: str) -> Iterator[Part]:
+        """Weight by weight, where no object holds just these."""
+        for own in owners(plan):
+            inside = own.weight.path == path or own.weight.path.startswith(path + ".")
+            if inside and own.weight.trainable:
+                yield Part(self.weight(own.weight, base), WeightSlot(own.weight))
+
+    def refuse_stale(self, target: str) -> None:
+        """For targets whose weights change in place: their old values are gone when a gradient wants them."""
+        for stale in self.flow.stale():
+            raise Unsupported(
+                f"a gradient through `{stale.call.layer}` as it was before an update of it",
+                stale.update.span,
+                target,
+                "its weights change in place; apply the network again after the update",
+            )
+
+
+def _slot_at(plan: Plan, path: Sequence[str]) -> tuple[tuple[str, ...], Slot] | None:
+    """The attributes that lead to a layer, block or container, and its slot."""
+    for length in range(len(path), 0, -1):
+        place = plan.names.get(".".join(path[:length]))
+        if place is None:
+            continue
+        slot, rest = _slot(plan, place), path[length:]
+        if not rest:
+            return place, slot
+        inner = _slot_at(slot.plan, rest) if isinstance(slot, BlockSlot) else None
+        return None if inner is None else ((*place, *inner[0]), inner[1])
+    return None
+
+
+def _slot(plan: Plan, place: Sequence[str]) -> Slot:
+    slot = plan.slots[place[0]]
+    for part in place[1:]:
+        assert isinstance(slot, (ListSlot, ChainSlot))
+        slot = slot.slots[int(part)]
+    return slot
+
+
+def parameters(names: Sequence[str], annotation: str | None = None) -> tuple[Parameter, ...]:
+    """Parameters of a function, all of one type."""
+    kind = None if annotation is None else Name(annotation)
+    return tuple(Parameter(name, kind) for name in names)

@@ -1,0 +1,156 @@
+"""What gradients flow through in a training program: one analysis for the compiler and every target.
+
+A gradient goes back from a loss through every step that leads from a weight to it, into the blocks, and not
+through `stop_gradient`. Weights are told by their place: the network's name, and their path in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from nnspec.catalogue.ops.elementwise import StopGradient
+from nnspec.graph.graph import Call, Step, Value, Weight, weights
+from nnspec.graph.training import Minimize, Network, Training, TrainStep
+
+Place = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A step that a gradient goes back through, and the weights that it reaches in this step."""
+
+    step: Step
+    weights: frozenset[Place]
+
+
+@dataclass(frozen=True)
+class Stale:
+    """A gradient that goes through an application as it was before an update of its weights.
+
+    update: whose gradient; call: the application; between: the update that came after it.
+    """
+
+    update: Minimize
+    call: Call
+    between: Minimize
+
+
+def passages(
+    steps: Sequence[TrainStep], roots: Iterable[Value], networks: Sequence[Network]
+) -> list[Passage]:
+    """What a gradient from the roots goes back through, in order of evaluation."""
+    passed: list[Passage] = []
+    wanted = set(roots)
+    for step in reversed(steps):
+        if isinstance(step, Minimize) or wanted.isdisjoint(step.outputs):
+            continue
+        inside, sources = _through(step, wanted)
+        operands = {w for w in sources if isinstance(w, Weight) and w.trainable}
+        places = {(owner(networks, w).name, w.path) for w in operands}
+        places |= {(step.layer or "", w.path) for w in inside}
+        passed.append(Passage(step, frozenset(places)))
+        wanted |= sources
+    return list(_leading_to_weights(reversed(passed)))
+
+
+def _through(step: Step, wanted: Collection[Value]) -> tuple[set[Weight], set[Value]]:
+    """Weights that a gradient of the wanted results reaches inside a step, and the inputs by which it goes on."""
+    if isinstance(step, Call):
+        inside = {
+            v for v, own in zip(step.body.outputs, step.outputs, strict=True) if own in wanted
+        }
+        left = _back(step.body.steps, inside)
+        entries = zip(step.inputs, step.body.inputs, strict=True)
+        found = {v for v in left if isinstance(v, Weight) and v.trainable}
+        return found, {own for own, v in entries if v in left}
+    if isinstance(step.op, StopGradient):
+        return set(), set()
+    return {w for w in step.weights if w.trainable}, {v for v in step.inputs if v.type.is_float}
+
+
+def _back(steps: Sequence[Step], wanted: set[Value]) -> set[Value]:
+    """Everything in a body that a gradient of the wanted values reaches, weights among it."""
+    for step in reversed(steps):
+        if not wanted.isdisjoint(step.outputs):
+            inside, sources = _through(step, wanted)
+            wanted |= inside
+            wanted |= sources
+    return wanted
+
+
+def _leading_to_weights(passed: Iterable[Passage]) -> Iterator[Passage]:
+    """Without steps on the batch alone, whose gradients nobody wants."""
+    led: set[Value] = set()
+    for passage in passed:
+        if passage.weights or not led.isdisjoint(passage.step.inputs):
+            led |= set(passage.step.outputs)
+            yield passage
+
+
+def owner(networks: Sequence[Network], weight: Weight) -> Network:
+    """The network that a weight belongs to."""
+    for network in networks:
+        if any(w is weight for w in weights(network.model)):
+            return network
+    raise KeyError(weight.path)
+
+
+def named(network: Network, path: Sequence[str]) -> tuple[Weight, ...]:
+    """The weights that a path in a network leads to: all, those of a part, or one."""
+    place = ".".join(path)
+    return tuple(
+        w
+        for w in weights(network.model)
+        if not place or w.path == place or w.path.startswith(place + ".")
+    )
+
+
+class Flow:
+    """The analysis of one program; each answer is worked out once."""
+
+    def __init__(self, training: Training) -> None:
+        self.training = training
+        self.updates = tuple(s for s in training.steps if isinstance(s, Minimize))
+
+    @cached_property
+    def _passages(self) -> dict[Minimize, list[Passage]]:
+        steps, networks = self.training.steps, self.training.networks
+        return {u: passages(steps[: steps.index(u)], [u.loss], networks) for u in self.updates}
+
+    def through(self, update: Minimize) -> tuple[Step, ...]:
+        """Steps that the gradient of an update goes back through, in order of evaluation."""
+        return tuple(p.step for p in self._passages[update])
+
+    def reached(self, update: Minimize) -> frozenset[Place]:
+        """Weights that the loss of an update depends on."""
+        return frozenset(place for p in self._passages[update] for place in p.weights)
+
+    def updated(self, update: Minimize) -> frozenset[Place]:
+        """Weights that an update is over."""
+        networks = {n.name: n for n in self.training.networks}
+        return frozenset(
+            (name, weight.path)
+            for name, *path in update.over
+            for weight in named(networks[name], path)
+            if weight.trainable
+        )
+
+    def again(self, update: Minimize) -> tuple[Step, ...]:
+        """Steps of an update's gradient that a later update's goes through too."""
+        later = self.updates[self.updates.index(update) + 1 :]
+        shared = {step for other in later for step in self.through(other)}
+        return tuple(step for step in self.through(update) if step in shared)
+
+    def stale(self) -> Iterator[Stale]:
+        """Gradients through a network as it was before an update: its weights are others by then."""
+        steps = self.training.steps
+        for update, passed in self._passages.items():
+            for passage in passed:
+                if not isinstance(passage.step, Call):
+                    continue
+                start = steps.index(passage.step)
+                for between in steps[start + 1 : steps.index(update)]:
+                    if isinstance(between, Minimize) and passage.weights & self.updated(between):
+                        yield Stale(update, passage.step, between)

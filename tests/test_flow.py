@@ -1,0 +1,88 @@
+"""What gradients flow through in training programs."""
+
+from __future__ import annotations
+
+import pytest
+
+from nnspec.compiler import compile_source
+from nnspec.graph.flow import Flow
+from nnspec.graph.graph import Call
+from nnspec.report.diagnostics import Reporter
+from nnspec.report.source import Source
+
+MODELS = """
+model Two { input x: f32[N, 4]
+  trunk = Dense(4)
+  head = Dense(2)
+  h = trunk(x)
+  output a = head(h), b = h -> Dense(1) as tail, c = head(stop_gradient(h)) }
+model One { input x: f32[N, 4]  output y = x -> BatchNorm -> Dense(4) }
+"""
+
+
+def flow_of(steps: str) -> Flow:
+    program = f"train T {{ net = Two()\n other = One()\n batch x: f32[N, 4]\n {steps} }}"
+    reporter = Reporter()
+    (training,) = compile_source(Source("<text>", MODELS + program), reporter).trainings
+    reporter.raise_errors()
+    return Flow(training)
+
+
+def places(found: frozenset[tuple[str, str]]) -> set[str]:
+    """`net.head` for `head.weight` and `head.bias` of `net`."""
+    return {f"{network}.{path.rpartition('.')[0]}" for network, path in found}
+
+
+@pytest.mark.parametrize(
+    ("loss", "reached", "over"),
+    [
+        ("a, _, _ = net(x) minimize mse(a, 0) using SGD(0.1)", "net.trunk net.head", "net"),
+        ("_, b, _ = net(x) minimize mse(b, 0) using SGD(0.1)", "net.trunk net.tail", "net"),
+        # Inside the model too, a stopped gradient goes no further.
+        ("_, _, c = net(other(x)) minimize mse(c, 0) using SGD(0.1)", "net.head", "net"),
+        (
+            "a, _, _ = net(other(x)) minimize mse(a, 0) using SGD(0.1)",
+            "net.trunk net.head other.batch_norm other.dense",
+            "net other",
+        ),
+        # A sum of the batch is on no gradient's way.
+        (
+            "y = x + 1 minimize mse(other(y), 0) using SGD(0.1)",
+            "other.batch_norm other.dense",
+            "other",
+        ),
+    ],
+)
+def test_what_a_loss_reaches(loss: str, reached: str, over: str) -> None:
+    """The weights; and by default an update is over the networks that have such."""
+    flow = flow_of(loss)
+    (update,) = flow.updates
+    assert places(flow.reached(update)) == set(reached.split())
+    assert {path[0] for path in update.over} == set(over.split())
+    assert all(flow.reached(update) for _ in flow.through(update))
+    assert flow.again(update) == () and list(flow.stale()) == []
+
+
+def test_parts() -> None:
+    """An update of a part is over its weights alone, without those that are not trained."""
+    flow = flow_of("minimize mse(net(x)[0], 0) over net.head, other using SGD(0.1)")
+    (update,) = flow.updates
+    assert flow.updated(update) == {
+        *(("net", f"head.{role}") for role in ("weight", "bias")),
+        *(("other", f"{p}.{role}") for p in ("batch_norm", "dense") for role in ("weight", "bias")),
+    }
+
+
+def test_two_updates() -> None:
+    """What a later gradient goes through again; and what it would find changed."""
+    both = "minimize mse(a, 0) over {} using SGD(0.1) minimize mse(b, 1) over {} using SGD(0.1)"
+    apart = flow_of("y = other(x) a, b, _ = net(y) " + both.format("net.head", "other"))
+    first, second = apart.updates
+    assert [s.layer for s in apart.again(first) if isinstance(s, Call)] == ["other", "net"]
+    assert apart.again(second) == ()
+    # The second gradient goes by the trunk, which the first update has left alone.
+    assert list(apart.stale()) == []
+    together = flow_of("y = other(x) a, b, _ = net(y) " + both.format("net", "other"))
+    (stale,) = together.stale()
+    assert (stale.update, stale.between) == (together.updates[1], together.updates[0])
+    assert stale.call.layer == "net"
