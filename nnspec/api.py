@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnspec.commands.sources import read_source
 from nnspec.compiler import compile_source
+from nnspec.elaborate.sources import SAVED, Sources
 from nnspec.graph.exported import exported
 from nnspec.graph.graph import Graph, Program
 from nnspec.graph.graph import weights as weights_of
@@ -38,27 +39,37 @@ def load(
     *,
     roots: Sequence[str | Path] = (),
     parameters: Mapping[str, Any] | None = None,
+    unsaved: Mapping[str | Path, str] | None = None,
     **named: Any,
 ) -> Spec:
     """Compile a spec from a file, or from its text; raises `SpecError` when it is wrong.
 
-    A string is a path when it ends in `.nn`, else text. `roots` are further folders for imports.
+    A string is a path when it ends in `.nn`, else text. `roots` are further folders for imports;
+    `unsaved` has texts that stand in the place of files, this one or those it imports.
     Parameters of the file's models and programs are given by name, `classes=100`, or in `parameters`,
     which also takes names such as `roots`.
     """
+    sources = Sources(unsaved) if unsaved else SAVED
     if isinstance(path_or_text, str) and not path_or_text.endswith(".nn"):
         source = Source("<text>", path_or_text)
     else:
-        source = read_source(Path(path_or_text))
-    return compile_spec(source, tuple(Path(r) for r in roots), {**(parameters or {}), **named})
+        path = Path(path_or_text)
+        source = sources.source(path) if sources.unsaved else read_source(path)
+    given = {**(parameters or {}), **named}
+    return compile_spec(source, tuple(Path(r) for r in roots), given, sources)
 
 
-def compile_spec(source: Source, roots: tuple[Path, ...], parameters: Mapping[str, Any]) -> Spec:
+def compile_spec(
+    source: Source,
+    roots: tuple[Path, ...],
+    parameters: Mapping[str, Any],
+    sources: Sources = SAVED,
+) -> Spec:
     """The spec of a source; raises `SpecError` with everything that is wrong with it."""
     reporter = Reporter()
-    program = compile_source(source, reporter, roots=roots, parameters=parameters)
+    program = compile_source(source, reporter, roots=roots, parameters=parameters, sources=sources)
     reporter.raise_errors()
-    return Spec(source, program, tuple(reporter.diagnostics), roots)
+    return Spec(source, program, tuple(reporter.diagnostics), roots, sources=sources)
 
 
 @dataclass(frozen=True)
@@ -71,6 +82,7 @@ class Spec:
     lints: tuple[Diagnostic, ...] = ()
     roots: tuple[Path, ...] = ()
     whole: Program | None = None
+    sources: Sources = SAVED
 
     @property
     def stem(self) -> str:
@@ -95,7 +107,9 @@ class Spec:
         """
         from nnspec.driver.stored import owners
 
-        spec = compile_spec(self.source, self.roots, parameters) if parameters else self
+        spec = (
+            compile_spec(self.source, self.roots, parameters, self.sources) if parameters else self
+        )
         if name is None and len(spec.models) == 1:
             return spec.models[0]
         known = {o.name: Model(o.model, spec) for o in owners(spec.program)}

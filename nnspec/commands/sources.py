@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nnspec.elaborate.modules import read, shown
+from nnspec.elaborate.sources import SAVED
 from nnspec.report.diagnostics import Diagnostic, SpecError, did_you_mean
 from nnspec.report.source import Source
 
@@ -31,7 +31,7 @@ def read_source(path: Path) -> Source:
         raise SpecError(
             Diagnostic("E0001", f"cannot read `{path}`: no such file or directory", helps=near)
         )
-    return Source(shown(path.absolute()), read(path))
+    return SAVED.source(path)
 
 
 def load_spec(path: Path, settings: Sequence[str] | None, roots: Sequence[Path] | None) -> Spec:

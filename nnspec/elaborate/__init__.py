@@ -8,11 +8,13 @@ from typing import Any
 
 from nnspec.elaborate.blocks import call_block, model_graph
 from nnspec.elaborate.functions import call_function
+from nnspec.elaborate.index import Index
 from nnspec.elaborate.limits import Budget, OutOfBudget
 from nnspec.elaborate.lints import naming
 from nnspec.elaborate.modules import Loader, Module
-from nnspec.elaborate.resolve import resolve
+from nnspec.elaborate.resolve import look_up, resolve
 from nnspec.elaborate.session import Session
+from nnspec.elaborate.sources import SAVED, Sources
 from nnspec.elaborate.training import training
 from nnspec.graph.graph import Graph, Program
 from nnspec.graph.training import Training
@@ -28,13 +30,16 @@ def elaborate(
     path: Path | None = None,
     roots: Sequence[Path] = (),
     parameters: Mapping[str, Any] | None = None,
+    sources: Sources = SAVED,
+    index: Index | None = None,
 ) -> Program:
     """What a file means. Everything that is wrong is reported; what failed is left out.
 
     path: of the file, for imports beside it; roots: where imports are looked up too; parameters: in
-    place of the defaults of the file's models and programs.
+    place of the defaults of the file's models and programs; sources: where imports are read; index: to
+    be filled in with what names stand for.
     """
-    loader = Loader(reporter, roots)
+    loader = Loader(reporter, roots, sources)
     if path is not None:
         loader.loading.append((path.resolve(), path.stem))
     module = loader.load(source, path)
@@ -42,13 +47,19 @@ def elaborate(
         return Program((), (), source.path)  # what is left of the text would only seem wrong
     modules = {module, *loader.modules.values()}
     budget = Budget.of(sum(len(m.file.span.source.text) for m in modules))
-    session = Session(reporter, call_block, call_function, budget, given=dict(parameters or {}))
+    session = Session(
+        reporter, call_block, call_function, budget, given=dict(parameters or {}), index=index
+    )
     _check_parameters(module, session.given, reporter)
     try:
         return _program(session, module, source)
     except OutOfBudget as failure:
         session.report(failure)
         return Program((), (), source.path)
+    finally:
+        if index is not None:
+            for one in modules:
+                look_up(index, one)
 
 
 def _program(session: Session, module: Module, source: Source) -> Program:

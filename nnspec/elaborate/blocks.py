@@ -154,7 +154,7 @@ def _body(
 ) -> Body:
     later, length = _outline(session, declaration)
     session.budget.spend(BLOCK + length, declaration.name.span, "applied once more")
-    scope = Scope(later=later)
+    scope = Scope(later=later, index=session.index)
     kind = "model" if declaration.is_model else "block"
     name = declaration.name.text
     body = Body(session, module, builder, scope, kind, name, tensors, supply=supply)

@@ -82,18 +82,29 @@ def _paid(body: Body, value: Any, span: Span) -> Any:
 
 def lookup(body: Body, name: str, span: Span) -> Any:
     """What a name stands for here: the body's, the file's, the catalogue's."""
+    index = body.session.index
     binding = body.scope.get(name)
     if binding is not None:
+        if index is not None:
+            index.name(span, binding.span, binding.value)
         return _clean(binding.value)
     if name in body.sizes:
+        if index is not None and name in body.scope.sizes:
+            index.name(span, body.scope.sizes[name])
         return body.sizes[name]
     found = declared(body, name, span)
     if found is not None:
+        if index is not None and (origin := body.module.origin(name)) is not None:
+            index.name(span, origin)
         return _clean(found)
     if name in catalogue():
         found = catalogue()[name]
-        library = isinstance(found, Reference) and found.kind == "library"
-        return shipped(name) if library else found
+        if not isinstance(found, Reference) or found.kind != "library":
+            return found
+        block = shipped(name)
+        if index is not None:
+            index.name(span, block.declaration.name.span)
+        return block
     if name in body.scope.later:
         raise error(
             "E0202",
@@ -203,6 +214,8 @@ def _pipe(body: Body, expr: tree.Pipe) -> Any:
         inputs = list(value) if isinstance(value, tuple) else [value]
         _check_head(inputs, function, head)
         value = layers.apply(body, function, inputs, stage.span)
+        if body.session.index is not None:
+            body.session.index.tensors(stage.span, value)
     return SequenceLayer(expr.span, composed) if composed is not None else value
 
 

@@ -89,6 +89,10 @@ def block_layer(
                 f"`{parameter.name.text}` is missing",
                 (Label(parameter.span, "declared here"),),
             )
+    if body.session.index is not None:
+        places = {p.name.text: p.name.span for p in parameters}
+        for name, (_, _, at) in named.items():
+            body.session.index.name(at, places[name])
     for parameter in parameters:
         if parameter.name.text in found and parameter.type is not None:
             check_parameter(
@@ -317,7 +321,10 @@ def _promote(builder: Builder, op: type[Op], operands: list[Any], span: Span) ->
 def _chain(body: Body, stages: Sequence[Any], inputs: Sequence[Any], span: Span) -> Any:
     result: Any = tuple(inputs) if len(inputs) > 1 else inputs[0]
     for stage in stages:
-        result = apply(body, stage, _spread(result, stage), _at(stage, span))
+        at = _at(stage, span)
+        result = apply(body, stage, _spread(result, stage), at)
+        if body.session.index is not None:
+            body.session.index.tensors(at, result)
     return result
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from nnspec.elaborate.modules import LIBRARY, Loader, Module, read
+from nnspec.elaborate.modules import LIBRARY, Loader, Module
+from nnspec.elaborate.sources import read
 from nnspec.elaborate.values import BlockReference
 from nnspec.report.diagnostics import Reporter
 from nnspec.report.source import Source

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nnspec.core import inputs
 from nnspec.elaborate.errors import error
+from nnspec.elaborate.sources import SAVED, Sources, shown
 from nnspec.elaborate.values import POISON, BlockReference
 from nnspec.report.diagnostics import Diagnostic, Label, Reporter, SpecError, did_you_mean
 from nnspec.report.source import Source, Span
@@ -17,8 +17,6 @@ from nnspec.syntax.parse import parse
 
 LIBRARY = Path(__file__).parent.parent / "library"
 """Blocks that ship with nnspec."""
-
-LARGEST_FILE = 16 * 1024 * 1024
 
 
 @dataclass(eq=False)
@@ -49,6 +47,11 @@ class Module:
             return module.find(original)
         return None
 
+    def origin(self, name: str) -> Span | None:
+        """Where the name of a declaration stands."""
+        found = self.find(name)
+        return None if found is None or isinstance(found[1], tree.Import) else found[1].name.span
+
 
 @dataclass(eq=False)
 class Loader:
@@ -56,6 +59,7 @@ class Loader:
 
     reporter: Reporter
     search: Sequence[Path] = ()
+    sources: Sources = SAVED
     modules: dict[Path, Module] = field(default_factory=dict)
     loading: list[tuple[Path, str]] = field(default_factory=list)
 
@@ -129,7 +133,7 @@ class Loader:
         roots = [*home, *(Path(s).resolve() for s in self.search), LIBRARY]
         for root in roots:
             path = (root / relative).resolve()
-            if not path.is_file():
+            if not self.sources.has(path):
                 continue
             if not path.is_relative_to(root.resolve()):
                 raise error(
@@ -156,39 +160,12 @@ class Loader:
             raise error("E0903", "files import each other in a circle", at, " -> ".join(cycle))
         if path in self.modules:
             return self.modules[path]
-        text = read(path, at)
+        text = self.sources.read(path, at)
         self.loading.append((path, dotted))
         try:
             return self.load(Source(shown(path), text), path)
         finally:
             self.loading.pop()
-
-
-def read(path: Path, at: Span | None = None) -> str:
-    """The text of a file; raises `SpecError` where there is none."""
-    label = Label(at) if at else None
-    inputs.reads(path)
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise SpecError(
-                Diagnostic(
-                    "E0801", f"`{path}` is larger than the limit of {LARGEST_FILE} bytes", label
-                )
-            )
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise SpecError(Diagnostic("E0002", f"`{path}` is not text in UTF-8", label)) from None
-    except OSError as failure:
-        reason = (failure.strerror or str(failure)).lower()
-        raise SpecError(Diagnostic("E0001", f"cannot read `{path}`: {reason}", label)) from None
-
-
-def shown(path: Path) -> str:
-    """A path as messages show it: relative to the current folder where it lies below it."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
 
 
 def reference(found: tuple[Module, tree.Declaration]) -> BlockReference | None:

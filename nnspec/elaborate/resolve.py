@@ -7,9 +7,11 @@ from typing import Any
 
 from nnspec.elaborate.catalogue import catalogue
 from nnspec.elaborate.errors import error
+from nnspec.elaborate.index import Index
 from nnspec.elaborate.modules import Module
 from nnspec.elaborate.session import Session
 from nnspec.report.diagnostics import SpecError, did_you_mean
+from nnspec.report.source import Span
 from nnspec.syntax import tree
 
 
@@ -18,9 +20,8 @@ def resolve(session: Session, module: Module) -> None:
     for declaration in module.declared.values():
         if not isinstance(declaration, tree.Block):
             continue
-        bound, read = _names(declaration.body)
-        bound |= {p.name.text for p in declaration.parameters}
-        names = bound | {*module.names(), *module.constants, *catalogue()}
+        bound, read = _names(declaration)
+        names = {*bound, *module.names(), *module.constants, *catalogue()}
         for name in read:
             if name.text not in names:
                 helps = did_you_mean(name.text, names)
@@ -30,12 +31,28 @@ def resolve(session: Session, module: Module) -> None:
                 session.report(failure)
 
 
-def _names(body: tuple[tree.Statement, ...]) -> tuple[set[str], list[tree.Name]]:
-    """Everything that might be bound (targets, inputs, sizes named in types), and what is read, in the
-    order of the text. A pipe of thousands is no recursion."""
-    bound: set[str] = set()
+def look_up(index: Index, module: Module) -> None:
+    """Names of a file that were not worked out, by where they are bound first."""
+    for declaration in module.file.declarations:
+        if isinstance(declaration, tree.Import):
+            for item in declaration.names:
+                bound_as = item.alias or item.name
+                if (origin := module.origin(bound_as.text)) is not None:
+                    index.name(item.name.span, origin)
+            continue
+        bound, read = _names(declaration)
+        for name in read:
+            origin = bound.get(name.text) or module.origin(name.text)
+            if name.span not in index.definitions and origin not in (None, name.span):
+                index.name(name.span, origin)
+
+
+def _names(declaration: tree.Declaration) -> tuple[dict[str, Span], list[tree.Name]]:
+    """Everything that might be bound (parameters, targets, inputs, sizes named in types) with its first
+    place, and what is read, in the order of the text. A pipe of thousands is no recursion."""
+    bound: dict[str, Span] = {}
     read: list[tree.Name] = []
-    stack: list[Any] = [body]
+    stack: list[Any] = [declaration]
     while stack:
         node = stack.pop()
         match node:
@@ -46,13 +63,23 @@ def _names(body: tuple[tree.Statement, ...]) -> tuple[set[str], list[tree.Name]]
                 read.append(node)
                 continue
             case tree.Assign(targets=targets) | tree.For(targets=targets):
-                bound.update(i.text for i in targets)
-            case tree.TypedName(name=name) | tree.Weight(name=name) | tree.Named(name=name):
-                bound.add(name.text)
+                for target in targets:
+                    bound.setdefault(target.text, target.span)
+            case (
+                tree.TypedName(name=name)
+                | tree.Weight(name=name)
+                | tree.Named(name=name)
+                | tree.Parameter(name=name)
+            ):
+                bound.setdefault(name.text, name.span)
+            case tree.Minimize(over=paths):
+                read += [tree.Name(path[0].span, path[0].text) for path in paths]
             case tree.NamedExpr(name=name) if name is not None:
-                bound.add(name.text)
+                bound.setdefault(name.text, name.span)
             case tree.TensorType(shape=shape):
-                bound.update(d.text for d in shape if isinstance(d, tree.Name))
+                for size in shape:
+                    if isinstance(size, tree.Name):
+                        bound.setdefault(size.text, size.span)
             case tree.Tree():
                 pass
             case _:

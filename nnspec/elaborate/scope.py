@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from nnspec.elaborate.index import Index
 from nnspec.report.source import Span
 
 
@@ -18,14 +19,19 @@ class Binding:
 
 @dataclass
 class Scope:
-    """One body; `later` has the first place at which each name is bound anywhere in it."""
+    """One body; `later` has the first place at which each name is bound anywhere in it, `sizes` those
+    at which symbolic sizes are named first."""
 
     bindings: dict[str, Binding] = field(default_factory=dict)
     read: set[str] = field(default_factory=set)
     later: dict[str, Span] = field(default_factory=dict)
+    sizes: dict[str, Span] = field(default_factory=dict)
+    index: Index | None = None
 
     def bind(self, name: str, value: Any, span: Span, *, is_parameter: bool = False) -> None:
         self.bindings[name] = Binding(value, span, is_parameter)
+        if self.index is not None:
+            self.index.tensors(span, value)
 
     def get(self, name: str) -> Binding | None:
         binding = self.bindings.get(name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from nnspec.core.dims import Dim
 from nnspec.elaborate.builder import Builder
+from nnspec.elaborate.index import Index
 from nnspec.elaborate.limits import Budget
 from nnspec.elaborate.scope import Scope
 from nnspec.graph.graph import Graph, Value
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 class Session:
     """One run of the elaborator.
 
+    index: to be filled in with what names stand for, where that is wanted.
     given: parameters from the command line, in place of the defaults of models and programs.
     chain: the block calls that we are in, outermost first. call_block and network_graph are set by
     `blocks.py`, which stands above the expressions that need them.
@@ -37,6 +39,7 @@ class Session:
     seen: set[tuple[str, Span | None]] = field(default_factory=set)
     models: dict[Any, Graph | None] = field(default_factory=dict)
     given: Mapping[str, Any] = field(default_factory=dict)
+    index: Index | None = None
     outlines: dict[int, tuple[dict[str, Span], int]] = field(default_factory=dict)
 
     def parameters(self, declaration: tree.Block | tree.Train) -> dict[str, Any]:

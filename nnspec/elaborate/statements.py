@@ -207,6 +207,7 @@ def tensor_type(body: Body, written: tree.TensorType, declare: bool) -> TensorTy
                 continue
             if _is_new(body, dim):
                 body.sizes[dim.text] = symbol(dim.text)
+                body.scope.sizes[dim.text] = dim.span
         shape.append(size(body, dim))
     return TensorType(dtype, tuple(shape))
 

@@ -360,7 +360,7 @@ def training(session: Session, module: Module, declaration: tree.Train) -> Train
     """A training program; None where it failed (which is reported)."""
     builder = Builder("", session.budget, {})
     program = Program()
-    scope = Scope(later=later_names(declaration.body))
+    scope = Scope(later=later_names(declaration.body), index=session.index)
     body = Body(
         session, module, builder, scope, "train", declaration.name.text, extra=program, trains=True
     )

@@ -7,6 +7,7 @@ Codes and their long explanations stand in `nnspec/report/codes.py` (`nnspec exp
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -22,6 +23,26 @@ class Label:
 
     span: Span
     message: str = ""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What an editor can do about it: put `text` in the place of a span."""
+
+    span: Span
+    text: str
+
+
+class Suggestion(str):
+    """A help that names what to write instead of a word."""
+
+    word: str
+    replacement: str
+
+    def __new__(cls, word: str, replacement: str) -> Suggestion:
+        suggestion = super().__new__(cls, f"did you mean `{replacement}`?")
+        suggestion.word, suggestion.replacement = word, replacement
+        return suggestion
 
 
 @dataclass(frozen=True)
@@ -41,6 +62,25 @@ class Diagnostic:
     notes: tuple[Label | str, ...] = ()
     helps: tuple[str, ...] = ()
     severity: Severity = "error"
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """The suggestions among the helps, as far as it is plain where the word stands."""
+        if self.label is None:
+            return ()
+        found = [h for h in self.helps if isinstance(h, Suggestion)]
+        places = [_place_of(suggestion.word, self.label.span) for suggestion in found]
+        return tuple(Edit(at, h.replacement) for at, h in zip(places, found) if at is not None)
+
+
+def _place_of(word: str, span: Span) -> Span | None:
+    """The span if it holds the word alone, else the only such word of its line."""
+    if span.text == word:
+        return span
+    line = span.source.line_starts[span.line - 1]
+    text = span.source.line(span.line)
+    starts = [line + m.start() for m in re.finditer(rf"(?<!\w){re.escape(word)}(?!\w)", text)]
+    return Span(span.source, starts[0], starts[0] + len(word)) if len(starts) == 1 else None
 
 
 class SpecError(Exception):
@@ -86,4 +126,4 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> tuple[str, ...]:
     pool = sorted(set(candidates) - {word})
     by_case = [c for c in pool if c.lower().replace("_", "") == word.lower().replace("_", "")]
     close = by_case or difflib.get_close_matches(word, pool, n=1, cutoff=0.6)
-    return (f"did you mean `{close[0]}`?",) if close else ()
+    return (Suggestion(word, close[0]),) if close else ()

@@ -39,7 +39,7 @@ def render(diagnostics: Sequence[Diagnostic], color: bool = False) -> str:
 
 
 def to_json(diagnostics: Sequence[Diagnostic]) -> list[dict[str, Any]]:
-    """One dictionary each: code, severity, message, place, notes, helps."""
+    """One dictionary each: code, severity, message, place, notes, helps, edits."""
     return [
         {
             "code": d.code,
@@ -52,6 +52,7 @@ def to_json(diagnostics: Sequence[Diagnostic]) -> list[dict[str, Any]]:
                 for n in d.notes
             ],
             "helps": list(d.helps),
+            "edits": [{"text": edit.text, **_place(edit.span)} for edit in d.edits],
         }
         for d in diagnostics
     ]
