@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from nnspec.core.declare import Declaration, declaration
+from nnspec.core.files import Content
 from nnspec.graph.graph import Graph, Program
 from nnspec.graph.layouts import Layouts
 from nnspec.graph.weight_map import WeightMap
@@ -53,13 +54,14 @@ class ProgramNames:
 class Emitted:
     """What a target made of a program.
 
-    files: name to text or bytes; names are `<stem>_<target>.py` or `<stem>.onnx`, never paths.
+    files: by name: text, bytes, or (where it is large) a function that writes the file it is told; names
+        are `<stem>_<target>.py` or `<stem>.onnx`, never paths.
     models: for every model of the program and every network of its training programs.
     batch_layouts: by training program, one for each column of its batch.
     programs: by training program, the functions that a file has for it.
     """
 
-    files: dict[str, str | bytes]
+    files: dict[str, Content]
     models: dict[Graph, EmittedModel] = field(default_factory=dict)
     batch_layouts: dict[str, Layouts] = field(default_factory=dict)
     programs: dict[str, ProgramNames] = field(default_factory=dict)

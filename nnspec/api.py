@@ -167,13 +167,13 @@ class Spec:
             )
         return verify(self.program, chosen, skipped=skipped, seed=seed)
 
-    def initial_weights(self, seed: int = 0) -> dict[str, Array]:
+    def initial_weights(self, seed: int = 0) -> Mapping[str, Array]:
         """Canonical weights as the initialisers draw them, of all networks of the file."""
         from nnspec.driver.stored import joined, owners
-        from nnspec.graph.weights import initialize
+        from nnspec.graph.weights import InitialWeights
 
         known = owners(self.program)
-        drawn = {o.name: initialize(weights_of(o.model), seed + i) for i, o in enumerate(known)}
+        drawn = {o.name: InitialWeights(weights_of(o.model), seed + i) for i, o in enumerate(known)}
         return joined(drawn)
 
     def train(

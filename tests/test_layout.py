@@ -93,7 +93,7 @@ def _same(graph: Graph) -> None:
     found = {}
     for images_first in (True, False):
         lowered = lower(graph, images_first=images_first)
-        proto, _ = build(lowered, weights, opset=20, metadata={})
+        proto = build(lowered, opset=20, metadata={}).filled(weights)
         feeds = {
             i.name: layout.there(a)
             for i, a, layout in zip(proto.graph.input, inputs, lowered.input_layouts, strict=True)

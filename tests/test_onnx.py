@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -10,9 +14,13 @@ from conformance import Case, op_cases
 
 import nnspec
 from codegen import TARGETS
+from codegen.onnx import files
 from codegen.onnx.functions import REWRITES
 from codegen.onnx.module import IR_VERSIONS, RULES
+from nnspec import cli
 from nnspec.catalogue.ops import OPS
+from nnspec.driver import inference
+from nnspec.graph import weight_files, weights
 from nnspec.graph.graph import Program
 from nnspec.report.diagnostics import SpecError
 
@@ -84,3 +92,70 @@ def test_a_wrong_layer_is_found() -> None:
     session = onnxruntime.InferenceSession(model.SerializeToString())
     feeds = {i.name: a for i, a in zip(session.get_inputs(), case.inputs, strict=True)}
     assert np.abs(session.run(None, feeds)[0] - case.expected()[0]).max() > 1e-2
+
+
+LARGE = """\
+model Large(width = 64) {
+  input tokens: i64[N, 5]
+  output y = tokens -> Embedding(100, width) -> LSTM(width) -> Dense(width) -> Dense(3)
+}
+"""
+
+
+def _answers(folder: Path) -> np.ndarray:
+    session = onnxruntime.InferenceSession(folder / "large.onnx")
+    answers: np.ndarray = session.run(None, {"tokens": np.arange(10).reshape(2, 5)})[0]
+    return answers
+
+
+@pytest.mark.parametrize("given", (False, True), ids=("initial", "stored"))
+def test_weights_of_large_models(
+    given: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Written part by part, inside or beside the model: the same numbers as of a small one."""
+    spec = tmp_path / "large.nn"
+    spec.write_text(LARGE)
+    command = ["build", str(spec), "--target", "onnx", "-o"]
+    if given:
+        stored = str(tmp_path / "w.safetensors")
+        assert cli.status(["init", str(spec), "-o", stored, "--seed", "3"]) == 0
+        command = [*command[:-1], "--weights", stored, "-o"]
+    assert cli.status([*command, str(tmp_path / "whole")]) == 0
+    expected = _answers(tmp_path / "whole")
+    monkeypatch.setattr(files, "AT_ONCE", 1000)
+    monkeypatch.setattr(weights, "PART", 1000)
+    monkeypatch.setattr(weight_files, "PART", 999)
+    assert cli.status([*command, str(tmp_path / "parts")]) == 0
+    whole, parts = (tmp_path / name / "large.onnx" for name in ("whole", "parts"))
+    assert whole.read_bytes() == parts.read_bytes()
+    onnx.checker.check_model(parts, full_check=True)
+    monkeypatch.setattr(files, "LARGEST", 20_000)
+    assert cli.status([*command, str(tmp_path / "beside")]) == 0
+    beside = tmp_path / "beside"
+    assert {p.name for p in beside.iterdir()} == {"large.onnx", "large.onnx.data"}
+    assert (beside / "large.onnx").stat().st_size < 20_000
+    onnx.checker.check_model(beside / "large.onnx", full_check=True)
+    np.testing.assert_array_equal(_answers(beside), expected)
+    found = inference.load_files(nnspec.load(spec).build("onnx").files)
+    assert found.run({"tokens": np.zeros((1, 5), "i8")})["y"].shape == (1, 5, 3)
+
+
+def test_large_models_need_no_memory(tmp_path: Path) -> None:
+    """Neither to draw the weights, nor to write them, nor to read them: 1.3 times the file at most."""
+    spec = tmp_path / "wide.nn"
+    spec.write_text(
+        "model Wide {\n  input x: i64[N]\n  output y = x -> Embedding(5120, 8192, glorot_uniform)\n}\n"
+    )
+    build = f"'build', '{spec}', '--target', 'onnx', '-o', '{tmp_path}'"
+    code = (
+        "import resource; from nnspec import cli; "
+        f"assert not cli.status(['init', '{spec}', '-o', '{tmp_path}/w.safetensors']); "
+        f"assert not cli.status([{build}, '--weights', '{tmp_path}/w.safetensors']); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    size = (tmp_path / "wide.onnx").stat().st_size
+    assert size > 160 * 2**20
+    assert int(result.stdout) * 2**10 < 1.3 * size

@@ -13,7 +13,7 @@ import pytest
 import nnspec
 from nnspec.core.types import TensorType
 from nnspec.driver import stored
-from nnspec.graph import weights
+from nnspec.graph import weight_files
 from nnspec.graph.graph import Weight
 from nnspec.report.codes import explanation
 from nnspec.report.diagnostics import SpecError
@@ -30,7 +30,7 @@ ARRAYS = {
 
 def problems(path: Path) -> list[Any]:
     with pytest.raises(SpecError) as caught:
-        weights.fit(weights.load(path), MODEL, str(path))
+        weight_files.fit(weight_files.load(path), MODEL, str(path))
     for found in caught.value.diagnostics:
         assert len(explanation(found.code)) > 100
     return list(caught.value.diagnostics)
@@ -48,11 +48,11 @@ def raw(path: Path, header: bytes | object, body: bytes = b"", length: int | Non
 
 def test_round_trip(tmp_path: Path) -> None:
     first, second = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
-    weights.save(first, ARRAYS)
-    weights.save(second, dict(reversed(ARRAYS.items())))
+    weight_files.save(first, ARRAYS)
+    weight_files.save(second, dict(reversed(ARRAYS.items())))
     assert first.read_bytes() == second.read_bytes()
     assert {p.name for p in tmp_path.iterdir()} == {"a.safetensors", "b.safetensors"}
-    for name, array in weights.fit(weights.load(first), MODEL, str(first)).items():
+    for name, array in weight_files.fit(weight_files.load(first), MODEL, str(first)).items():
         assert array.dtype == np.float32
         np.testing.assert_array_equal(array, ARRAYS[name])
 
@@ -79,7 +79,7 @@ def test_networks_of_several_programs(tmp_path: Path) -> None:
     spec = nnspec.load(TWO_PROGRAMS)
     path = tmp_path / "all.safetensors"
     every = spec.initial_weights()
-    weights.save(path, every)
+    weight_files.save(path, every)
     assert {n.rpartition(".dense")[0] for n in every} == {"T1.net", "T2.net", "twin"}
     found = stored.load_networks(path, spec.training("T2"), spec.program)
     np.testing.assert_array_equal(found["net"]["dense.weight"], every["T2.net.dense.weight"])
@@ -87,7 +87,7 @@ def test_networks_of_several_programs(tmp_path: Path) -> None:
     part = spec.only("T1.net")
     (own,) = stored.load_all(path, part.program, part.whole).values()
     np.testing.assert_array_equal(own["dense.weight"], every["T1.net.dense.weight"])
-    weights.save(path, stored.joined(found))
+    weight_files.save(path, stored.joined(found))
     again = stored.load_networks(path, spec.training("T2"), spec.program)
     np.testing.assert_array_equal(again["net"]["dense.weight"], found["net"]["dense.weight"])
     with pytest.raises(SpecError, match=r"T1.net, T2.net, twin"):
@@ -96,7 +96,9 @@ def test_networks_of_several_programs(tmp_path: Path) -> None:
 
 def test_names_that_do_not_fit(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
-    weights.save(path, {"dense.wieght": ARRAYS["dense.weight"], "dense.bias": ARRAYS["dense.bias"]})
+    weight_files.save(
+        path, {"dense.wieght": ARRAYS["dense.weight"], "dense.bias": ARRAYS["dense.bias"]}
+    )
     lacks, extra = problems(path)
     assert lacks.code == "E0613" and "`dense.weight`" in lacks.message
     assert lacks.helps == ("did you mean `dense.wieght`?",)
@@ -105,7 +107,9 @@ def test_names_that_do_not_fit(tmp_path: Path) -> None:
 
 def test_shapes_and_types_that_do_not_fit(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
-    weights.save(path, {"dense.weight": np.zeros((3, 2), "f4"), "dense.bias": np.zeros(2, "int32")})
+    weight_files.save(
+        path, {"dense.weight": np.zeros((3, 2), "f4"), "dense.bias": np.zeros(2, "int32")}
+    )
     shape, dtype = problems(path)
     assert shape.code == "E0615" and "[3, 2]" in shape.message and "f32[2, 3]" in shape.message
     assert dtype.code == "E0616" and "int32" in dtype.message
@@ -155,7 +159,7 @@ def test_other_formats(content: bytes, tmp_path: Path) -> None:
 
 def test_every_cut_of_a_file_is_refused(tmp_path: Path) -> None:
     whole = tmp_path / "whole.safetensors"
-    weights.save(whole, ARRAYS)
+    weight_files.save(whole, ARRAYS)
     data = whole.read_bytes()
     for length in range(len(data)):
         cut = tmp_path / "cut.safetensors"

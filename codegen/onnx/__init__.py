@@ -14,9 +14,9 @@ from nnspec.graph.bounds import index_bounds
 from nnspec.graph.exported import exported
 from nnspec.graph.graph import Graph, Program
 from nnspec.graph.graph import weights as weights_of
-from nnspec.report.diagnostics import Diagnostic, SpecError
 
 if TYPE_CHECKING:
+    from nnspec.core.files import Content
     from nnspec.graph.weight_map import Array
 
 name = "onnx"
@@ -49,19 +49,22 @@ def emit(
 ) -> Emitted:
     """One `.onnx` for each model: `<stem>.onnx`, `<stem>_<model>.onnx` where there are several.
 
+    Beside a model above 2 GiB stands `<name>.onnx.data` with its weights.
+
     weights: canonical, by model; by default those of `nnspec init` with seed 0.
     """
-    from codegen.onnx.module import LARGEST, LEGALITY, build
+    from codegen.onnx.files import model_files
+    from codegen.onnx.module import LEGALITY, build
     from nnspec.graph.passes.layout import lower
     from nnspec.graph.passes.legalize import legalize
-    from nnspec.graph.weights import initialize
+    from nnspec.graph.weights import InitialWeights
 
-    files: dict[str, str | bytes] = {}
+    files: dict[str, Content] = {}
     models: dict[Graph, EmittedModel] = {}
     found = exported(program)
     for called, model in found.items():
         lowered = lower(legalize(model, LEGALITY), images_first=layout == "nchw")
-        arrays = (weights or {}).get(model) or initialize(weights_of(model), 0)
+        arrays = (weights or {}).get(model) or InitialWeights(weights_of(model), 0)
         layouts = {
             f"nnspec.layout.{v}": str(x)
             for v, x in [
@@ -73,17 +76,11 @@ def emit(
         choices = {f"nnspec.choices.{v.name}": str(bounds[v]) for v in model.inputs if v in bounds}
         about = {"nnspec.model": model.name, "nnspec.provenance": provenance}
         metadata = about | layouts | choices
-        proto, entries = build(lowered, arrays, opset=opset, metadata=metadata, doc=model.doc)
-        if proto.ByteSize() > LARGEST:
-            raise SpecError(
-                Diagnostic(
-                    "E0709", f"`{model.name}` is larger than the 2 GiB that one ONNX file holds"
-                )
-            )
+        frame = build(lowered, opset=opset, metadata=metadata, doc=model.doc)
         file = f"{stem}.onnx" if len(found) == 1 else f"{stem}_{file_part(called)}.onnx"
-        files[file] = proto.SerializeToString(deterministic=True)
+        files |= model_files(file, frame, arrays)
         models[model] = EmittedModel(
-            model.name, entries, lowered.input_layouts, lowered.output_layouts
+            model.name, frame.entries, lowered.input_layouts, lowered.output_layouts
         )
     return Emitted(files, models)
 

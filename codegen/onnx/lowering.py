@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from codegen.onnx.files import Held
 from nnspec.catalogue.ops import Op
 from nnspec.core.dims import Dim, Quotient, Sym, symbols
+from nnspec.core.dtypes import DTYPES
 from nnspec.graph.graph import Call, Graph, Node, Value, Weight
-from nnspec.graph.weight_map import Array, NativeWeight, Transform
+from nnspec.graph.weight_map import NativeWeight, Transform
 
 ELEMENT_TYPES = {
     "f16": TensorProto.FLOAT16,
@@ -35,17 +37,17 @@ class Lowering:
     """One ONNX graph while it grows.
 
     rules: how each op is lowered. opset: forms of operators differ between opsets. training: the
-    forms that a training step evaluates. weights: canonical arrays by path; prefix: of paths, where a
-    step has several networks.
+    forms that a training step evaluates. held: what initialisers hold, once they are written; prefix: of
+    paths, where a step has several networks.
     """
 
     rules: dict[type[Op], Rule]
     opset: int
-    weights: dict[str, Array]
     reorders: dict[str, tuple[Transform, ...]]
     training: bool = False
     nodes: list[NodeProto] = field(default_factory=list)
     initializers: dict[str, TensorProto] = field(default_factory=dict)
+    held: dict[str, Held] = field(default_factory=dict)
     entries: dict[str, NativeWeight] = field(default_factory=dict)
     names: dict[Value, str] = field(default_factory=dict)
     made: dict[str, Value] = field(default_factory=dict)
@@ -147,16 +149,24 @@ class Lowering:
         if known is None:
             self.entries[path] = entry
             self.used.add(path)
-            array = entry.to_native(self.weights[path])
-            self.initializers[path] = numpy_helper.from_array(array, path)
-            return path
+            return self._hold(path, entry, weight)
         if known == entry:
             return path
         # Two users want it in two layouts: the second has a copy, which the map does not name.
-        copy = self.unique(f"{path}/copy")
-        array = entry.to_native(self.weights[path])
-        self.initializers[copy] = numpy_helper.from_array(array, copy)
-        return copy
+        return self._hold(self.unique(f"{path}/copy"), entry, weight)
+
+    def _hold(self, name: str, entry: NativeWeight, weight: Weight) -> str:
+        """An initialiser whose content waits until the file is written."""
+        sizes = tuple(int(d) for d in weight.type.shape if isinstance(d, int))
+        form = np.broadcast_to(np.zeros((), np.int8), sizes)
+        for transform in entry.transforms:
+            form = transform.apply(form)
+        dtype = weight.type.dtype
+        self.held[name] = Held(entry, form.shape, DTYPES[dtype].numpy)
+        self.initializers[name] = TensorProto(
+            name=name, dims=form.shape, data_type=ELEMENT_TYPES[dtype]
+        )
+        return name
 
     def shape(self, dims: Sequence[Dim]) -> str:
         """A 1-D i64 tensor of sizes, worked out at run time where they are symbolic."""

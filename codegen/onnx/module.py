@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from onnx import ModelProto, ValueInfoProto, helper
 
+from codegen.onnx.files import Frame
 from codegen.onnx.functions import FUNCTIONS, REWRITES
 from codegen.onnx.layers import LAYERS
 from codegen.onnx.losses import LOSSES
@@ -15,7 +16,7 @@ from nnspec.graph.graph import Call, Node, Value
 from nnspec.graph.passes.layout import Lowered, LoweredTraining
 from nnspec.graph.passes.legalize import Legality
 from nnspec.graph.training import Minimize
-from nnspec.graph.weight_map import Array, Transform, WeightMap
+from nnspec.graph.weight_map import Array, Transform
 from nnspec.report.text import printable_lines
 
 RULES = {**LAYERS, **FUNCTIONS, **LOSSES}
@@ -28,21 +29,13 @@ LEGALITY = Legality(
 IR_VERSIONS = {17: 8, 18: 8, 19: 9, 20: 10, 21: 10, 22: 10, 23: 11, 24: 12}
 """For each opset, an IR version that the first runtimes of that opset load (20: what torch writes)."""
 
-LARGEST = 2**31 - 1
-"""Bytes of one protobuf message."""
-
 
 def build(
-    lowered: Lowered,
-    weights: Mapping[str, Array],
-    *,
-    opset: int,
-    metadata: Mapping[str, str],
-    doc: str | None = None,
-) -> tuple[ModelProto, WeightMap]:
-    """The model with its weights inside, and where each weight went."""
+    lowered: Lowered, *, opset: int, metadata: Mapping[str, str], doc: str | None = None
+) -> Frame:
+    """The model, and where each weight goes."""
     graph = lowered.graph
-    to = Lowering(RULES, opset, dict(weights), dict(lowered.reorders))
+    to = Lowering(RULES, opset, dict(lowered.reorders))
     for value in graph.inputs:
         to.declare(value, value.name or to.unique("input"))
     to.used.update(graph.output_names)
@@ -53,7 +46,7 @@ def build(
     for key, text in metadata.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, text
-    return model, tuple(to.entries[p] for p in sorted(to.entries))
+    return Frame(model, to.held, tuple(to.entries[p] for p in sorted(to.entries)))
 
 
 def build_step(
@@ -68,7 +61,7 @@ def build_step(
     reorders: dict[str, tuple[Transform, ...]] = {
         f"{n}.{path}": r for n, low in lowered.networks.items() for path, r in low.reorders.items()
     }
-    to = Lowering(RULES, opset, flat, reorders, training=True)
+    to = Lowering(RULES, opset, reorders, training=True)
     for value in training.batch:
         to.declare(value, value.name or to.unique("column"))
     outputs: list[tuple[str, Value]] = []
@@ -86,7 +79,8 @@ def build_step(
                 to.node(step, "")
     outputs += [(m.name, m.value) for m in training.metrics]
     to.used.update(name for name, _ in outputs)
-    return _finish(to, training.name, training.batch, outputs, None)
+    model = _finish(to, training.name, training.batch, outputs, None)
+    return Frame(model, to.held, ()).filled(flat)
 
 
 def _finish(

@@ -56,7 +56,7 @@ class MaxPool(OpRun):
 def outputs(model: Graph, weights: Mapping[str, Array], inputs: Sequence[Array]) -> list[Array]:
     """Outputs of a model in evaluation mode; everything in the language's layout."""
     lowered = lower(legalize(model, LEGALITY), images_first=False)
-    proto, _ = build(lowered, weights, opset=OPSET, metadata={})
+    proto = build(lowered, opset=OPSET, metadata={}).filled(weights)
     feeds = {i.name: a for i, a in zip(proto.graph.input, inputs, strict=True)}
     return list(ReferenceEvaluator(proto, new_ops=[MaxPool]).run(None, feeds))
 

@@ -8,7 +8,7 @@ that every machine rounds alike (`nnspec/core/exact.py`).
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nnspec.core.declare import Catalogue, Declaration, declaration
 from nnspec.core.fields import arg
@@ -23,7 +23,13 @@ Fans = tuple[int, int] | None
 
 @declaration
 class Initializer(Declaration):
-    """Base of all initialisers."""
+    """Base of all initialisers.
+
+    elementwise: draws each element by itself and in order, so that any part can be drawn after the one
+    before it.
+    """
+
+    elementwise: ClassVar[bool] = True
 
     def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
         """Values in f64. `fans` are (in, out), worked out from the shape where the op gives none."""
@@ -165,6 +171,7 @@ class Orthogonal(Initializer):
     """
 
     name = "orthogonal"
+    elementwise = False
     gain: float = arg("factor", real(), default=1.0)
 
     def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
@@ -184,6 +191,7 @@ class ForgetBias(Initializer):
     """Zeros, and ones for the forget gate of an LSTM (gates i f g o; Jozefowicz et al. 2015)."""
 
     name = "forget_bias"
+    elementwise = False
     units: int
 
     def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:

@@ -36,13 +36,16 @@ def init(
     from nnspec.commands.sources import load_spec
     from nnspec.commands.terminal import say
     from nnspec.driver.stored import owners
-    from nnspec.graph.weights import save
+    from nnspec.graph.graph import weights as weights_of
+    from nnspec.graph.weight_files import save
+    from nnspec.graph.weights import count
 
     spec = load_spec(file, settings, roots)
     if model is not None:
         spec = spec.only(model)
     weights = spec.initial_weights(seed)
     save(output, weights)
+    numbers = sum(count(weights_of(owner.model)) for owner in owners(spec.program))
     names = [owner.name for owner in owners(spec.program)]
     of = f" of {', '.join(names)}" if len(names) > 1 else ""
-    say(f"wrote {output}: {sum(a.size for a in weights.values()):,} numbers{of}")
+    say(f"wrote {output}: {numbers:,} numbers{of}")

@@ -10,6 +10,7 @@ import typer
 from nnspec.commands.options import Format, ImportRoots, Model, OutputFormat, Settings, place
 
 if TYPE_CHECKING:
+    from nnspec.core.files import Content
     from nnspec.graph.weight_map import Array
 
 LONGEST = 1000
@@ -104,13 +105,12 @@ def run(
     from nnspec.driver.inputs import read_inputs
 
     check_flags(bench, bool(inputs), batch=batch, size=size, warm_up=warm_up)
-    is_spec = file.suffix.lower() != ".onnx"
-    if is_spec:
-        loaded: Path | bytes = _built(file, model, weights, settings, roots)
-    else:
+    if file.suffix.lower() == ".onnx":
         _check_model_file(weights=weights, model=model, settings=settings, roots=roots)
-        loaded = file
-    engine = inference.load(loaded, device.value, threads=threads)
+        engine = inference.load(file, device.value, threads=threads)
+    else:
+        built = _built(file, model, weights, settings, roots)
+        engine = inference.load_files(built, device.value, threads=threads)
     show_diagnostics(engine.notes)
     feeds = read_inputs(engine.inputs, inputs or ())
     report: dict[str, Any] = {"device": engine.device}
@@ -154,13 +154,12 @@ def _built(
     weights: Path | None,
     settings: list[str] | None,
     roots: list[Path] | None,
-) -> bytes:
-    """The ONNX model of a spec, in memory; its images are laid out as in the language."""
+) -> Mapping[str, Content]:
+    """The ONNX model of a spec; its images are laid out as in the language."""
     from nnspec.commands.sources import load_spec
 
     alone = load_spec(file, settings, roots).model(model).alone()
-    (content,) = alone.build("onnx", weights=weights, layout="nhwc").files.values()
-    return bytes(content)  # type: ignore[arg-type]
+    return alone.build("onnx", weights=weights, layout="nhwc").files
 
 
 def _shown(array: Array) -> str:

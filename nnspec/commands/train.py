@@ -58,7 +58,7 @@ def train(
     from nnspec.commands.sources import load_spec
     from nnspec.commands.terminal import print_json, say
     from nnspec.driver.stored import joined
-    from nnspec.graph.weights import save
+    from nnspec.graph.weight_files import save
 
     spec = load_spec(file, settings, roots)
     output = output or Path(f"{spec.stem}.safetensors")

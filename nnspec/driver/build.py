@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnspec import __version__
 from nnspec.core import collector
+from nnspec.core.files import Content
 from nnspec.driver.requirements import installation, is_runnable, targets_named
 from nnspec.report.diagnostics import Diagnostic, SpecError, did_you_mean
 from nnspec.report.text import printable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from nnspec.api import Spec
     from nnspec.driver.stored import ModelWeights
 
-Files = dict[str, str | bytes]
+Files = dict[str, Content]
 
 
 def emit(

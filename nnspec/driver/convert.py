@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from nnspec.core import inputs
 from nnspec.core.files import write_file
 from nnspec.driver.requirements import require, runnable_named
 from nnspec.driver.stored import Owner, fit, owners
-from nnspec.graph import weights
+from nnspec.graph import weight_files
 from nnspec.graph.graph import weights as weights_of
 from nnspec.report.diagnostics import Diagnostic, SpecError
 
@@ -38,7 +39,7 @@ def convert(
     chosen = _owner(spec, owner)
     found = _read(spec, chosen, source, from_target)
     if to_target == CANONICAL:
-        weights.save(output, found)
+        weight_files.save(output, found)
     else:
         _write(spec, chosen, found, output, to_target)
 
@@ -61,18 +62,18 @@ def _owner(spec: Spec, name: str | None) -> Owner:
     )
 
 
-def _read(spec: Spec, owner: Owner, path: Path, target: str) -> dict[str, Array]:
+def _read(spec: Spec, owner: Owner, path: Path, target: str) -> Mapping[str, Array]:
     if target == CANONICAL:
-        return fit(weights.load(path), owner, path)
+        return fit(weight_files.load(path), owner, path)
     inputs.reads(path)
     if not path.is_file():
         raise SpecError(Diagnostic("E0611", f"cannot read weights `{path}`: no such file"))
     with tempfile.TemporaryDirectory(prefix="nnspec-") as folder:
         found = _Native(spec, owner, target, Path(folder)).load(path)
-    return weights.fit(found, weights_of(owner.model), str(path))
+    return weight_files.fit(found, weights_of(owner.model), str(path))
 
 
-def _write(spec: Spec, owner: Owner, found: dict[str, Array], output: Path, target: str) -> None:
+def _write(spec: Spec, owner: Owner, found: Mapping[str, Array], output: Path, target: str) -> None:
     with tempfile.TemporaryDirectory(prefix="nnspec-") as folder:
         write_file(output, _Native(spec, owner, target, Path(folder)).save(found))
 
@@ -90,7 +91,7 @@ class _Native:
         self.emitted = replace(spec, program=program).build(target)
         self.module = write_module(self.emitted, folder)
 
-    def load(self, path: Path) -> dict[str, Array]:
+    def load(self, path: Path) -> Mapping[str, Array]:
         from nnspec.driver import worker
         from nnspec.driver.native import NativeFile
 
@@ -104,7 +105,7 @@ class _Native:
         except (KeyError, ValueError) as error:
             raise SpecError(_not_native(path, self.target.name, str(error))) from None
 
-    def save(self, found: dict[str, Array]) -> bytes:
+    def save(self, found: Mapping[str, Array]) -> bytes:
         from nnspec.driver import worker
         from nnspec.driver.native import NativeFile
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import statistics
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnspec.core import inputs
+from nnspec.core.files import Content, write_files
 from nnspec.driver.requirements import mixed_onnxruntime
 from nnspec.driver.tensors import Input, check_shapes, converted, element_type
 from nnspec.graph.layouts import Layout
@@ -250,6 +252,19 @@ def load(model: Path | bytes, device: str = "auto", *, threads: int | None = Non
     if device == "cuda" and used == "cpu":
         raise SpecError(*notes, _no_cuda(has_cuda))
     return engine
+
+
+def load_files(
+    files: Mapping[str, Content], device: str = "auto", *, threads: int | None = None
+) -> Engine:
+    """Load a model from the files of its target, the model's own first."""
+    model = next(iter(files.values()))
+    if len(files) == 1 and isinstance(model, bytes):
+        return load(model, device, threads=threads)
+    # Too large to be held twice; once loaded, the files are no longer looked for.
+    with tempfile.TemporaryDirectory(prefix="nnspec-") as folder:
+        write_files({Path(folder) / name: content for name, content in files.items()})
+        return load(Path(folder) / next(iter(files)), device, threads=threads)
 
 
 def _first_line(error: Exception) -> str:

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nnspec.graph import weights
+from nnspec.graph import weight_files
 from nnspec.graph.graph import Graph, Program
 from nnspec.graph.graph import weights as weights_of
+from nnspec.graph.weights import JoinedWeights, LazyWeights
 
 if TYPE_CHECKING:
     from nnspec.graph.training import Training
     from nnspec.graph.weight_map import Array
 
-ModelWeights = dict[Graph, dict[str, "Array"]]
+ModelWeights = dict[Graph, Mapping[str, "Array"]]
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def load_all(path: Path, program: Program, whole: Program | None = None) -> Mode
 
     whole: the program of the file, where `program` is a part of it.
     """
-    arrays = weights.load(path)
+    arrays = weight_files.load(path)
     known = owners(whole or program)
     networks = (n.model for t in program.trainings for n in t.networks)
     found: ModelWeights = {}
@@ -72,9 +73,11 @@ def load_all(path: Path, program: Program, whole: Program | None = None) -> Mode
     return found
 
 
-def load_networks(path: Path, training: Training, program: Program) -> dict[str, dict[str, Array]]:
+def load_networks(
+    path: Path, training: Training, program: Program
+) -> dict[str, Mapping[str, Array]]:
     """The weights of a training program's networks by name; `program` is that of its file."""
-    arrays = weights.load(path)
+    arrays = weight_files.load(path)
     return {
         o.network: fit(arrays, o, path)
         for o in owners(program)
@@ -82,18 +85,21 @@ def load_networks(path: Path, training: Training, program: Program) -> dict[str,
     }
 
 
-def fit(arrays: Mapping[str, Array], owner: Owner, path: Path) -> dict[str, Array]:
+def fit(arrays: weight_files.StoredWeights, owner: Owner, path: Path) -> Mapping[str, Array]:
     """An owner's weights among those of a file; raises `SpecError` with all that does not fit."""
-    for prefix in owner.prefixes:
-        own = {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
-        if own:
-            arrays = own
-            break
-    return weights.fit(arrays, weights_of(owner.model), str(path))
+    own = (arrays.under(prefix) for prefix in owner.prefixes)
+    chosen = next((part for part in own if part), arrays)
+    return weight_files.fit(chosen, weights_of(owner.model), str(path))
 
 
-def joined(arrays: Mapping[str, Mapping[str, Array]]) -> dict[str, Array]:
+def joined(arrays: Mapping[str, Mapping[str, Array]]) -> Mapping[str, Array]:
     """The weights of several networks under one set of names, of one network under its own."""
-    if len(arrays) == 1:
-        return dict(next(iter(arrays.values())))
-    return {f"{name}.{path}": a for name, own in arrays.items() for path, a in own.items()}
+    names = {
+        path if len(arrays) == 1 else f"{name}.{path}": (own, path)
+        for name, own in arrays.items()
+        for path in own
+    }
+    lazy = {n: (own, path) for n, (own, path) in names.items() if isinstance(own, LazyWeights)}
+    if len(lazy) == len(names):
+        return JoinedWeights(lazy)
+    return {name: own[path] for name, (own, path) in names.items()}

@@ -1,177 +1,128 @@
-"""Canonical weights: how they begin, and their one `.safetensors` file.
-
-Names are paths (`dense.weight`), layouts PyTorch's. Files of a program with several networks put the
-network's name first (`G.dense.weight`). Nothing is ever unpickled.
-"""
+"""Canonical weights in memory: arrays by path, `dense.weight`, in PyTorch's layouts; and how they begin."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-import struct
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from nnspec.catalogue.initializers import Zeros
-from nnspec.core import inputs
+from nnspec.catalogue.initializers import Zeros, fans_of
 from nnspec.core.dtypes import DTYPES
-from nnspec.core.files import write_file
 from nnspec.graph.graph import Weight
-from nnspec.report.diagnostics import Diagnostic, SpecError, did_you_mean
 
 Array = np.ndarray[Any, Any]
 
-LARGEST_HEADER = 100_000_000
-"""What the format allows a header at most, in bytes."""
+PART = 2**20
+"""Elements that are drawn or read at once."""
+
+
+class LazyWeights(Mapping[str, Array], ABC):
+    """Arrays that exist only while they are used, so that weights may be larger than the memory."""
+
+    @abstractmethod
+    def parts(self, path: str) -> Iterator[Array]:
+        """The elements of a weight in order, in flat pieces that are small enough to hold."""
+
+    @abstractmethod
+    def shape(self, path: str) -> tuple[int, ...]:
+        """Sizes of an array."""
+
+    @abstractmethod
+    def dtype(self, path: str) -> np.dtype[Any]:
+        """Type of its elements."""
+
+    def __getitem__(self, path: str) -> Array:
+        shape = self.shape(path)
+        array = np.empty(math.prod(shape), self.dtype(path))
+        begun = 0
+        for part in self.parts(path):
+            array[begun : begun + part.size] = part
+            begun += part.size
+        return array.reshape(shape)
+
+
+def parts_of(weights: Mapping[str, Array], path: str) -> Iterator[Array]:
+    """The elements of a weight in flat pieces."""
+    if isinstance(weights, LazyWeights):
+        yield from weights.parts(path)
+    else:
+        yield weights[path].reshape(-1)
+
+
+def form_of(found: Mapping[str, Array], path: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Sizes and type of an array, without its elements."""
+    if isinstance(found, LazyWeights):
+        return found.shape(path), found.dtype(path)
+    return found[path].shape, found[path].dtype
+
+
+class InitialWeights(LazyWeights):
+    """What the initialisers draw, the same on every platform; each weight's values depend on its path and
+    the seed alone."""
+
+    def __init__(self, weights: Sequence[Weight], seed: int) -> None:
+        self._weights = {w.path: w for w in weights}
+        self._seed = seed
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._weights)
+
+    def __len__(self) -> int:
+        return len(self._weights)
+
+    def shape(self, path: str) -> tuple[int, ...]:
+        return tuple(int(d) for d in self._weights[path].type.shape if isinstance(d, int))
+
+    def dtype(self, path: str) -> np.dtype[Any]:
+        return DTYPES[self._weights[path].type.dtype].numpy
+
+    def parts(self, path: str) -> Iterator[Array]:
+        weight, shape = self._weights[path], self.shape(path)
+        digest = hashlib.sha256(f"{self._seed}:{path}".encode()).digest()
+        generator = np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "little")))
+        initializer = weight.initializer or Zeros()
+        if not initializer.elementwise:
+            values = initializer.sample(shape, weight.fans, generator)
+            yield values.reshape(-1).astype(self.dtype(path))
+            return
+        fans, size = fans_of(shape, weight.fans), math.prod(shape)
+        for begun in range(0, size, PART):
+            values = initializer.sample((min(PART, size - begun),), fans, generator)
+            yield values.astype(self.dtype(path))
 
 
 def initialize(weights: Sequence[Weight], seed: int) -> dict[str, Array]:
-    """Initial values, the same on every platform; each weight's depend on its path and the seed alone."""
-    return {w.path: _initial(w, seed) for w in weights}
+    """Initial values, all of them at once."""
+    return dict(InitialWeights(weights, seed))
 
 
-def _initial(weight: Weight, seed: int) -> Array:
-    digest = hashlib.sha256(f"{seed}:{weight.path}".encode()).digest()
-    generator = np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "little")))
-    shape = tuple(int(d) for d in weight.type.shape if isinstance(d, int))
-    initializer = weight.initializer or Zeros()
-    values = initializer.sample(shape, weight.fans, generator)
-    return np.asarray(values, dtype=DTYPES[weight.type.dtype].numpy, order="C")
+class JoinedWeights(LazyWeights):
+    """Weights of several models under one set of names: each name's own weights, and its path in them."""
 
+    def __init__(self, sources: Mapping[str, tuple[LazyWeights, str]]) -> None:
+        self._sources = sources
 
-def save(path: Path, weights: Mapping[str, Array]) -> None:
-    """Write a canonical file, whole or not at all; the same weights give the same bytes."""
-    from safetensors.numpy import save as dump
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sources)
 
-    ordered = {name: np.asarray(weights[name], order="C") for name in sorted(weights)}
-    write_file(path, dump(ordered))
+    def __len__(self) -> int:
+        return len(self._sources)
 
+    def shape(self, path: str) -> tuple[int, ...]:
+        weights, own = self._sources[path]
+        return weights.shape(own)
 
-def load(path: Path) -> dict[str, Array]:
-    """Every array of a file, unchecked; raises `SpecError` where it is not a safetensors file."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    def dtype(self, path: str) -> np.dtype[Any]:
+        weights, own = self._sources[path]
+        return weights.dtype(own)
 
-    _check_header(path)
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise _bad(path, str(error)) from None
-
-
-def fit(found: Mapping[str, Array], weights: Sequence[Weight], origin: str) -> dict[str, Array]:
-    """Arrays that are exactly a model's weights, or a `SpecError` that says what is not."""
-    problems = [*_missing(found, weights, origin), *_extra(found, weights, origin)]
-    for weight in weights:
-        array = found.get(weight.path)
-        if array is None:
-            continue
-        if array.shape != weight.type.shape:
-            shown = "[" + ", ".join(map(str, array.shape)) + "]"
-            problems.append(
-                Diagnostic(
-                    "E0615",
-                    f"`{weight.path}` in `{origin}` has shape {shown}, but the model's is {weight.type}",
-                )
-            )
-        elif array.dtype.kind != "f":
-            problems.append(
-                Diagnostic(
-                    "E0616",
-                    f"`{weight.path}` in `{origin}` holds {array.dtype}, not {weight.type.dtype}",
-                )
-            )
-    if problems:
-        raise SpecError(*problems)
-    return {
-        w.path: np.asarray(found[w.path], DTYPES[w.type.dtype].numpy, order="C") for w in weights
-    }
-
-
-def _missing(
-    found: Mapping[str, Array], weights: Sequence[Weight], origin: str
-) -> list[Diagnostic]:
-    missing = [w.path for w in weights if w.path not in found]
-    if not missing:
-        return []
-    spare = sorted(set(found) - {w.path for w in weights})
-    return [
-        Diagnostic(
-            "E0613",
-            f"`{origin}` lacks {_some(missing)}",
-            notes=(f"the file holds {_some(sorted(found))}",) if found else ("the file is empty",),
-            helps=did_you_mean(missing[0], spare),
-        )
-    ]
-
-
-def _extra(found: Mapping[str, Array], weights: Sequence[Weight], origin: str) -> list[Diagnostic]:
-    known = {w.path for w in weights}
-    extra = sorted(set(found) - known)
-    if not extra:
-        return []
-    return [
-        Diagnostic(
-            "E0614",
-            f"`{origin}` holds {_some(extra)}, which the model does not have",
-            helps=did_you_mean(extra[0], known - set(found)),
-        )
-    ]
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(f"`{n}`" for n in names[:4])
-    return shown + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-
-
-def _check_header(path: Path) -> None:
-    """A short look at the header, so that a file that lies about its size is refused cheaply."""
-    inputs.reads(path)
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            start = file.read(8)
-            if len(start) < 8:
-                raise _bad(path, "it is shorter than a header")
-            (length,) = struct.unpack("<Q", start)
-            if length > min(size - 8, LARGEST_HEADER):
-                raise _bad(path, "its header is longer than the file: truncated, or another format")
-            header = json.loads(file.read(length))
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise SpecError(Diagnostic("E0611", f"cannot read weights `{path}`: {reason}")) from None
-    except (ValueError, RecursionError):
-        raise _bad(path, "its header is not JSON") from None
-    if not isinstance(header, dict):
-        raise _bad(path, "its header is not a table")
-    ends = [
-        entry["data_offsets"][1]
-        for name, entry in header.items()
-        if name != "__metadata__"
-        and isinstance(entry, dict)
-        and isinstance(entry.get("data_offsets"), list)
-        and len(entry["data_offsets"]) == 2
-        and isinstance(entry["data_offsets"][1], int)
-    ]
-    wanted = 8 + length + max(ends, default=0)
-    if wanted > size:
-        raise _bad(path, f"it ends after {size} of {wanted} bytes: truncated")
-
-
-def _bad(path: Path, reason: str) -> SpecError:
-    return SpecError(
-        Diagnostic(
-            "E0612",
-            f"`{path}` is not a safetensors file: {reason}",
-            helps=(
-                "canonical weights are written by `nnspec init`, `train` and `weights convert`",
-            ),
-        )
-    )
+    def parts(self, path: str) -> Iterator[Array]:
+        weights, own = self._sources[path]
+        return weights.parts(own)
 
 
 def count(weights: Sequence[Weight], *, trainable: bool | None = None) -> int:
