@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnspec.core import collector
 from nnspec.elaborate import elaborate
-from nnspec.elaborate.index import Index
 from nnspec.elaborate.sources import SAVED, Sources
 from nnspec.graph.graph import Program
 from nnspec.graph.passes import optimise_program
 from nnspec.report.diagnostics import Diagnostic, Reporter
 from nnspec.report.source import Source
+
+if TYPE_CHECKING:
+    from nnspec.elaborate.index import Index
 
 
 def compile_source(
@@ -91,6 +93,8 @@ class Analysis:
 
 def analyse(path: Path, roots: Sequence[Path] = (), sources: Sources = SAVED) -> Analysis:
     """A file with what its names stand for and what is wrong with it, in the order of its text."""
+    from nnspec.elaborate.index import Index
+
     reporter, index, source = Reporter(), Index(), sources.source(path)
     program = compile_source(source, reporter, roots=roots, sources=sources, index=index)
     return Analysis(source, program, tuple(sorted(reporter.diagnostics, key=_place)), index)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnspec.elaborate.blocks import call_block, model_graph
 from nnspec.elaborate.functions import call_function
-from nnspec.elaborate.index import Index
 from nnspec.elaborate.limits import Budget, OutOfBudget
 from nnspec.elaborate.lints import naming
 from nnspec.elaborate.modules import Loader, Module
@@ -21,6 +20,9 @@ from nnspec.graph.training import Training
 from nnspec.report.diagnostics import Diagnostic, Reporter, did_you_mean
 from nnspec.report.source import Source
 from nnspec.syntax import tree
+
+if TYPE_CHECKING:
+    from nnspec.elaborate.index import Index
 
 
 def elaborate(

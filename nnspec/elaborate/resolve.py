@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnspec.elaborate.catalogue import catalogue
 from nnspec.elaborate.errors import error
-from nnspec.elaborate.index import Index
 from nnspec.elaborate.modules import Module
 from nnspec.elaborate.session import Session
 from nnspec.report.diagnostics import SpecError, did_you_mean
 from nnspec.report.source import Span
 from nnspec.syntax import tree
+
+if TYPE_CHECKING:
+    from nnspec.elaborate.index import Index
 
 
 def resolve(session: Session, module: Module) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nnspec.elaborate.index import Index
 from nnspec.report.source import Span
+
+if TYPE_CHECKING:
+    from nnspec.elaborate.index import Index
 
 
 @dataclass

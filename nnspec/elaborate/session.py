@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from nnspec.core.dims import Dim
 from nnspec.elaborate.builder import Builder
-from nnspec.elaborate.index import Index
 from nnspec.elaborate.limits import Budget
 from nnspec.elaborate.scope import Scope
 from nnspec.graph.graph import Graph, Value
@@ -16,6 +15,7 @@ from nnspec.report.diagnostics import Diagnostic, Label, Reporter, SpecError
 from nnspec.report.source import Span
 
 if TYPE_CHECKING:
+    from nnspec.elaborate.index import Index
     from nnspec.elaborate.modules import Module
     from nnspec.elaborate.values import BlockFunction, BlockLayer
     from nnspec.syntax import tree

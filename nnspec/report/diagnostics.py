@@ -6,7 +6,6 @@ Codes and their long explanations stand in `nnspec/report/codes.py` (`nnspec exp
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -123,6 +122,8 @@ class Reporter:
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> tuple[str, ...]:
     """A suggestion for a misspelt word, as `helps`; empty where nothing is close."""
+    import difflib  # not what a file without mistakes waits for
+
     pool = sorted(set(candidates) - {word})
     by_case = [c for c in pool if c.lower().replace("_", "") == word.lower().replace("_", "")]
     close = by_case or difflib.get_close_matches(word, pool, n=1, cutoff=0.6)

@@ -9,7 +9,6 @@ from nnspec.report.diagnostics import Diagnostic, Label, Reporter
 from nnspec.report.source import Source, Span
 from nnspec.syntax import lalr, tree
 from nnspec.syntax.lalr import Token
-from nnspec.syntax.recovery import blank, explain, statement_range, swallowed
 from nnspec.syntax.strings import unescape
 
 NESTING = 100
@@ -36,6 +35,9 @@ def parse(source: Source, reporter: Reporter) -> tree.File:
         try:
             file: tree.File = lalr.parse(text, lalr.rules(builder.method), comments)
         except lalr.Unexpected as error:
+            # Not imported where nothing is wrong: a check is to feel instant.
+            from nnspec.syntax.recovery import blank, explain, statement_range, swallowed
+
             found = swallowed(text, error.found)
             reporter.report(explain(source, text, found))
             start, end = statement_range(text, found.start)
