@@ -38,7 +38,7 @@ def _split(imports: Mapping[str, Import]) -> tuple[dict[str, Import], dict[str, 
 
 def _mentioned(definitions: Sequence[Stmt], helpers: Mapping[str, Verbatim]) -> set[str]:
     """Names that the definitions need, and the helpers among them in turn."""
-    found = set(names(*definitions))
+    found = names(*definitions)
     waiting = [n for n in helpers if n in found]
     while waiting:
         for name in helpers[waiting.pop()].uses:

@@ -28,10 +28,12 @@ def module_text(
     first: statements between imports and helpers (settings of the framework).
     """
     definitions = (*dialect.standing_in.definitions, *definitions)
-    before = _helpers(dialect, (*first, *definitions))
-    after = {n: h for n, h in _helpers(dialect, program).items() if n not in before}
+    mentioned = names(*first, *definitions)
+    before = _helpers(dialect, mentioned)
+    mentioned |= (later := names(*program))
+    after = {n: h for n, h in _helpers(dialect, later).items() if n not in before}
     body = (*first, *before.values(), *definitions, *after.values(), *program)
-    mentioned = set(names(*body))
+    mentioned |= names(*before.values(), *after.values())
     imports: list[Import] = [i for n, i in dialect.imports.items() if n in mentioned]
     return module_source(Module(doc, (*sort_imports(imports), *body)))
 
@@ -41,10 +43,10 @@ def module_doc(provenance: str, program: Program, *more: str) -> str:
     return "\n\n".join(part for part in (provenance, program.doc, *more) if part)
 
 
-def _helpers(dialect: Dialect, statements: Sequence[Stmt]) -> dict[str, Verbatim]:
-    """Helpers that the statements mention, and those that these need."""
+def _helpers(dialect: Dialect, mentioned: set[str]) -> dict[str, Verbatim]:
+    """Helpers among the names that are mentioned, and those that these need."""
     found: set[str] = set()
-    waiting = [n for n in names(*statements) if n in dialect.helpers]
+    waiting = [n for n in mentioned if n in dialect.helpers]
     while waiting:
         name = waiting.pop()
         if name not in found:

@@ -369,18 +369,19 @@ def _flat(value: Any) -> Iterator[Any]:
             yield from _flat(element)
 
 
-def names(*nodes: Any) -> Iterator[str]:
+def names(*nodes: Any) -> set[str]:
     """First parts of all names in the trees (`nn` of `nn.Linear`), and what verbatim text uses."""
+    texts: set[str] = set()
     stack: list[Any] = [nodes]
     while stack:
         node = stack.pop()
         kind = type(node)
         if kind is tuple:
-            stack.extend(reversed(node))
+            stack.extend(node)
         elif issubclass(kind, Name):
-            yield node.root
+            texts.add(node.text)
         elif kind is Verbatim:
-            yield from node.uses
+            texts.update(node.uses)
         else:
-            for name in reversed(inner_fields(kind)):
-                stack.append(getattr(node, name))
+            stack.extend([getattr(node, name) for name in inner_fields(kind)])
+    return {text.partition(".")[0] for text in texts}

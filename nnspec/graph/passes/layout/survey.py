@@ -43,7 +43,7 @@ class Survey:
 
     def wishes_of(self, inputs: Sequence[Value], steps: Sequence[TrainStep]) -> tuple[Wish, ...]:
         walk = _Walk(self, inputs, [_tried(v) for v in inputs])
-        for step in steps:
+        for step in steps if walk.origins else ():  # without one, nothing can be wished of an input
             walk.step(step)
         return tuple(walk.wishes)
 
