@@ -6,52 +6,31 @@ from collections.abc import Mapping
 from typing import Any
 
 from codegen.gluon.initializers import initializer
-from codegen.gluon.padding import Pads, compact, padded, pads, symmetric
+from codegen.gluon.padding import compact, padded, pads, symmetric
 from codegen.python.dialect import Application, Constructor, Result, UnsupportedOp
 from codegen.python.forward import Forward
 from codegen.python.source import Call, Expr, Literal, Name
 from nnspec.catalogue import initializers as init
 from nnspec.catalogue.ops import convolution, dense, normalization, pooling, recurrent
 from nnspec.catalogue.ops.base import Op, WeightSpec
-from nnspec.core.dims import Dim
-from nnspec.core.types import TensorType
 from nnspec.graph.graph import Node, Weight
 
 Args = tuple[Expr, ...]
-Convolution = convolution.Conv2D | convolution.ConvTranspose2D
+Convolution = convolution.Conv | convolution.ConvTranspose
 MINUS_INFINITY = Name("float")("-inf")
 
 
-def spatial(x: TensorType) -> tuple[Dim, Dim]:
-    """Height and width of an N, C, H, W image."""
-    return x.shape[2], x.shape[3]
-
-
-def conv_pads(node: Node) -> Pads:
-    op = node.op
-    assert isinstance(op, convolution.Conv2D)
-    size = spatial(node.inputs[0].type)
-    return pads(node, size, op.kernel, op.stride, op.dilation, op.padding)
-
-
-def pool_pads(node: Node) -> Pads:
-    op = node.op
-    assert isinstance(op, pooling.Pool)
-    size = spatial(node.inputs[0].type)
-    return pads(node, size, op.size, op.step, (1, 1), op.padding)
-
-
-def inner_pool_pads(node: Node) -> tuple[int, int] | None:
+def inner_pool_pads(node: Node) -> tuple[int, ...] | None:
     """The padding that the op itself can do: symmetric and smaller than the window."""
     op = node.op
     assert isinstance(op, pooling.Pool)
-    found = pool_pads(node)
+    found = pads(node)
     if symmetric(found) and all(p < k for (p, _), k in zip(found, op.size)):
-        return found[0][0], found[1][0]
+        return tuple(before for before, _ in found)
     return None
 
 
-def transposed_crop(op: convolution.ConvTranspose2D) -> tuple[list[int], list[int], list[int]]:
+def transposed_crop(op: convolution.ConvTranspose) -> tuple[list[int], list[int], list[int]]:
     """For each axis: symmetric crop, cells to add at the end, cells to cut off at the end."""
     crop, add, cut = [], [], []
     for k, s, d in zip(op.kernel, op.stride, op.dilation):
@@ -62,7 +41,7 @@ def transposed_crop(op: convolution.ConvTranspose2D) -> tuple[list[int], list[in
     return crop, add, cut
 
 
-def spread_strides(op: convolution.ConvTranspose2D) -> bool:
+def spread_strides(op: convolution.ConvTranspose) -> bool:
     """Whether strides are made by zeros between the cells of the input.
 
     MXNet's own transposed convolution with both stride and dilation is wrong without oneDNN, so in f64.
@@ -113,14 +92,14 @@ def _embedding(node: Node) -> Expr:
 
 def _conv(node: Node) -> Expr:
     op = node.op
-    assert isinstance(op, convolution.Conv2D)
-    call = Name("nn.Conv2D")(Literal(op.filters, "channels"), compact(op.kernel))
-    if op.stride != (1, 1):
+    assert isinstance(op, convolution.Conv)
+    call = Name(f"nn.{op.name}")(Literal(op.filters, "channels"), compact(op.kernel))
+    if set(op.stride) != {1}:
         call = call.with_keyword("strides", compact(op.stride))
-    padding = conv_pads(node)
-    if symmetric(padding) and padding != ((0, 0), (0, 0)):
-        call = call.with_keyword("padding", compact((padding[0][0], padding[1][0])))
-    if op.dilation != (1, 1):
+    padding = pads(node)
+    if symmetric(padding) and any(map(any, padding)):
+        call = call.with_keyword("padding", compact(tuple(before for before, _ in padding)))
+    if set(op.dilation) != {1}:
         call = call.with_keyword("dilation", compact(op.dilation))
     if op.groups != 1:
         call = call.with_keyword("groups", op.groups)
@@ -129,16 +108,16 @@ def _conv(node: Node) -> Expr:
 
 def _conv_transpose(node: Node) -> Expr:
     op = node.op
-    assert isinstance(op, convolution.ConvTranspose2D)
-    call = Name("nn.Conv2DTranspose")(Literal(op.filters, "channels"), compact(op.kernel))
+    assert isinstance(op, convolution.ConvTranspose)
+    call = Name(f"nn.Conv{op.rank}DTranspose")(Literal(op.filters, "channels"), compact(op.kernel))
     crop, add, _ = transposed_crop(op)
-    if op.stride != (1, 1) and not spread_strides(op):
+    if set(op.stride) != {1} and not spread_strides(op):
         call = call.with_keyword("strides", compact(op.stride))
     if any(crop):
         call = call.with_keyword("padding", compact(tuple(crop)))
     if any(add):
         call = call.with_keyword("output_padding", compact(tuple(add)))
-    if op.dilation != (1, 1):
+    if set(op.dilation) != {1}:
         call = call.with_keyword("dilation", compact(op.dilation))
     return _channels(call, node, op)
 
@@ -154,13 +133,13 @@ def _pool(name: str) -> Constructor:
     def construct(node: Node) -> Expr:
         op = node.op
         assert isinstance(op, pooling.Pool)
-        call = Name(f"nn.{name}")(compact(op.size))
+        call = Name(f"nn.{name}{op.rank}D")(compact(op.size))
         if op.step != op.size:
             call = call.with_keyword("strides", compact(op.step))
-        padding = inner_pool_pads(node) or (0, 0)
+        padding = inner_pool_pads(node) or ()
         if any(padding):
             call = call.with_keyword("padding", compact(padding))
-            if name == "AvgPool2D":
+            if name == "AvgPool":
                 call = call.with_keyword("count_include_pad", False)
         return call
 
@@ -221,10 +200,10 @@ def _with(call: Call, keywords: dict[str, Expr]) -> Call:
 LAYERS: Mapping[type[Op], Constructor] = {
     dense.Dense: _dense,
     dense.Embedding: _embedding,
-    convolution.Conv2D: _conv,
-    convolution.ConvTranspose2D: _conv_transpose,
-    pooling.MaxPool2D: _pool("MaxPool2D"),
-    pooling.AvgPool2D: _pool("AvgPool2D"),
+    **dict.fromkeys(convolution.CONVOLUTIONS, _conv),
+    **dict.fromkeys(convolution.TRANSPOSED, _conv_transpose),
+    **dict.fromkeys(pooling.MAX_POOLS, _pool("MaxPool")),
+    **dict.fromkeys(pooling.AVG_POOLS, _pool("AvgPool")),
     normalization.BatchNorm: _batch_norm,
     normalization.Dropout: _dropout,
     recurrent.LSTM: _lstm,
@@ -234,14 +213,14 @@ LAYERS: Mapping[type[Op], Constructor] = {
 def _apply_conv(node: Node, args: Args, forward: Forward) -> Result:
     need_channels_first(node)
     (x,) = args
-    padding = conv_pads(node)
+    padding = pads(node)
     if not symmetric(padding):
         x = padded("F", x, padding, 0)
     return forward.layer(node)(x)
 
 
 def _apply_conv_transpose(node: Node, args: Args, forward: Forward) -> Result:
-    assert isinstance(node.op, convolution.ConvTranspose2D)
+    assert isinstance(node.op, convolution.ConvTranspose)
     need_channels_first(node)
     x = spread("F", args[0], node)
     return cut_end("F", forward.layer(node)(x), node.op)
@@ -249,7 +228,7 @@ def _apply_conv_transpose(node: Node, args: Args, forward: Forward) -> Result:
 
 def spread(prefix: str, x: Expr, node: Node) -> Expr:
     """The input of a transposed convolution, with zeros between its cells where those make the stride."""
-    assert isinstance(node.op, convolution.ConvTranspose2D)
+    assert isinstance(node.op, convolution.ConvTranspose)
     if not spread_strides(node.op):
         return x
     if any(transposed_crop(node.op)[1]):
@@ -259,20 +238,20 @@ def spread(prefix: str, x: Expr, node: Node) -> Expr:
     return Name("spread")(Name(prefix), x, node.op.stride)
 
 
-def cut_end(prefix: str, y: Expr, op: convolution.ConvTranspose2D) -> Expr:
+def cut_end(prefix: str, y: Expr, op: convolution.ConvTranspose) -> Expr:
     """Without the odd cells at the end that no symmetric crop takes off."""
     _, _, cut = transposed_crop(op)
     if not any(cut):
         return y
     end = (None, None, *(-c if c else None for c in cut))
-    return Name(f"{prefix}.slice")(y, begin=(None,) * 4, end=end)
+    return Name(f"{prefix}.slice")(y, begin=(None,) * len(end), end=end)
 
 
 def _apply_max_pool(node: Node, args: Args, forward: Forward) -> Result:
     need_channels_first(node)
     (x,) = args
     if inner_pool_pads(node) is None:
-        x = padded("F", x, pool_pads(node), MINUS_INFINITY)
+        x = padded("F", x, pads(node), MINUS_INFINITY)
     return forward.layer(node)(x)
 
 
@@ -280,7 +259,7 @@ def _apply_avg_pool(node: Node, args: Args, forward: Forward) -> Result:
     need_channels_first(node)
     if inner_pool_pads(node) is None:
         # The share of a window that is not padding: the mean of zeros outside and ones inside.
-        x, padding, pool = forward.name(args[0]), pool_pads(node), forward.layer(node)
+        x, padding, pool = forward.name(args[0]), pads(node), forward.layer(node)
         inside = forward.assign("inside", padded("F", Name("F.ones_like")(x), padding, 0))
         x = forward.assign("x", padded("F", x, padding, 0))
         return pool(x) / pool(inside)
@@ -311,9 +290,9 @@ def _apply_lstm(node: Node, args: Args, forward: Forward) -> Result:
 
 
 APPLIED: Mapping[type[Op], Application] = {
-    convolution.Conv2D: _apply_conv,
-    convolution.ConvTranspose2D: _apply_conv_transpose,
-    pooling.MaxPool2D: _apply_max_pool,
-    pooling.AvgPool2D: _apply_avg_pool,
+    **dict.fromkeys(convolution.CONVOLUTIONS, _apply_conv),
+    **dict.fromkeys(convolution.TRANSPOSED, _apply_conv_transpose),
+    **dict.fromkeys(pooling.MAX_POOLS, _apply_max_pool),
+    **dict.fromkeys(pooling.AVG_POOLS, _apply_avg_pool),
     recurrent.LSTM: _apply_lstm,
 }

@@ -35,7 +35,7 @@ from codegen.python.source import (
     With,
 )
 from codegen.python.source.tree import children, inner_fields, names
-from nnspec.catalogue.ops import logic
+from nnspec.catalogue.ops import convolution, logic
 from nnspec.catalogue.ops.base import Op
 from nnspec.catalogue.ops.elementwise import StopGradient
 from nnspec.graph.graph import Node, Weight
@@ -63,6 +63,7 @@ FLOATS = "a comparison of MXNet 1.9.1 gives floats, and `where` takes no broadca
 NEVER: Mapping[type[Op], str] = {
     **dict.fromkeys(logic.Comparison.__subclasses__(), FLOATS),
     logic.Where: FLOATS,
+    convolution.ConvTranspose3D: "MXNet 1.9.1 has no transposed convolution of volumes but by oneDNN, in f32",
 }
 """Ops that Gluon can never express, with the reason. What only some uses of an op cannot do
 raises `UnsupportedOp` where it is met: a reshape to sizes that a Symbol does not have, "same" with a stride

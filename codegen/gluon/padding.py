@@ -4,38 +4,22 @@ from __future__ import annotations
 
 from codegen.python.dialect import UnsupportedOp
 from codegen.python.source import Expr, Name
-from nnspec.catalogue.ops.windows import extent, same_padding
-from nnspec.core.dims import Dim
+from nnspec.catalogue.ops.image import Windowed
+from nnspec.catalogue.ops.windows import Pads
 from nnspec.graph.graph import Node
 
-Pads = tuple[tuple[int, int], ...]
 
-
-def pads(
-    node: Node,
-    sizes: tuple[Dim, ...],
-    kernel: tuple[int, ...],
-    stride: tuple[int, ...],
-    dilation: tuple[int, ...],
-    padding: str | Pads,
-) -> Pads:
-    """What is added before and after each axis."""
-    if padding == "valid":
-        return ((0, 0),) * len(sizes)
-    if not isinstance(padding, str):
-        return padding
-    found: list[tuple[int, int]] = []
-    for size, k, s, d in zip(sizes, kernel, stride, dilation):
-        if isinstance(size, int):
-            found.append(same_padding(size, k, s, d))
-        elif s == 1:
-            # With stride 1 the padding does not depend on the size.
-            found.append(same_padding(extent(k, d), k, 1, d))
-        else:
-            raise UnsupportedOp(
-                node, "Gluon", f'"same" with a stride depends on the size {size}, not known before'
-            )
-    return tuple(found)
+def pads(node: Node) -> Pads:
+    """What is added before and after each axis of space."""
+    op, x = node.op, node.inputs[0].type
+    assert isinstance(op, Windowed)
+    around = op.around(x)
+    if around is None:
+        size = next(d for d in op.space(x) if not isinstance(d, int))
+        raise UnsupportedOp(
+            node, "Gluon", f'"same" with a stride depends on the size {size}, not known before'
+        )
+    return around
 
 
 def symmetric(padding: Pads) -> bool:
@@ -43,9 +27,14 @@ def symmetric(padding: Pads) -> bool:
 
 
 def padded(prefix: str, x: Expr, padding: Pads, value: Expr | float) -> Expr:
-    """`x` (N, C, H, W) with a border of a value."""
-    width = (0, 0, 0, 0, *(cells for pair in padding for cells in pair))
-    return Name(f"{prefix}.pad")(x, mode="constant", pad_width=width, constant_value=value)
+    """`x` (N, C, then axes of space) with a border of a value."""
+    # MXNet pads images and volumes only: a sequence becomes an image of width 1.
+    around = padding if len(padding) > 1 else (*padding, (0, 0))
+    width = (0, 0, 0, 0, *(cells for pair in around for cells in pair))
+    if len(padding) == 1:
+        x = Name(f"{prefix}.expand_dims")(x, axis=3)
+    x = Name(f"{prefix}.pad")(x, mode="constant", pad_width=width, constant_value=value)
+    return x if len(padding) > 1 else Name(f"{prefix}.squeeze")(x, axis=3)
 
 
 def compact(sizes: tuple[int, ...]) -> int | tuple[int, ...]:

@@ -12,16 +12,14 @@ from dataclasses import dataclass
 from codegen.gluon.layers import (
     MINUS_INFINITY,
     batch_norm_axis,
-    conv_pads,
     cut_end,
     inner_pool_pads,
     need_channels_first,
-    pool_pads,
     spread,
     spread_strides,
     transposed_crop,
 )
-from codegen.gluon.padding import padded, symmetric
+from codegen.gluon.padding import padded, pads, symmetric
 from codegen.python.dialect import Application, Result
 from codegen.python.forward import Forward
 from codegen.python.source import Call, Expr, Name
@@ -49,10 +47,10 @@ class Layers:
         return {
             dense.Dense: self.dense,
             dense.Embedding: self.embedding,
-            convolution.Conv2D: self.conv,
-            convolution.ConvTranspose2D: self.conv_transpose,
-            pooling.MaxPool2D: self.max_pool,
-            pooling.AvgPool2D: self.avg_pool,
+            **dict.fromkeys(convolution.CONVOLUTIONS, self.conv),
+            **dict.fromkeys(convolution.TRANSPOSED, self.conv_transpose),
+            **dict.fromkeys(pooling.MAX_POOLS, self.max_pool),
+            **dict.fromkeys(pooling.AVG_POOLS, self.avg_pool),
             normalization.BatchNorm: self.batch_norm,
             normalization.Dropout: self.dropout,
             recurrent.LSTM: self.lstm,
@@ -81,17 +79,17 @@ class Layers:
 
     def conv(self, node: Node, args: Args, forward: Forward) -> Result:
         op, (x,) = node.op, args
-        assert isinstance(op, convolution.Conv2D)
+        assert isinstance(op, convolution.Conv)
         need_channels_first(node)
-        padding = conv_pads(node)
+        padding = pads(node)
         if not symmetric(padding):
             x = padded(PREFIX, x, padding, 0)
         call = Name("mx.sym.Convolution")(x, num_filter=op.filters, kernel=op.kernel)
-        if op.stride != (1, 1):
+        if set(op.stride) != {1}:
             call = call.with_keyword("stride", op.stride)
-        if symmetric(padding) and padding != ((0, 0), (0, 0)):
-            call = call.with_keyword("pad", (padding[0][0], padding[1][0]))
-        if op.dilation != (1, 1):
+        if symmetric(padding) and any(map(any, padding)):
+            call = call.with_keyword("pad", tuple(before for before, _ in padding))
+        if set(op.dilation) != {1}:
             call = call.with_keyword("dilate", op.dilation)
         if op.groups != 1:
             call = call.with_keyword("num_group", op.groups)
@@ -101,18 +99,18 @@ class Layers:
 
     def conv_transpose(self, node: Node, args: Args, forward: Forward) -> Result:
         op = node.op
-        assert isinstance(op, convolution.ConvTranspose2D)
+        assert isinstance(op, convolution.ConvTranspose)
         need_channels_first(node)
         crop, add, _ = transposed_crop(op)
         x = spread(PREFIX, args[0], node)
         call = Name("mx.sym.Deconvolution")(x, num_filter=op.filters, kernel=op.kernel)
-        if op.stride != (1, 1) and not spread_strides(op):
+        if set(op.stride) != {1} and not spread_strides(op):
             call = call.with_keyword("stride", op.stride)
         if any(crop):
             call = call.with_keyword("pad", tuple(crop))
         if any(add):
             call = call.with_keyword("adj", tuple(add))
-        if op.dilation != (1, 1):
+        if set(op.dilation) != {1}:
             call = call.with_keyword("dilate", op.dilation)
         # Unlike Convolution, Deconvolution has no bias by default.
         call = call.with_keyword("no_bias", not op.use_bias)
@@ -122,21 +120,21 @@ class Layers:
         (x,) = args
         inner = inner_pool_pads(node)
         if inner is None:
-            x = padded(PREFIX, x, pool_pads(node), MINUS_INFINITY)
-        return self._pool(node, x, "max", inner or (0, 0))
+            x = padded(PREFIX, x, pads(node), MINUS_INFINITY)
+        return self._pool(node, x, "max", inner or ())
 
     def avg_pool(self, node: Node, args: Args, forward: Forward) -> Result:
         inner = inner_pool_pads(node)
         if inner is not None:
             return self._pool(node, args[0], "avg", inner)
         # The share of a window that is not padding: the mean of zeros outside and ones inside.
-        x, padding = forward.name(args[0]), pool_pads(node)
+        x, padding = forward.name(args[0]), pads(node)
         inside = forward.assign("inside", padded(PREFIX, Name("mx.sym.ones_like")(x), padding, 0))
-        share = forward.assign("share", self._pool(node, inside, "avg", (0, 0)))
+        share = forward.assign("share", self._pool(node, inside, "avg", ()))
         x = forward.assign("x", padded(PREFIX, x, padding, 0))
-        return self._pool(node, x, "avg", (0, 0)) / share
+        return self._pool(node, x, "avg", ()) / share
 
-    def _pool(self, node: Node, x: Expr, kind: str, pad: tuple[int, int]) -> Expr:
+    def _pool(self, node: Node, x: Expr, kind: str, pad: tuple[int, ...]) -> Expr:
         op = node.op
         assert isinstance(op, pooling.Pool)
         need_channels_first(node)

@@ -12,21 +12,21 @@ from codegen.python.source import Assign, Call, Expr, List, Literal, Name, Slice
 from nnspec.catalogue.initializers import Normal
 from nnspec.catalogue.ops.activations import Relu, Sigmoid, Softmax, Tanh
 from nnspec.catalogue.ops.base import Op
-from nnspec.catalogue.ops.convolution import Conv2D, ConvTranspose2D
+from nnspec.catalogue.ops.convolution import CONVOLUTIONS, TRANSPOSED, Conv, ConvTranspose
 from nnspec.catalogue.ops.dense import Dense, Embedding
+from nnspec.catalogue.ops.image import Windowed
 from nnspec.catalogue.ops.normalization import BatchNorm, Dropout
-from nnspec.catalogue.ops.pooling import AvgPool2D, MaxPool2D
+from nnspec.catalogue.ops.pooling import AVG_POOLS, MAX_POOLS, Pool
 from nnspec.catalogue.ops.recurrent import LSTM
-from nnspec.catalogue.ops.windows import Pads, extent, same_padding
+from nnspec.catalogue.ops.windows import Pads, extent
 from nnspec.graph.graph import Node
 
-Pair = tuple[int, ...]
-NONE: Pads = ((0, 0), (0, 0))
+Sizes = tuple[int, ...]
 
 
-def square(pair: Pair, hint: str) -> Expr:
-    """One number for both axes where they are equal."""
-    return Literal(pair[0], hint) if pair[0] == pair[1] else lift(pair)
+def square(sizes: Sizes, hint: str) -> Expr:
+    """One number for all axes where they are equal."""
+    return Literal(sizes[0], hint) if len(set(sizes)) == 1 else lift(sizes)
 
 
 def dense(node: Node) -> Call:
@@ -68,41 +68,36 @@ def batch_norm(node: Node) -> Expr:
 # Convolutions.
 
 
-def _thinned(op: Conv2D) -> bool:
+def _thinned(op: Conv) -> bool:
     """Whether places are left out after the layer: Keras has no stride together with dilation."""
-    return op.stride != (1, 1) and op.dilation != (1, 1)
+    return set(op.stride) != {1} and set(op.dilation) != {1}
 
 
 def _pads(node: Node) -> Pads | str:
     """Padding that is written before the layer, or the word that the layer is given."""
     op = node.op
-    assert isinstance(op, (Conv2D, MaxPool2D, AvgPool2D))
-    if op.padding == "same" and isinstance(op, Conv2D) and _thinned(op):
-        sizes = node.inputs[0].type.shape[1:3]
-        found = [
-            same_padding(size, k, s, d)
-            for size, k, s, d in zip(sizes, op.kernel, op.stride, op.dilation, strict=True)
-            if isinstance(size, int)
-        ]
-        return tuple(found) if len(found) == 2 else "unknown"
-    if isinstance(op.padding, str):
-        return op.padding
-    return "valid" if op.padding == NONE else op.padding
+    assert isinstance(op, Windowed)
+    padding = op.window.padding
+    if padding == "same" and isinstance(op, Conv) and _thinned(op):
+        return op.around(node.inputs[0].type) or "unknown"
+    if isinstance(padding, str):
+        return padding
+    return padding if any(map(any, padding)) else "valid"
 
 
 def _padded(x: Expr, pads: Pads, **keywords: object) -> Expr:
     return Name("ops.pad")(x, ((0, 0), *pads, (0, 0)), **keywords)
 
 
-def conv2d(node: Node) -> Call:
+def conv(node: Node) -> Call:
     op = node.op
-    assert isinstance(op, Conv2D)
-    made = Name("layers.Conv2D")(Literal(op.filters, "filters"), square(op.kernel, "kernel"))
-    if op.stride != (1, 1) and not _thinned(op):
+    assert isinstance(op, Conv)
+    made = Name(f"layers.{op.name}")(Literal(op.filters, "filters"), square(op.kernel, "kernel"))
+    if set(op.stride) != {1} and not _thinned(op):
         made = made.with_keyword("strides", square(op.stride, "stride"))
-    if _pads(node) == "same":
-        made = made.with_keyword("padding", "same")
-    if op.dilation != (1, 1):
+    if (word := _pads(node)) in ("same", "causal"):
+        made = made.with_keyword("padding", word)
+    if set(op.dilation) != {1}:
         made = made.with_keyword("dilation_rate", square(op.dilation, "dilation"))
     if op.groups != 1:
         made = made.with_keyword("groups", op.groups)
@@ -111,9 +106,9 @@ def conv2d(node: Node) -> Call:
     return with_initializers(made, node.weights)
 
 
-def apply_conv2d(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
+def apply_conv(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
     op = node.op
-    assert isinstance(op, Conv2D)
+    assert isinstance(op, Conv)
     (x,) = operands
     match _pads(node):
         case "unknown":
@@ -125,26 +120,24 @@ def apply_conv2d(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Re
     result = forward.layer(node)(x)
     if not _thinned(op):
         return result
-    return _cut(result, *(Slice(None, None, None if s == 1 else Literal(s)) for s in op.stride))
+    return _cut(result, [Slice(None, None, None if s == 1 else Literal(s)) for s in op.stride])
 
 
-def _missing(op: ConvTranspose2D) -> Pair:
+def _missing(op: ConvTranspose) -> Sizes:
     """Cells by which Keras's "valid" result is longer: strides that reach beyond the last kernel."""
     if op.padding == "same":
-        return 0, 0
-    first, second = (
-        max(s - extent(k, d), 0) for k, d, s in zip(op.kernel, op.dilation, op.stride, strict=True)
-    )
-    return first, second
+        return (0,) * op.rank
+    along = zip(op.kernel, op.dilation, op.stride, strict=True)
+    return tuple(max(s - extent(k, d), 0) for k, d, s in along)
 
 
-def conv_transpose2d(node: Node) -> Call:
+def conv_transpose(node: Node) -> Call:
     op = node.op
-    assert isinstance(op, ConvTranspose2D)
-    dilated = op.dilation != (1, 1)
-    kind = Name("DilatedConv2DTranspose" if dilated else "layers.Conv2DTranspose")
+    assert isinstance(op, ConvTranspose)
+    dilated = set(op.dilation) != {1}
+    kind = Name(f"{'Dilated' if dilated else 'layers.'}Conv{op.rank}DTranspose")
     made = kind(Literal(op.filters, "filters"), square(op.kernel, "kernel"))
-    if op.stride != (1, 1):
+    if set(op.stride) != {1}:
         made = made.with_keyword("strides", square(op.stride, "stride"))
     if op.padding == "same":
         made = made.with_keyword("padding", "same")
@@ -156,18 +149,19 @@ def conv_transpose2d(node: Node) -> Call:
     return with_initializers(made, node.weights, fan_in="fan_out")
 
 
-def apply_conv_transpose2d(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
-    assert isinstance(node.op, ConvTranspose2D)
+def apply_conv_transpose(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
+    assert isinstance(node.op, ConvTranspose)
     result = forward.layer(node)(operands[0])
     missing = _missing(node.op)
-    if missing == (0, 0):
+    if not any(missing):
         return result
-    return _cut(result, *(Slice(None, Literal(-m)) if m else Slice() for m in missing))
+    return _cut(result, [Slice(None, Literal(-m)) if m else Slice() for m in missing])
 
 
-def _cut(image: Expr, rows: Slice, columns: Slice) -> Expr:
-    parts = (Slice(), rows) if columns == Slice() else (Slice(), rows, columns)
-    return image[Tuple(parts)]
+def _cut(x: Expr, along: list[Slice]) -> Expr:
+    while along[-1] == Slice():
+        along.pop()
+    return x[Tuple((Slice(), *along))]
 
 
 # Pooling.
@@ -176,8 +170,9 @@ def _cut(image: Expr, rows: Slice, columns: Slice) -> Expr:
 def pool(name: str) -> Constructor:
     def make(node: Node) -> Expr:
         op = node.op
-        assert isinstance(op, (MaxPool2D, AvgPool2D))
-        made = Name(name)(square(op.size, "size"))
+        assert isinstance(op, Pool)
+        # Those of volumes are classes of the file: Keras's own have no f64.
+        made = Name(f"{'layers.' if op.rank < 3 else ''}{name}{op.rank}D")(square(op.size, "size"))
         if op.step != op.size:
             made = made.with_keyword("strides", square(op.step, "stride"))
         return made.with_keyword("padding", "same") if op.padding == "same" else made
@@ -185,14 +180,14 @@ def pool(name: str) -> Constructor:
     return make
 
 
-def apply_max_pool2d(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
+def apply_max_pool(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
     layer, pads = forward.layer(node), _pads(node)
     if isinstance(pads, str):
         return layer(operands[0])
     return layer(_padded(operands[0], pads, constant_values=float("-inf")))
 
 
-def apply_avg_pool2d(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
+def apply_avg_pool(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
     layer, pads = forward.layer(node), _pads(node)
     if isinstance(pads, str):
         return layer(operands[0])
@@ -239,8 +234,8 @@ def apply_lstm(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Resu
 _ACTIVATIONS: dict[type[Op], str] = {Relu: "relu", Sigmoid: "sigmoid", Tanh: "tanh"}
 _ACTIVATED: dict[type[Op], Callable[[Node], Call]] = {
     Dense: dense,
-    Conv2D: conv2d,
-    ConvTranspose2D: conv_transpose2d,
+    **dict.fromkeys(CONVOLUTIONS, conv),
+    **dict.fromkeys(TRANSPOSED, conv_transpose),
 }
 
 
@@ -259,18 +254,18 @@ LAYERS: dict[type[Op], Constructor] = {
     Dense: dense,
     Embedding: embedding,
     Dropout: dropout,
-    Conv2D: conv2d,
-    ConvTranspose2D: conv_transpose2d,
-    MaxPool2D: pool("layers.MaxPooling2D"),
-    AvgPool2D: pool("layers.AveragePooling2D"),
+    **dict.fromkeys(CONVOLUTIONS, conv),
+    **dict.fromkeys(TRANSPOSED, conv_transpose),
+    **dict.fromkeys(MAX_POOLS, pool("MaxPooling")),
+    **dict.fromkeys(AVG_POOLS, pool("AveragePooling")),
     BatchNorm: batch_norm,
     LSTM: lstm,
 }
 APPLIED: dict[type[Op], Application] = {
-    Conv2D: apply_conv2d,
-    ConvTranspose2D: apply_conv_transpose2d,
-    MaxPool2D: apply_max_pool2d,
-    AvgPool2D: apply_avg_pool2d,
+    **dict.fromkeys(CONVOLUTIONS, apply_conv),
+    **dict.fromkeys(TRANSPOSED, apply_conv_transpose),
+    **dict.fromkeys(MAX_POOLS, apply_max_pool),
+    **dict.fromkeys(AVG_POOLS, apply_avg_pool),
     LSTM: apply_lstm,
 }
 
@@ -278,12 +273,12 @@ APPLIED: dict[type[Op], Application] = {
 def _whole(node: Node) -> bool:
     """Whether the layer alone is all that the op does."""
     match node.op:
-        case Conv2D() as op:
+        case Conv() as op:
             return isinstance(_pads(node), str) and not _thinned(op)
-        case MaxPool2D() | AvgPool2D():
+        case Pool():
             return isinstance(_pads(node), str)
-        case ConvTranspose2D() as op:
-            return _missing(op) == (0, 0)
+        case ConvTranspose() as op:
+            return not any(_missing(op))
         case LSTM() as op:
             return op.layers == 1 and op.returns != "all"
     return True

@@ -9,18 +9,18 @@ from __future__ import annotations
 from codegen.python.plan import Owner
 from codegen.python.source import Expr, Name
 from nnspec.catalogue.ops.base import Op
-from nnspec.catalogue.ops.convolution import Conv2D, ConvTranspose2D
+from nnspec.catalogue.ops.convolution import CONVOLUTIONS, TRANSPOSED
 from nnspec.catalogue.ops.dense import Dense, Embedding
 from nnspec.catalogue.ops.normalization import BatchNorm
 from nnspec.catalogue.ops.recurrent import LSTM
+from nnspec.core.orders import inverse
 from nnspec.graph.graph import Node, Weight
 from nnspec.graph.weight_map import Permute, Transform
 
 _KERNEL = {"weight": "kernel", "bias": "bias"}
 _ROLES: dict[type[Op], dict[str, str]] = {
     Dense: _KERNEL,
-    Conv2D: _KERNEL,
-    ConvTranspose2D: _KERNEL,
+    **dict.fromkeys((*CONVOLUTIONS, *TRANSPOSED), _KERNEL),
     Embedding: {"weight": "embeddings"},
     BatchNorm: {
         "weight": "gamma",
@@ -34,8 +34,7 @@ _LSTM = {"weight_ih": "kernel", "weight_hh": "recurrent_kernel", "bias": "bias"}
 _ORDERS: dict[type[Op], tuple[int, ...]] = {
     Dense: (1, 0),
     # OIHW, and for the transposed one IOHW, become HWIO and HWOI.
-    Conv2D: (2, 3, 1, 0),
-    ConvTranspose2D: (2, 3, 1, 0),
+    **{op: (*range(2, op.rank + 2), 1, 0) for op in (*CONVOLUTIONS, *TRANSPOSED)},
 }
 
 
@@ -79,7 +78,7 @@ def weight_ref(weight: Weight, owner: Expr, node: Node | None) -> Expr:
     if order is None:
         return native
     transpose = Name("ops.transpose")
-    return transpose(native) if len(order) == 2 else transpose(native, (3, 2, 0, 1))
+    return transpose(native) if len(order) == 2 else transpose(native, inverse(order))
 
 
 def _lstm_weight(weight: Weight, owner: Expr, node: Node) -> Expr:

@@ -8,12 +8,13 @@ import numpy as np
 
 from codegen.onnx.lowering import Lowering, Rule
 from nnspec.catalogue.ops import Op
-from nnspec.catalogue.ops.convolution import Conv2D, ConvTranspose2D
+from nnspec.catalogue.ops.convolution import CONVOLUTIONS, TRANSPOSED
 from nnspec.catalogue.ops.dense import Dense, Embedding
+from nnspec.catalogue.ops.image import Windowed
 from nnspec.catalogue.ops.normalization import BatchNorm, Dropout
-from nnspec.catalogue.ops.pooling import AvgPool2D, MaxPool2D
+from nnspec.catalogue.ops.pooling import AVG_POOLS, MAX_POOLS
 from nnspec.catalogue.ops.recurrent import LSTM
-from nnspec.catalogue.ops.windows import extent, same_padding
+from nnspec.catalogue.ops.windows import extent
 from nnspec.graph.graph import Node
 from nnspec.graph.weight_map import Gates, Permute, Reshape, ZeroPad
 
@@ -27,49 +28,34 @@ def dense(to: Lowering, node: Node, inputs: list[str]) -> list[str]:
     return [to.op("Add", [product, to.weight(bias[0])]) if bias else product]
 
 
-def padding(
-    op: Any, node: Node, kernel: tuple[int, int], stride: tuple[int, int]
-) -> dict[str, Any]:
+def padding(op: Windowed, node: Node) -> dict[str, Any]:
     """`pads` (all begins, then all ends), or `auto_pad` where they depend on a size not yet known."""
-    dilation = getattr(op, "dilation", (1, 1))
-    if op.padding == "valid":
-        return {}
-    if op.padding == "same":
-        sizes = node.inputs[0].type.shape[2:]
-        pairs = []
-        for size, k, s, d in zip(sizes, kernel, stride, dilation, strict=True):
-            if isinstance(size, int):
-                pairs.append(same_padding(size, k, s, d))
-            elif s == 1:
-                total = extent(k, d) - 1
-                pairs.append((total // 2, total - total // 2))
-            else:
-                return {"auto_pad": "SAME_UPPER"}
-    else:
-        pairs = list(op.padding)
+    pairs = op.around(node.inputs[0].type)
+    if pairs is None:
+        return {"auto_pad": "SAME_UPPER"}
     pads = [p[0] for p in pairs] + [p[1] for p in pairs]
     return {"pads": pads} if any(pads) else {}
 
 
-def conv2d(to: Lowering, node: Node, inputs: list[str]) -> list[str]:
+def conv(to: Lowering, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     attributes: dict[str, Any] = {"kernel_shape": list(op.kernel)}
-    if op.stride != (1, 1):
+    if set(op.stride) != {1}:
         attributes["strides"] = list(op.stride)
-    if op.dilation != (1, 1):
+    if set(op.dilation) != {1}:
         attributes["dilations"] = list(op.dilation)
     if op.groups != 1:
         attributes["group"] = op.groups
-    attributes |= padding(op, node, op.kernel, op.stride)
+    attributes |= padding(op, node)
     return [to.op("Conv", [*inputs, *map(to.weight, node.weights)], **attributes)]
 
 
-def conv_transpose2d(to: Lowering, node: Node, inputs: list[str]) -> list[str]:
+def conv_transpose(to: Lowering, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     attributes: dict[str, Any] = {"kernel_shape": list(op.kernel)}
-    if op.stride != (1, 1):
+    if set(op.stride) != {1}:
         attributes["strides"] = list(op.stride)
-    if op.dilation != (1, 1):
+    if set(op.dilation) != {1}:
         attributes["dilations"] = list(op.dilation)
     if op.padding == "same":
         over = [extent(k, d) - s for k, d, s in zip(op.kernel, op.dilation, op.stride, strict=True)]
@@ -86,7 +72,7 @@ def pool(kind: str) -> Rule:
     def rule(to: Lowering, node: Node, inputs: list[str]) -> list[str]:
         op: Any = node.op
         attributes: dict[str, Any] = {"kernel_shape": list(op.size), "strides": list(op.step)}
-        attributes |= padding(op, node, op.size, op.step)
+        attributes |= padding(op, node)
         return [to.op(kind, inputs, **attributes)]
 
     return rule
@@ -176,10 +162,10 @@ def _state(to: Lowering, state: str, directions: int) -> str:
 
 LAYERS: dict[type[Op], Rule] = {
     Dense: dense,
-    Conv2D: conv2d,
-    ConvTranspose2D: conv_transpose2d,
-    MaxPool2D: pool("MaxPool"),
-    AvgPool2D: pool("AveragePool"),
+    **dict.fromkeys(CONVOLUTIONS, conv),
+    **dict.fromkeys(TRANSPOSED, conv_transpose),
+    **dict.fromkeys(MAX_POOLS, pool("MaxPool")),
+    **dict.fromkeys(AVG_POOLS, pool("AveragePool")),
     BatchNorm: batch_norm,
     Dropout: nothing,
     Embedding: embedding,

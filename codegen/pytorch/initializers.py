@@ -22,7 +22,8 @@ from codegen.python.source import (
     Tuple,
 )
 from nnspec.catalogue import initializers as init
-from nnspec.catalogue.ops.convolution import Conv2D, ConvTranspose2D
+from nnspec.catalogue.ops.base import Op
+from nnspec.catalogue.ops.convolution import CONVOLUTIONS, TRANSPOSED, ConvTranspose
 from nnspec.catalogue.ops.dense import Dense, Embedding
 from nnspec.catalogue.ops.recurrent import LSTM
 from nnspec.graph.graph import Node, Weight
@@ -62,7 +63,7 @@ def with_initializers(made: Call, node: Node) -> Expr:
     keywords: dict[str, Expr] = {}
     for role, initializer in unusual(node).items():
         # The fan in of a transposed kernel stands where PyTorch looks for the fan out.
-        fan = "fan_out" if isinstance(node.op, ConvTranspose2D) else "fan_in"
+        fan = "fan_out" if isinstance(node.op, ConvTranspose) else "fan_in"
         name, arguments = initialization(initializer, fan=fan)
         function: Expr = Name(f"nn.init.{name}")
         keywords[role] = Name("partial")(function, **arguments) if arguments else function
@@ -92,10 +93,10 @@ def _is(*kinds: str) -> Expr:
     return Name("isinstance")(_MODULE, types[0] if len(types) == 1 else Tuple(types))
 
 
-_KERNELS = {
+_KERNELS: dict[type[Op], str] = {
     Dense: "nn.Linear",
-    Conv2D: "nn.Conv2d",
-    ConvTranspose2D: "nn.ConvTranspose2d",
+    **{op: f"nn.Conv{op.rank}d" for op in CONVOLUTIONS},
+    **{op: f"nn.ConvTranspose{op.rank}d" for op in TRANSPOSED},
 }
 _GLOROT = (
     _initialize("xavier_uniform_", "weight"),

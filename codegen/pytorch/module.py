@@ -23,13 +23,13 @@ from codegen.pytorch.functions import FUNCTIONS, MODULES
 from codegen.pytorch.images import APPLIED, CHAINED, LAYERS
 from codegen.pytorch.initializers import free_weight, with_initializers
 from codegen.pytorch.ops import dense, losses, normalization, recurrent
-from nnspec.catalogue.ops.convolution import Conv2D, ConvTranspose2D
+from nnspec.catalogue.ops.convolution import Conv, ConvTranspose
 from nnspec.catalogue.ops.dense import Dense, Embedding
 from nnspec.catalogue.ops.recurrent import LSTM
 from nnspec.graph.graph import Node, Weight, walk
 
 TENSOR = Name("Tensor")
-INITIALIZED = (Dense, Conv2D, ConvTranspose2D, Embedding, LSTM)
+INITIALIZED = (Dense, Conv, ConvTranspose, Embedding, LSTM)
 
 
 def frame(parts: ClassParts) -> Stmt:

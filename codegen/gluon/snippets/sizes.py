@@ -2,12 +2,12 @@
 
 
 def spread(F, x, strides):
-    """An image [N, C, H, W] with zeros between its cells."""
-    for axis, stride in zip((2, 3), strides):
+    """A sequence, an image or a volume [N, C, ...] with zeros between its cells."""
+    for axis, stride in enumerate(strides, 2):
         if stride > 1:
             zeros = [F.zeros_like(x)] * (stride - 1)
             x = F.stack(x, *zeros, axis=axis + 1)
-            x = F.reshape(x, shape=(0, 0, -3, 0) if axis == 2 else (0, 0, 0, -3))
+            x = F.reshape(x, shape=(*[0] * axis, -3, *[0] * (len(strides) + 1 - axis)))
             x = F.slice_axis(x, axis=axis, begin=0, end=1 - stride)
     return x
 

@@ -4,8 +4,7 @@ import keras
 from keras import layers, ops
 
 
-@keras.saving.register_keras_serializable(package="layers")
-class DilatedConv2DTranspose(layers.Conv2DTranspose):
+class Dilated(layers.Layer):
     """Has zeros between the cells of its kernel.
 
     Keras's own cannot dilate and stride, nor dilate at all on every device.
@@ -16,15 +15,31 @@ class DilatedConv2DTranspose(layers.Conv2DTranspose):
         self.dilation = dilation
 
     def call(self, x):
-        (rows, columns), (down, across) = self.kernel_size, self.dilation
-        *_, filters, channels = self.kernel.shape
-        kernel = ops.reshape(self.kernel, (rows, 1, columns, 1, filters, channels))
-        zeros = ((0, 0), (0, down - 1), (0, 0), (0, across - 1), (0, 0), (0, 0))
-        kernel = ops.pad(kernel, zeros)
-        kernel = ops.reshape(kernel, (rows * down, columns * across, filters, channels))
-        kernel = kernel[: down * (rows - 1) + 1, : across * (columns - 1) + 1]
+        kernel = self.kernel
+        for axis, (cells, step) in enumerate(zip(self.kernel_size, self.dilation)):
+            spread = ops.stack(
+                [kernel, *[ops.zeros_like(kernel)] * (step - 1)], axis + 1
+            )
+            before, after = kernel.shape[:axis], kernel.shape[axis + 1 :]
+            kernel = ops.reshape(spread, (*before, cells * step, *after))
+            kernel = kernel[(*[slice(None)] * axis, slice(step * (cells - 1) + 1))]
         x = ops.conv_transpose(x, kernel, self.strides, self.padding)
         return self.activation(x + self.bias if self.use_bias else x)
 
     def get_config(self):
         return super().get_config() | {"dilation": self.dilation}
+
+
+@keras.saving.register_keras_serializable(package="layers")
+class DilatedConv1DTranspose(Dilated, layers.Conv1DTranspose):
+    pass
+
+
+@keras.saving.register_keras_serializable(package="layers")
+class DilatedConv2DTranspose(Dilated, layers.Conv2DTranspose):
+    pass
+
+
+@keras.saving.register_keras_serializable(package="layers")
+class DilatedConv3DTranspose(Dilated, layers.Conv3DTranspose):
+    pass

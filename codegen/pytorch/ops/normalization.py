@@ -22,7 +22,7 @@ ARGUMENTS = (
 def batch_norm(op: BatchNorm, node: Node) -> Expr:
     """The layer; a scale or offset that the language leaves out stays as it begins."""
     rank = node.inputs[0].type.rank
-    made = call(Name("BatchNorm2d" if rank == 4 else "BatchNorm1d"), ARGUMENTS, node)
+    made = call(Name(f"BatchNorm{max(rank - 2, 1)}d"), ARGUMENTS, node)
     if not op.scale and not op.offset:
         return made.with_keyword("affine", False)
     if op.scale and op.offset:

@@ -27,3 +27,7 @@ class BatchNorm1d(RunningStatistics, nn.BatchNorm1d):
 
 class BatchNorm2d(RunningStatistics, nn.BatchNorm2d):
     pass
+
+
+class BatchNorm3d(RunningStatistics, nn.BatchNorm3d):
+    pass

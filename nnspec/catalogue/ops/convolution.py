@@ -92,6 +92,18 @@ class Conv(Windowed):
 
 
 @declare
+class Conv1D(Conv):
+    """Slide `filters` kernels along a sequence.
+
+    `[N, T, C]` becomes `[N, T', filters]`; with `groups`, each group of channels has kernels of its own.
+    With `padding = "causal"` a place sees itself and what came before it. Cross-correlation.
+    """
+
+    name = "Conv1D"
+    rank = 1
+
+
+@declare
 class Conv2D(Conv):
     """Slide `filters` kernels over an image.
 
@@ -101,6 +113,18 @@ class Conv2D(Conv):
 
     name = "Conv2D"
     rank = 2
+
+
+@declare
+class Conv3D(Conv):
+    """Slide `filters` kernels through a volume.
+
+    `[N, D, H, W, C]` becomes `[N, D', H', W', filters]`; with `groups`, each group of channels has
+    kernels of its own. Cross-correlation.
+    """
+
+    name = "Conv3D"
+    rank = 3
 
 
 @declaration
@@ -154,6 +178,14 @@ class ConvTranspose(Spatial):
 
 
 @declare
+class ConvTranspose1D(ConvTranspose):
+    """The transpose of a convolution along a sequence `[N, T, C]`; sizes as for `ConvTranspose2D`."""
+
+    name = "ConvTranspose1D"
+    rank = 1
+
+
+@declare
 class ConvTranspose2D(ConvTranspose):
     """The transpose of a convolution: each cell of the input adds a scaled kernel to the output.
 
@@ -164,3 +196,15 @@ class ConvTranspose2D(ConvTranspose):
 
     name = "ConvTranspose2D"
     rank = 2
+
+
+@declare
+class ConvTranspose3D(ConvTranspose):
+    """The transpose of a convolution of a volume `[N, D, H, W, C]`; sizes as for `ConvTranspose2D`."""
+
+    name = "ConvTranspose3D"
+    rank = 3
+
+
+CONVOLUTIONS: tuple[type[Conv], ...] = (Conv1D, Conv2D, Conv3D)
+TRANSPOSED: tuple[type[ConvTranspose], ...] = (ConvTranspose1D, ConvTranspose2D, ConvTranspose3D)

@@ -69,6 +69,7 @@ class BatchNorm(Featured):
         yield Example(cls(momentum=0.8, epsilon=1e-3), (TensorType("f32", (N, 6)),))
         yield Example(cls(scale=False), (TensorType("f32", (4, 3, 2, 5)),))
         yield Example(cls(offset=False), (TensorType("f32", (N, 7, 5)),))
+        yield Example(cls(), (TensorType("f32", (2, 3, 2, 4, 5)),))
 
 
 @declare

@@ -75,6 +75,14 @@ class MaxPool(Pool):
 
 
 @declare
+class MaxPool1D(MaxPool):
+    """The greatest value of each window along a sequence; padding never wins (it counts as -inf)."""
+
+    name = "MaxPool1D"
+    rank = 1
+
+
+@declare
 class MaxPool2D(MaxPool):
     """The greatest value of each window; padding never wins (it counts as -inf)."""
 
@@ -82,9 +90,25 @@ class MaxPool2D(MaxPool):
     rank = 2
 
 
+@declare
+class MaxPool3D(MaxPool):
+    """The greatest value of each window of a volume; padding never wins (it counts as -inf)."""
+
+    name = "MaxPool3D"
+    rank = 3
+
+
 @declaration
 class AvgPool(Pool):
     """The mean of each window; padding is left out of sum and divisor."""
+
+
+@declare
+class AvgPool1D(AvgPool):
+    """The mean of each window along a sequence; padding is left out of sum and divisor."""
+
+    name = "AvgPool1D"
+    rank = 1
 
 
 @declare
@@ -96,15 +120,23 @@ class AvgPool2D(AvgPool):
 
 
 @declare
+class AvgPool3D(AvgPool):
+    """The mean of each window of a volume; padding is left out of sum and divisor."""
+
+    name = "AvgPool3D"
+    rank = 3
+
+
+@declare
 class GlobalAvgPool(Featured):
-    """The mean of each feature over all of space: `[N, H, W, C]` becomes `[N, C]`."""
+    """The mean of each feature over all of space: `[N, H, W, C]` becomes `[N, C]`, likewise `[N, T, C]`."""
 
     name = "global_avg_pool"
     over_space = True
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
-        need_rank(x, 4, what="an image [N, H, W, C]")
+        need_rank(x, 3, 4, 5, what="a sequence, an image or a volume [N, ..., C]")
         need_float(x)
         n, *_, features = self.logical(x)
         return (x.with_shape((n, features)),)
@@ -125,3 +157,9 @@ class GlobalAvgPool(Featured):
     @classmethod
     def examples(cls) -> Iterator[Example]:
         yield Example(cls(), (TensorType("f32", (N, 5, 3, 4)),))
+        yield Example(cls(), (TensorType("f32", (N, 5, 4)),))
+        yield Example(cls(), (TensorType("f32", (N, 5, 3, 2, 4)),))
+
+
+MAX_POOLS: tuple[type[MaxPool], ...] = (MaxPool1D, MaxPool2D, MaxPool3D)
+AVG_POOLS: tuple[type[AvgPool], ...] = (AvgPool1D, AvgPool2D, AvgPool3D)
