@@ -134,24 +134,29 @@ class _Entry:
 
 def load(path: Path) -> StoredWeights:
     """Every array of a file, unchecked; raises `SpecError` where it is not a safetensors file."""
-    from safetensors import SafetensorError, safe_open
-
-    header, begin = _header(path)
+    header, begin, size = _header(path)
+    header.pop("__metadata__", None)
+    entries, end = {}, 0
     try:
-        # It holds sizes, types and places against each other and against the length of the file.
-        with safe_open(path, framework="np"):
-            pass
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise _bad(path, str(error)) from None
-    entries = {}
-    for name, told in header.items():
-        if name == "__metadata__":
-            continue
-        if told["dtype"] not in STORED_TYPES:
-            raise _bad(path, f"`{name}` is of the unknown type {told['dtype']}")
-        dtype = STORED_TYPES[told["dtype"]]
-        entries[name] = _Entry(dtype, tuple(told["shape"]), begin + told["data_offsets"][0])
+        # The arrays fill the file one after the other, as the format asks; so none reaches beyond it.
+        for name, told in sorted(header.items(), key=lambda item: tuple(item[1]["data_offsets"])):
+            start, stop = told["data_offsets"]
+            dtype, shape = STORED_TYPES[told["dtype"]], tuple(map(_size, told["shape"]))
+            if start != end or stop - start != math.prod(shape) * dtype.itemsize:
+                raise ValueError(f"the place of `{name}` is not that of its elements")
+            entries[name], end = _Entry(dtype, shape, begin + start), stop
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _bad(path, f"its header makes no sense: {error}") from None
+    if begin + end != size:
+        what = "truncated" if begin + end > size else "something follows"
+        raise _bad(path, f"it has {size} bytes, and should have {begin + end}: {what}")
     return StoredWeights(_Open(path), entries)
+
+
+def _size(number: object) -> int:
+    if not isinstance(number, int) or number < 0:
+        raise ValueError(f"{number!r} is no size")
+    return number
 
 
 def fit(found: Mapping[str, Array], weights: Sequence[Weight], origin: str) -> Mapping[str, Array]:
@@ -224,8 +229,8 @@ def _some(names: Sequence[str]) -> str:
     return shown + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
-def _header(path: Path) -> tuple[dict[str, Any], int]:
-    """The header of a file and where it ends; one that lies about its size is refused cheaply."""
+def _header(path: Path) -> tuple[dict[str, Any], int, int]:
+    """The header of a file, where it ends, and the size of the file; one that lies is refused cheaply."""
     inputs.reads(path)
     try:
         size = path.stat().st_size
@@ -244,19 +249,7 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
         raise _bad(path, "its header is not JSON") from None
     if not isinstance(header, dict):
         raise _bad(path, "its header is not a table")
-    ends = [
-        entry["data_offsets"][1]
-        for name, entry in header.items()
-        if name != "__metadata__"
-        and isinstance(entry, dict)
-        and isinstance(entry.get("data_offsets"), list)
-        and len(entry["data_offsets"]) == 2
-        and isinstance(entry["data_offsets"][1], int)
-    ]
-    wanted = 8 + length + max(ends, default=0)
-    if wanted > size:
-        raise _bad(path, f"it ends after {size} of {wanted} bytes: truncated")
-    return header, 8 + length
+    return header, 8 + length, size
 
 
 def _bad(path: Path, reason: str) -> SpecError:

@@ -35,6 +35,14 @@ class LazyWeights(Mapping[str, Array], ABC):
     def dtype(self, path: str) -> np.dtype[Any]:
         """Type of its elements."""
 
+    def __contains__(self, path: object) -> bool:
+        # A `Mapping` would read the whole array to answer.
+        try:
+            self.shape(str(path))
+        except KeyError:
+            return False
+        return True
+
     def __getitem__(self, path: str) -> Array:
         shape = self.shape(path)
         array = np.empty(math.prod(shape), self.dtype(path))
