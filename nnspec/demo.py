@@ -38,7 +38,7 @@ def main() -> int:
 
 
 def _score(path: Path) -> int:
-    _, held_out = digits.read(ROOT, size=28)
+    _, held_out = digits.read(size=28)
     engine = inference.load(path, "cpu")
     (image,) = engine.inputs
     assert image.layout is not None

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from nnspec.catalogue.data import digits, idx
+from nnspec.catalogue.data import digits
+from nnspec.catalogue.data import mnist as idx
 from nnspec.catalogue.data.catalogue import DataSource
 from nnspec.catalogue.data.dataset import load
 from nnspec.report.diagnostics import SpecError
 
 
 def test_digits_are_the_public_ones_each_once() -> None:
-    train, held_out = digits.read(Path(), size=8)
+    train, held_out = digits.read(size=8)
     images = np.concatenate([train["image"], held_out["image"]])[..., 0] * 16
     ours = sorted(image.astype(int).tobytes() for image in images)
     theirs = sorted(image.astype(int).tobytes() for image in load_digits().images)

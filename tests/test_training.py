@@ -31,7 +31,7 @@ def trained_by(name: str, target: str, **options: int) -> tuple[nnspec.Spec, Tra
 
 def scores(spec: nnspec.Spec, weights: dict[str, np.ndarray]) -> np.ndarray:
     """Logits of every held-out digit in onnxruntime."""
-    _, held_out = digits.read(SPECS, size=28)
+    _, held_out = digits.read(size=28)
     emitted = TARGETS["onnx"].emit(
         spec.program,
         stem="x",
@@ -50,7 +50,7 @@ def scores(spec: nnspec.Spec, weights: dict[str, np.ndarray]) -> np.ndarray:
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_classifier(name: str) -> None:
     """Above 95 % in each framework, within a point of each other; onnxruntime agrees to the sample."""
-    _, held_out = digits.read(SPECS, size=28)
+    _, held_out = digits.read(size=28)
     accuracies = {}
     for target in FRAMEWORKS:
         spec, trained = trained_by(name, target)
@@ -68,7 +68,7 @@ def test_swapped_weights(tmp_path: Path) -> None:
     """Trained in PyTorch, loaded in Keras and Gluon: the same answer for every held-out digit."""
     spec, trained = trained_by("digits_cnn", "pytorch", epochs=3)
     (weights,) = trained.weights.values()
-    _, held_out = digits.read(SPECS, size=28)
+    _, held_out = digits.read(size=28)
     expected = scores(spec, weights).argmax(axis=1)
     model = spec.training().networks[0].model
     for target in FRAMEWORKS:

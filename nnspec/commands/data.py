@@ -5,22 +5,22 @@ from typing import Annotated
 
 import typer
 
+from nnspec.commands.flags import DataCommand, given_options
 from nnspec.commands.options import Settings, place
 
 
 def register(app: typer.Typer) -> None:
-    app.command("data", short_help="write a data set for the generated training programs")(data)
+    app.command(
+        "data",
+        cls=DataCommand,
+        short_help="write a data set for the generated training programs",
+    )(data)
 
 
 def data(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="digits, mnist or npz")],
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="as in a spec: digits, for example")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.npz", parser=place)],
-    size: Annotated[
-        int | None, typer.Option("--size", metavar="N", help="digits: edge of the images")
-    ] = None,
-    path: Annotated[
-        str | None, typer.Option("--path", metavar="DIR", help="mnist: where the IDX files are")
-    ] = None,
     settings: Settings = None,
 ) -> None:
     """Write a data set as the .npz that generated training programs read.
@@ -42,11 +42,7 @@ def data(
     from nnspec.commands.terminal import say
     from nnspec.core.files import write_file
 
-    arguments = parse_settings(settings)
-    if size is not None:
-        arguments["size"] = size
-    if path is not None:
-        arguments["path"] = path
+    arguments = parse_settings(settings) | given_options(context)
     arrays = load(source(name, **checked(name, arguments)), Path.cwd()).arrays()
     if output.suffix != ".npz":
         output = output.with_name(output.name + ".npz")

@@ -1,4 +1,4 @@
-"""Flags made from what is declared: the options of targets, with their help and their defaults."""
+"""Flags made from what is declared: options of targets, arguments of data sets, with their help and defaults."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typer.core import TyperCommand
 from nnspec.commands.settings import parse_value
 
 if TYPE_CHECKING:
-    from codegen.target import Target
+    from nnspec.core.fields import Field
 
-_GIVEN = "nnspec.target_options"
+_GIVEN = "nnspec.declared_options"
 
 
 class TargetCommand(TyperCommand):
@@ -24,7 +24,19 @@ class TargetCommand(TyperCommand):
         from codegen import TARGETS
 
         *own, help_flag = super().get_params(ctx)
-        return [*own, *_flags(TARGETS.values()), help_flag]
+        declared = [(t.name, t.Options.arguments()) for t in TARGETS.values()]
+        return [*own, *_flags(declared), help_flag]
+
+
+class DataCommand(TyperCommand):
+    """A command that takes the arguments of every data set."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        from nnspec.catalogue.data.catalogue import DATASETS
+
+        *own, help_flag = super().get_params(ctx)
+        declared = [(name, kind.arguments()) for name, kind in DATASETS.items()]
+        return [*own, *_flags(declared), help_flag]
 
 
 def given_options(context: typer.Context) -> dict[str, Any]:
@@ -33,12 +45,13 @@ def given_options(context: typer.Context) -> dict[str, Any]:
     return given
 
 
-def _flags(targets: Iterable[Target]) -> list[Any]:
+def _flags(declared: Iterable[tuple[str, tuple[Field, ...]]]) -> list[Any]:
     helps: dict[str, list[str]] = {}
     metavars: dict[str, str] = {}
-    for target in targets:
-        for field in target.Options.arguments():
-            told = f"{target.name}: {field.doc}; default {field.default}"
+    for owner, fields in declared:
+        for field in fields:
+            default = "" if field.is_required else f"; default {field.default}"
+            told = f"{owner}: {field.doc}{default}"
             helps.setdefault(field.name, []).append(told)
             metavars[field.name] = "|".join(field.kind.choices) or "VALUE"
     return _parameters(

@@ -1,15 +1,20 @@
-"""Data sets as values of the language: `digits(size = 28)`."""
+"""Data sets as values of the language: `digits(size = 28)`. Each stands in a file of this folder."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nnspec.core.declare import Catalogue, Declaration, declaration
-from nnspec.core.fields import arg
-from nnspec.core.kinds import instance, string, whole
+from nnspec.core.kinds import instance
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Columns = dict[str, np.ndarray[Any, Any]]
 
 
 @dataclass(frozen=True)
@@ -30,39 +35,19 @@ class DataSet(Declaration):
 
     columns: ClassVar[tuple[str, ...] | None]
 
+    def read(self, root: Path) -> tuple[Columns, Columns]:
+        """The part to train on and the held-out part; relative paths count from `root`.
+
+        Raises `SpecError` when a file is missing or is not what it should be.
+        """
+        raise NotImplementedError(type(self).__name__)
+
     def source(self) -> DataSource:
         """The name and the arguments, defaults included."""
         return DataSource(self.name, dataclasses.asdict(self))
 
 
 DATASETS: Catalogue[DataSet] = Catalogue()
-
-
-@DATASETS.add
-class Digits(DataSet):
-    """1,797 handwritten digits of 8x8 cells that ship with nnspec, resized on request (UCI, 1998)."""
-
-    name = "digits"
-    columns = ("image", "label")
-    size: int = arg("edge of the images", whole(1), default=8)
-
-
-@DATASETS.add
-class Mnist(DataSet):
-    """The 70,000 handwritten digits of LeCun et al. (1998), read from the IDX files in a directory."""
-
-    name = "mnist"
-    columns = ("image", "label")
-    path: str = arg("directory with the four IDX files", string, default="mnist")
-
-
-@DATASETS.add
-class Npz(DataSet):
-    """One array a column from a NumPy archive, `validation_NAME` for the held-out part."""
-
-    name = "npz"
-    columns = None
-    path: str = arg("the `.npz` file", string)
 
 
 def source(name: str, **arguments: Any) -> DataSource:

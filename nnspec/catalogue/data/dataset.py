@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from nnspec.catalogue.data import digits, idx, npz
 from nnspec.catalogue.data.catalogue import DATASETS, DataSource
 from nnspec.report.diagnostics import Diagnostic, SpecError, did_you_mean
 
-Array = np.ndarray[Any, Any]
-Columns = dict[str, Array]
+if TYPE_CHECKING:
+    from nnspec.catalogue.data.catalogue import Columns
 
 HELD_OUT = "validation_"
 """Prefix of the held-out columns in an `.npz` that holds a whole data set."""
@@ -33,16 +30,6 @@ class Dataset:
     def arrays(self) -> Columns:
         """Both parts under one set of names, as generated programs read them from an `.npz`."""
         return self.train | {HELD_OUT + name: a for name, a in self.validation.items()}
-
-
-Reader = Callable[..., tuple[Columns, Columns]]
-
-READERS: Mapping[str, Reader] = {
-    "digits": digits.read,
-    "mnist": idx.read,
-    "npz": npz.read,
-}
-"""Each takes `root`, against which relative paths count, and the arguments of the catalogue."""
 
 
 def checked(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,13 +55,13 @@ def checked(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def load(source: DataSource, root: Path) -> Dataset:
     """Read a data set; raises `SpecError` when a file is missing or is not what it should be."""
-    if source.name not in READERS:
+    if source.name not in DATASETS:
         raise SpecError(
             Diagnostic(
                 "E0601",
                 f"there is no data set `{source.name}`",
-                notes=(f"data sets: {', '.join(sorted(READERS))}",),
-                helps=did_you_mean(source.name, READERS),
+                notes=(f"data sets: {', '.join(sorted(DATASETS))}",),
+                helps=did_you_mean(source.name, DATASETS),
             )
         )
-    return Dataset(*READERS[source.name](root, **source.arguments))
+    return Dataset(*DATASETS[source.name](**source.arguments).read(root))

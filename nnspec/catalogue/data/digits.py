@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from nnspec.catalogue.data.catalogue import DATASETS, DataSet
+from nnspec.core.fields import arg
+from nnspec.core.kinds import whole
+from nnspec.core.lazy import np
 from nnspec.report.diagnostics import Diagnostic, SpecError
 
-Array = np.ndarray[Any, Any]
+if TYPE_CHECKING:
+    from nnspec.catalogue.data.catalogue import Columns
+
+    Array = np.ndarray[Any, Any]
 
 FILE = Path(__file__).with_name("digits.npz")
 HELD_OUT = 360
@@ -22,7 +27,19 @@ BRIGHTEST = 16
 LARGEST = 512
 
 
-def read(root: Path, size: int = 8) -> tuple[dict[str, Array], dict[str, Array]]:
+@DATASETS.add
+class Digits(DataSet):
+    """1,797 handwritten digits of 8x8 cells that ship with nnspec, resized on request (UCI, 1998)."""
+
+    name = "digits"
+    columns = ("image", "label")
+    size: int = arg("edge of the images", whole(1), default=8)
+
+    def read(self, root: Path) -> tuple[Columns, Columns]:
+        return read(self.size)
+
+
+def read(size: int = 8) -> tuple[Columns, Columns]:
     """`image` f32[N, size, size, 1] in [0, 1] and `label` i64[N]; training part, held-out part."""
     if size > LARGEST:
         raise SpecError(

@@ -3,35 +3,48 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from nnspec.core import arrays
+from nnspec.catalogue.data.catalogue import DATASETS, DataSet
+from nnspec.core.fields import arg
+from nnspec.core.kinds import string
+from nnspec.core.lazy import np
 from nnspec.report.diagnostics import Diagnostic, SpecError
 
-Array = np.ndarray[Any, Any]
+if TYPE_CHECKING:
+    from nnspec.catalogue.data.catalogue import Columns
+
+    Array = np.ndarray[Any, Any]
 PREFIX = "validation_"
 
 
-def read(root: Path, path: str) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Columns as they stand in the file; `validation_image` is the held-out part of `image`."""
-    columns = read_arrays(root / path)
-    train = {name: array for name, array in columns.items() if not name.startswith(PREFIX)}
-    validation = {
-        name.removeprefix(PREFIX): array
-        for name, array in columns.items()
-        if name.startswith(PREFIX)
-    }
-    for part in (train, validation):
-        lengths = {name: len(array) if array.ndim else 0 for name, array in part.items()}
-        if len(set(lengths.values())) > 1:
-            raise _bad(root / path, f"its columns differ in length: {lengths}")
-    return train, validation
+@DATASETS.add
+class Npz(DataSet):
+    """One array a column from a NumPy archive, `validation_NAME` for the held-out part of `NAME`."""
+
+    name = "npz"
+    columns = None
+    path: str = arg("the `.npz` file", string)
+
+    def read(self, root: Path) -> tuple[Columns, Columns]:
+        columns = read_arrays(root / self.path)
+        train = {name: array for name, array in columns.items() if not name.startswith(PREFIX)}
+        validation = {
+            name.removeprefix(PREFIX): array
+            for name, array in columns.items()
+            if name.startswith(PREFIX)
+        }
+        for part in (train, validation):
+            lengths = {name: len(array) if array.ndim else 0 for name, array in part.items()}
+            if len(set(lengths.values())) > 1:
+                raise _bad(root / self.path, f"its columns differ in length: {lengths}")
+        return train, validation
 
 
 def read_arrays(path: Path) -> dict[str, Array]:
     """Every array of an `.npz`; never runs pickled code."""
+    from nnspec.core import arrays
+
     try:
         if arrays.kind(path) == "npy":
             raise _bad(path, "is a single array (.npy), not an .npz of named columns")

@@ -6,18 +6,22 @@ then the elements, last axis fastest.
 
 from __future__ import annotations
 
-import gzip
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from nnspec.catalogue.data.catalogue import DATASETS, DataSet
 from nnspec.core import inputs
+from nnspec.core.fields import arg
+from nnspec.core.kinds import string
+from nnspec.core.lazy import np
 from nnspec.report.diagnostics import Diagnostic, SpecError
 
-Array = np.ndarray[Any, Any]
+if TYPE_CHECKING:
+    from nnspec.catalogue.data.catalogue import Columns
+
+    Array = np.ndarray[Any, Any]
 
 UNSIGNED_BYTE = 8
 PARTS = {"train": "train", "validation": "t10k"}
@@ -25,11 +29,20 @@ FILES = {"image": ("images-idx3-ubyte", 3), "label": ("labels-idx1-ubyte", 1)}
 MOST_ELEMENTS = 2**32
 
 
-def read(root: Path, path: str = "mnist") -> tuple[dict[str, Array], dict[str, Array]]:
-    """`image` f32[N, 28, 28, 1] in [0, 1] and `label` i64[N] from a directory's IDX files."""
-    directory = root / path
-    train, validation = (_part(directory, prefix) for prefix in PARTS.values())
-    return train, validation
+@DATASETS.add
+class Mnist(DataSet):
+    """The 70,000 handwritten digits of LeCun et al. (1998), read from the IDX files in a directory.
+
+    `image` f32[N, 28, 28, 1] in [0, 1] and `label` i64[N].
+    """
+
+    name = "mnist"
+    columns = ("image", "label")
+    path: str = arg("directory with the four IDX files", string, default="mnist")
+
+    def read(self, root: Path) -> tuple[Columns, Columns]:
+        train, validation = (_part(root / self.path, prefix) for prefix in PARTS.values())
+        return train, validation
 
 
 def _part(directory: Path, prefix: str) -> dict[str, Array]:
@@ -92,6 +105,8 @@ def read_idx(path: Path, rank: int) -> Array:
 
 
 def _content(path: Path) -> bytes:
+    import gzip  # slow to import, and checking a spec reads no data
+
     inputs.reads(path)
     if path.suffix == ".gz":
         with gzip.open(path) as file:
