@@ -12,7 +12,7 @@ from nnspec.elaborate import elaborate
 from nnspec.elaborate.sources import SAVED, Sources
 from nnspec.graph.graph import Program
 from nnspec.graph.passes import optimise_program
-from nnspec.report.diagnostics import Diagnostic, Reporter
+from nnspec.report.diagnostics import Diagnostic, Reporter, suggestions_bounded, too_deep
 from nnspec.report.source import Source
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def compile_source(
     """
     path = None if source.path.startswith("<") else Path(source.path)
     try:
-        with collector.paused():
+        with collector.paused(), suggestions_bounded():
             program = elaborate(
                 source,
                 reporter,
@@ -46,13 +46,7 @@ def compile_source(
             )
             return program if reporter.errors else optimise_program(program)
     except RecursionError:
-        reporter.report(
-            Diagnostic(
-                "E0801",
-                f"`{source.path}` nests deeper than can be worked out",
-                helps=("name inner expressions with assignments of their own",),
-            )
-        )
+        reporter.report(too_deep(source))
         return Program((), (), source.path)
 
 

@@ -40,13 +40,14 @@ def nested(
     makers = {v: s for s in steps if not isinstance(s, Minimize) for v in s.outputs}
 
     into: dict[int, int] = {}
+    clear: dict[int, int] = {}
     found: dict[TrainStep, int] = {}
     for index in range(len(steps) - 1, -1, -1):
         step = steps[index]
         if isinstance(step, Minimize) or len(step.outputs) != 1:
             continue
         used = users.get(step.outputs[0], [])
-        if len(used) != 1 or not _adjacent(index, used[0], into, steps):
+        if len(used) != 1 or not _adjacent(index, used[0], into, steps, clear):
             continue
         if used[0] == len(steps):
             room = _room_in_return(step, len(roots)) if returned else NOWHERE
@@ -57,15 +58,25 @@ def nested(
     return found
 
 
-def _adjacent(index: int, user: int, into: dict[int, int], steps: Sequence[TrainStep]) -> bool:
-    """Whether all that lies between a step and its user is nested in that user too."""
-    for between in range(index + 1, user):
+def _adjacent(
+    index: int,
+    user: int,
+    into: dict[int, int],
+    steps: Sequence[TrainStep],
+    clear: dict[int, int],
+) -> bool:
+    """Whether all that lies between a step and its user is nested in that user too.
+
+    Steps come last one first; `clear` is where this has been seen to hold from, for each user.
+    """
+    for between in range(clear.get(user, user) - 1, index, -1):
         step = steps[between]
         at = between
         while at in into and at != user:
             at = into[at]
         if at != user and not (isinstance(step, Node) and not step.inputs and not step.weights):
             return False
+        clear[user] = between
     return True
 
 

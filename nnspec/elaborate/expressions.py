@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from nnspec.catalogue.ops import OPS
@@ -113,8 +114,8 @@ def lookup(body: Body, name: str, span: Span) -> Any:
             "not known yet",
             (Label(body.scope.later[name], "it gets its value here"),),
         )
-    known = [*body.scope.names(), *body.sizes, *body.module.names(), *catalogue()]
-    helps = called_here(name, known) or did_you_mean(name, known)
+    known = chain(catalogue(), body.scope.names(), body.sizes, body.module.names())
+    helps = called_here(name, catalogue()) or did_you_mean(name, known)
     raise error("E0201", f"there is no `{name}`", span, "unknown name", helps=helps)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,8 @@ class Module:
     evaluating: list[str] = field(default_factory=list)
     trainings: list[tree.Train] = field(default_factory=list)
 
-    def names(self) -> list[str]:
-        return [*self.declared, *self.imported]
+    def names(self) -> Iterator[str]:
+        return chain(self.declared, self.imported)
 
     def find(self, name: str) -> tuple[Module, tree.Declaration] | None:
         """The declaration behind a name, and the module it stands in."""

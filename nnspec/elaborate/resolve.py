@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from nnspec.elaborate.catalogue import catalogue
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 
 def resolve(session: Session, module: Module) -> None:
     """Report every name of the file that nothing gives a meaning."""
+    common = {*module.names(), *module.constants, *catalogue()}
     for declaration in module.declared.values():
         if not isinstance(declaration, tree.Block):
             continue
         bound, read = _names(declaration)
-        names = {*bound, *module.names(), *module.constants, *catalogue()}
         for name in read:
-            if name.text not in names:
-                helps = did_you_mean(name.text, names)
+            if name.text not in bound and name.text not in common:
+                helps = did_you_mean(name.text, chain(catalogue(), bound, common))
                 failure: SpecError = error(
                     "E0201", f"there is no `{name.text}`", name.span, "unknown name", helps=helps
                 )

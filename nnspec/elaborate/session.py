@@ -94,6 +94,7 @@ class Body:
     given: tuple[Value, ...] | None = None
     inputs: list[Value] = field(default_factory=list)
     outputs: list[tuple[str, Any, Span]] = field(default_factory=list)
+    put_out: dict[str, Span] = field(default_factory=dict)
     sizes: dict[str, Dim] = field(default_factory=dict)
     failed: bool = False
     extra: Any = None

@@ -322,15 +322,15 @@ def _output(body: Body, item: tree.NamedExpr) -> None:
                 helps=(f"take it apart first: `{names} = ...`",) if names else (),
             )
         name = _output_name(body, item, one)
-        if any(name == other for other, _, _ in body.outputs):
-            first = next(span for other, _, span in body.outputs if other == name)
+        if name in body.put_out:
             raise error(
                 "E0203",
                 f"there are two outputs `{name}`",
                 item.span,
                 "again here",
-                (Label(first, "first here"),),
+                (Label(body.put_out[name], "first here"),),
             )
+        body.put_out[name] = item.span
         if one.name is None and not isinstance(one, Weight):
             object.__setattr__(one, "name", name)
         body.outputs.append((name, one, item.span))
@@ -346,9 +346,8 @@ def _output_name(body: Body, item: tree.NamedExpr, value: Value) -> str:
         return item.value.text
     if value.name is not None:
         return value.name
-    taken = {name for name, _, _ in body.outputs}
     count = 1
-    while (name := "output" if count == 1 else f"output_{count}") in taken:
+    while (name := "output" if count == 1 else f"output_{count}") in body.put_out:
         count += 1
     return name
 

@@ -6,12 +6,16 @@ Codes and their long explanations stand in `nnspec/report/codes.py` (`nnspec exp
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from heapq import nsmallest
+from itertools import islice
 from typing import Literal
 
-from nnspec.report.source import Span
+from nnspec.report.source import Source, Span
 
 Severity = Literal["error", "warning"]
 
@@ -82,6 +86,15 @@ def _place_of(word: str, span: Span) -> Span | None:
     return Span(span.source, starts[0], starts[0] + len(word)) if len(starts) == 1 else None
 
 
+def too_deep(source: Source) -> Diagnostic:
+    """Where Python's recursion ends: tens of thousands of brackets within brackets."""
+    return Diagnostic(
+        "E0801",
+        f"`{source.path}` nests deeper than can be worked out",
+        helps=("name inner expressions with assignments of their own",),
+    )
+
+
 class SpecError(Exception):
     """One or more diagnostics, raised where there is nothing left to go on with."""
 
@@ -101,9 +114,11 @@ class Reporter:
     """Collects the diagnostics of one run, in order, each once."""
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    _known: set[Diagnostic] = field(default_factory=set)
 
     def report(self, diagnostic: Diagnostic) -> None:
-        if diagnostic not in self.diagnostics:
+        if diagnostic not in self._known:
+            self._known.add(diagnostic)
             self.diagnostics.append(diagnostic)
 
     def extend(self, error: SpecError) -> None:
@@ -120,11 +135,44 @@ class Reporter:
             raise SpecError(*self.diagnostics)
 
 
+MOST_LOOKS = 200_000
+"""Names that one run looks at for all its suggestions together."""
+
+MOST_COMPARED, COMPARED = 100, 10
+"""Names that one word is compared with letter by letter, and how many looks that is."""
+
+_looks: ContextVar[list[int] | None] = ContextVar("looks", default=None)
+
+
+@contextlib.contextmanager
+def suggestions_bounded() -> Iterator[None]:
+    """For one run: thousands of misspelt words among thousands of names get fewer suggestions, not all
+    the time there is."""
+    token = _looks.set([MOST_LOOKS])
+    try:
+        yield
+    finally:
+        _looks.reset(token)
+
+
 def did_you_mean(word: str, candidates: Iterable[str]) -> tuple[str, ...]:
     """A suggestion for a misspelt word, as `helps`; empty where nothing is close."""
-    import difflib  # not what a file without mistakes waits for
+    left = _looks.get() or [MOST_LOOKS]
+    pool = sorted({*islice(candidates, max(left[0], 0))} - {word})
+    left[0] -= len(pool) + 1
+    plain = word.lower().replace("_", "")
+    close = [c for c in pool if c.lower().replace("_", "") == plain]
+    if not close and pool:
+        import difflib
 
-    pool = sorted(set(candidates) - {word})
-    by_case = [c for c in pool if c.lower().replace("_", "") == word.lower().replace("_", "")]
-    close = by_case or difflib.get_close_matches(word, pool, n=1, cutoff=0.6)
+        if len(pool) > MOST_COMPARED:
+            pool = nsmallest(MOST_COMPARED, pool, key=lambda c: _distance(word, c))
+        left[0] -= COMPARED * len(pool)
+        close = difflib.get_close_matches(word, pool, n=1, cutoff=0.6)
     return (Suggestion(word, close[0]),) if close else ()
+
+
+def _distance(word: str, other: str) -> int:
+    """How far apart two words are at first sight: their lengths, and how they begin."""
+    alike = next((i for i, (a, b) in enumerate(zip(word, other)) if a != b), len(word))
+    return abs(len(word) - len(other)) - alike

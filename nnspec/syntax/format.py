@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nnspec.report.diagnostics import Reporter
+from nnspec.report.diagnostics import Reporter, SpecError, too_deep
 from nnspec.report.source import Source
 from nnspec.syntax import tree
 from nnspec.syntax.parse import parse
@@ -25,7 +25,10 @@ def format_source(source: Source) -> str:
     reporter = Reporter()
     file = parse(source, reporter)
     reporter.raise_errors()
-    return format_file(file, source)
+    try:
+        return format_file(file, source)
+    except RecursionError:
+        raise SpecError(too_deep(source)) from None
 
 
 def format_file(file: tree.File, source: Source) -> str:
@@ -348,15 +351,35 @@ def broken(expr: tree.Expr, indent: int, column: int) -> str:
         case tree.Parallel(branches=branches):
             items = [broken(b, inner + 2, inner + 2) for b in branches]
             return f"({pad}{(pad + '| ').join(items)}\n{' ' * indent})"
-        case tree.Binary(operator=operator, left=left, right=right):
-            level = LEVELS[operator]
-            if level in (COMPARE, POWER):
-                return line
-            first = parenthesised(left, level, broken(left, indent, column))
-            second = parenthesised(right, level + 1, flat(right))
-            return f"{first}{pad}{operator} {second}"
+        case tree.Binary(operator=operator) if LEVELS[operator] not in (COMPARE, POWER):
+            return _broken_sum(expr, indent, column)
         case _:
             return line
+
+
+def _broken_sum(expr: tree.Binary, indent: int, column: int) -> str:
+    """As much as fits on the first line, then each operator on a line of its own."""
+    nodes: list[tree.Binary] = []
+    head: tree.Expr = expr
+    while isinstance(head, tree.Binary) and LEVELS[head.operator] not in (COMPARE, POWER):
+        nodes.append(head)
+        head = head.left
+    lines = [broken(head, indent, column)]
+    left, room = head, column + len(flat(head)) <= WIDTH
+    for node in reversed(nodes):
+        level = LEVELS[node.operator]
+        if level_of(left) < level:
+            lines = (
+                [f"({lines[0]}", *lines[1:-1], f"{lines[-1]})"] if lines[1:] else [f"({lines[0]})"]
+            )
+        second = f"{node.operator} {flat(node.right, level + 1)}"
+        room = room and column + len(lines[0]) + 1 + len(second) <= WIDTH
+        if room:
+            lines[0] += f" {second}"
+        else:
+            lines.append(second)
+        left = node
+    return ("\n" + " " * (indent + HANG)).join(lines)
 
 
 def spine(expr: tree.Pipe) -> tuple[tree.Expr, list[tree.Expr]]:
