@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from nnspec.catalogue.ops.base import Example, Op
 from nnspec.catalogue.ops.elementwise import Constant
-from nnspec.core.types import TensorType
 from nnspec.graph.graph import Graph, Node, Value, Weight
 
 
@@ -20,7 +19,7 @@ def node(
     )
     weights = tuple(
         Weight(
-            TensorType("f32", spec.shape),
+            spec.type_for(types[0]),
             path=f"{path or layer}.{spec.role}",
             role=spec.role,
             initializer=spec.initializer,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 
+from codegen.dtypes import check_types
 from codegen.gluon import train
+from codegen.gluon.dtypes import DTYPES
 from codegen.gluon.layers import moving_batch_norm
 from codegen.gluon.module import DIALECT, TRAINING
 from codegen.gluon.records import moves_once
 from codegen.gluon.source import file_text
 from codegen.gluon.symbol import RESERVED, build_symbol
-from codegen.gluon.weights import native_name
+from codegen.gluon.weights import native_name, transforms
 from codegen.python.classes import build_classes
 from codegen.python.dialect import Dialect
 from codegen.python.emission import LoweredProgram, described, lowered_program, weight_map
@@ -59,6 +61,7 @@ def emit(
 ) -> Emitted:
     """`<stem>_gluon.py`, with a class for each model and a loop for each training program; in the style
     "symbol" `<stem>_symbol.py`, with a function for each model that gives its graph."""
+    check_types(program, "Gluon", DTYPES, "MXNet 1.9.1 has no such arrays")
     dialect = dataclasses.replace(DIALECT, standing_in=Functions(parameter_names(program)))
     lowered = lowered_program(program, dialect.legality)
     if style == "symbol":
@@ -83,7 +86,12 @@ def emit(
     models = {
         logical: EmittedModel(
             classes.names[model.graph],
-            weight_map(classes.plans[model.graph], model.reorders, native_name),
+            weight_map(
+                classes.plans[model.graph],
+                model.reorders,
+                native_name,
+                lambda owner: transforms(owner.weight),
+            ),
             layouts_of(model.graph.inputs, model.input_layouts),
             layouts_of(model.graph.outputs, model.output_layouts),
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from codegen.gluon.dtypes import DTYPES
 from codegen.gluon.reshape import reshape_codes
 from codegen.python.dialect import Application, Result, UnsupportedOp
 from codegen.python.forward import Forward
@@ -24,17 +25,6 @@ from nnspec.catalogue.ops.base import Op
 from nnspec.core.dims import Sym
 from nnspec.core.types import TensorType
 from nnspec.graph.graph import Node
-
-DTYPES = {
-    "f16": "float16",
-    "f32": "float32",
-    "f64": "float64",
-    "i8": "int8",
-    "u8": "uint8",
-    "i32": "int32",
-    "i64": "int64",
-    "bool": "bool",
-}
 
 Args = tuple[Expr, ...]
 

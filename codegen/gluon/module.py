@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from codegen.dtypes import PLAIN, dtype_of
+from codegen.gluon.dtypes import DTYPES, LACKS
 from codegen.gluon.functions import functions
 from codegen.gluon.initializers import initializer
 from codegen.gluon.layers import APPLIED, LAYERS
@@ -19,6 +21,7 @@ from codegen.python.names import attribute, distinct
 from codegen.python.source import (
     Assign,
     Attribute,
+    Call,
     ClassDef,
     Comprehension,
     Expr,
@@ -35,7 +38,7 @@ from codegen.python.source import (
     With,
 )
 from codegen.python.source.tree import children, inner_fields, names
-from nnspec.catalogue.ops import convolution, logic
+from nnspec.catalogue.ops import OPS, convolution, logic
 from nnspec.catalogue.ops.base import Op
 from nnspec.catalogue.ops.elementwise import StopGradient
 from nnspec.graph.graph import Node, Weight
@@ -61,7 +64,7 @@ HELPERS: Mapping[str, Verbatim] = {
 
 FLOATS = "a comparison of MXNet 1.9.1 gives floats, and `where` takes no broadcast operands"
 NEVER: Mapping[type[Op], str] = {
-    **dict.fromkeys(logic.Comparison.__subclasses__(), FLOATS),
+    **dict.fromkeys((op for op in OPS.values() if issubclass(op, logic.Comparison)), FLOATS),
     logic.Where: FLOATS,
     convolution.ConvTranspose3D: "MXNet 1.9.1 has no transposed convolution of volumes but by oneDNN, in f32",
 }
@@ -103,7 +106,20 @@ def free_weight(weight: Weight) -> Expr:
     """`self.params.get("position", shape=(64, 32), init=mx.init.Normal(0.02))`."""
     shape = tuple(d for d in weight.type.shape if isinstance(d, int))
     begin = initializer(weight.initializer, shape, None)
-    return Name("self.params.get")(attribute(weight.role), shape=shape or (1,), init=begin)
+    made = Name("self.params.get")(attribute(weight.role), shape=shape or (1,), init=begin)
+    if weight.type.dtype == PLAIN:
+        return made
+    return made.with_keyword("dtype", DTYPES[weight.type.dtype])
+
+
+def typed(made: Expr, node: Node) -> Expr:
+    """The layer with weights of another element type than MXNet's default."""
+    if not node.weights or dtype_of(node) == PLAIN:
+        return made
+    dtype = DTYPES[dtype_of(node)]
+    if isinstance(made, Call) and made.function in (Name("nn.Dense"), Name("nn.Embedding")):
+        return made.with_keyword("dtype", dtype)
+    return Name("in_type")(made, dtype)
 
 
 @dataclass(frozen=True)
@@ -215,7 +231,9 @@ DIALECT = Dialect(
     sequence=container,
     weight=free_weight,
     weight_ref=weight_ref,
+    typed=typed,
     never=NEVER,
+    lacks=LACKS,
     imports=IMPORTS,
     helpers=HELPERS,
     size=lambda tensor, axis: Name("ruler")(Name("F"), tensor, axis),
@@ -233,6 +251,7 @@ TRAINING = Dialect(
     container=container,
     weight_ref=weight_ref,
     never=NEVER,
+    lacks=LACKS,
     imports=IMPORTS,
     helpers=HELPERS,
     forward_names=(),

@@ -186,7 +186,7 @@ def _build(model: Any, weights: Mapping[str, Array]) -> Any:
     """An instance that holds these weights, in their precision."""
     net = model()
     net.initialize()
-    if any(array.dtype == np.float64 for array in weights.values()):
+    if {a.dtype for a in weights.values() if a.dtype.kind == "f"} == {np.dtype(np.float64)}:
         net.cast("float64")
     parameters = net._collect_params_with_prefix()
     unknown = sorted(set(weights) - set(parameters))

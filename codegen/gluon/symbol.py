@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from codegen.gluon.functions import DTYPES, functions
+from codegen.gluon.dtypes import DTYPES, LACKS
+from codegen.gluon.functions import functions
 from codegen.gluon.losses import table as losses
 from codegen.gluon.module import HELPERS, IMPORTS, NEVER
 from codegen.gluon.symbol_layers import SYMBOL_ROLES, Layers
-from codegen.gluon.weights import lstm_role
+from codegen.gluon.weights import lstm_role, transforms
 from codegen.python.dialect import Dialect
 from codegen.python.forward import Forward
 from codegen.python.names import distinct, identifier
@@ -50,7 +51,12 @@ class _Variables:
         self.taken.add(name)
         self.native[weight.path] = name
         self.weights[weight.path] = Name(name)
-        self.prologue.append(Assign(Name(name), Name("mx.sym.var")(name, shape=weight.type.shape)))
+        self.prologue.append(
+            Assign(
+                Name(name),
+                Name("mx.sym.var")(name, shape=weight.type.shape or (1,), **_dtype(weight)),
+            )
+        )
 
     def add_layer(self, node: Node, shared: bool) -> None:
         key = _key(node)
@@ -149,7 +155,7 @@ def build_symbol(
     body = (*data, *variables.prologue, *forward.body(), Return(group))
     parameters = tuple(Parameter(n, default=Literal(n)) for n in inputs)
     entries = tuple(
-        NativeWeight(w.path, variables.native[w.path], reorders.get(w.path, ()))
+        NativeWeight(w.path, variables.native[w.path], (*reorders.get(w.path, ()), *transforms(w)))
         for w in weights_of(graph)
     )
     return FunctionDef(name, parameters, body, doc=doc), entries
@@ -181,6 +187,7 @@ def symbol_dialect(layers: Layers) -> Dialect:
         container=absent,
         weight_ref=absent,
         never=NEVER,
+        lacks=LACKS,
         imports=IMPORTS,
         helpers=HELPERS,
         size=lambda tensor, axis: Name("ruler")(Name("mx.sym"), tensor, axis),

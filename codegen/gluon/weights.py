@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from codegen.python.plan import Owner
 from nnspec.catalogue.ops import normalization, recurrent
 from nnspec.catalogue.ops.base import Op
+from nnspec.graph.graph import Weight
+from nnspec.graph.weight_map import Reshape, Transform
 
 NATIVE_ROLES: Mapping[tuple[type[Op], str], str] = {
     (normalization.BatchNorm, "weight"): "gamma",
@@ -33,3 +35,8 @@ def lstm_role(role: str) -> tuple[str, int, str]:
     kind, _, layer = name.rpartition("_l")
     parts = {"weight_ih": "i2h_weight", "weight_hh": "h2h_weight", "bias": "i2h_bias"}
     return parts[kind], int(layer), "r" if reverse else "l"
+
+
+def transforms(weight: Weight) -> tuple[Transform, ...]:
+    """MXNet has no arrays without axes: a scalar is an array of one element."""
+    return () if weight.type.rank else (Reshape((), (1,)),)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
+from codegen.dtypes import check_types
 from codegen.keras import module, train
+from codegen.keras.dtypes import DTYPES
 from codegen.keras.weights import native_name, transforms
 from codegen.python.classes import build_classes
 from codegen.python.emission import LoweredProgram, described, legal_training, weight_map
@@ -29,6 +31,7 @@ Options = NoOptions
 def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     """`<stem>_keras.py`, with a class for each model and what trains it for each training program."""
     refuse("Keras", program.trainings)
+    check_types(program, "Keras", DTYPES, "it has no such tensors")
     dialect = dataclasses.replace(
         module.dialect(stem), standing_in=Functions(parameter_names(program))
     )

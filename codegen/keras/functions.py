@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from codegen.keras.dtypes import DTYPES
 from codegen.python.dialect import Application, Result
 from codegen.python.forward import Forward
 from codegen.python.source import Expr, Literal, Name, Operator, Tuple
@@ -45,18 +46,6 @@ from nnspec.catalogue.ops.shaping import Cast, Concat, Flatten, Reshape, Transpo
 from nnspec.catalogue.ops.shaping import Slice as Part
 from nnspec.core.dims import Dim
 from nnspec.graph.graph import Node
-
-DTYPES = {
-    "f16": "float16",
-    "bf16": "bfloat16",
-    "f32": "float32",
-    "f64": "float64",
-    "i8": "int8",
-    "u8": "uint8",
-    "i32": "int32",
-    "i64": "int64",
-    "bool": "bool",
-}
 
 
 def function(name: str) -> Application:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from codegen.dtypes import PLAIN
+from codegen.keras.dtypes import DTYPES
 from codegen.python.source import Call, Expr, Literal, Name, lift
 from nnspec.catalogue import initializers as init
 from nnspec.graph.graph import Weight
@@ -54,4 +56,7 @@ def free_weight(weight: Weight) -> Expr:
     """`self.add_weight(...)` for a weight of its own."""
     chosen = initializer(weight.initializer or init.Zeros())
     add = Name("self.add_weight")
-    return add(shape=lift(weight.type.shape), initializer=chosen, name=weight.role)
+    made = add(shape=lift(weight.type.shape), initializer=chosen, name=weight.role)
+    if weight.type.dtype == PLAIN:
+        return made
+    return made.with_keyword("dtype", DTYPES[weight.type.dtype])

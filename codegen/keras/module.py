@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 from functools import partial
 
-from codegen.keras.functions import DTYPES, FUNCTIONS, MODULES
+from codegen.dtypes import PLAIN, dtype_of, is_plain
+from codegen.keras.dtypes import DTYPES, LACKS
+from codegen.keras.functions import FUNCTIONS, MODULES
 from codegen.keras.initializers import free_weight
 from codegen.keras.layers import APPLIED, CHAINED, LAYERS, absorb
 from codegen.keras.losses import LOSSES
@@ -33,7 +35,8 @@ from codegen.python.source import (
     Tuple,
     Unary,
 )
-from nnspec.graph.graph import Value, walk
+from nnspec.core.dtypes import FLOATS
+from nnspec.graph.graph import Node, Value, walk
 
 BUILT = "Called on symbols, it makes its weights."
 TRAINING = "Keras tells the layers inside whether this is training."
@@ -52,7 +55,10 @@ def frame(package: str, parts: ClassParts) -> Stmt:
 def _init(parts: ClassParts) -> Stmt:
     own = tuple(Parameter(name, Name(parts.types[name])) for name in parts.parameters)
     kept = {s.target for s in parts.init if isinstance(s, Assign)}
-    body: list[Stmt] = [Expression(Name("super")().attr("__init__")(Unary("**", Name("kwargs"))))]
+    begin = Call(Name("super")().attr("__init__"), (Unary("**", Name("kwargs")),))
+    if not is_plain(parts.graph):
+        begin = begin.with_keyword("autocast", False)
+    body: list[Stmt] = [Expression(begin)]
     for name in parts.parameters:  # `get_config` reads them
         if Name(f"self.{name}") not in kept:
             body.append(Assign(Name(f"self.{name}"), Name(name)))
@@ -97,6 +103,23 @@ def loop(layers: Comprehension) -> Expr:
     return layers
 
 
+def typed(made: Expr, node: Node) -> Expr:
+    """The layer in another element type than Keras's default; layers cast what they are given."""
+    dtype = dtype_of(node)
+    return made if dtype == PLAIN or dtype not in FLOATS else _in_type(made, DTYPES[dtype])
+
+
+def _in_type(made: Expr, dtype: str) -> Expr:
+    """Layers beside each other are told each, and those inside of others (`Bidirectional`) too."""
+    match made:
+        case List(items):
+            return List(tuple(_in_type(item, dtype) for item in items))
+        case Call(Name(), arguments):
+            inside = tuple(_in_type(a, dtype) if isinstance(a, Call) else a for a in arguments)
+            return Call(made.function, inside, made.keywords).with_keyword("dtype", dtype)
+    return made
+
+
 def sequence(layers: tuple[Expr, ...]) -> Expr:
     return Name("keras.Sequential")(List(layers))
 
@@ -133,6 +156,8 @@ DIALECT = Dialect(
     sequence=sequence,
     weight=free_weight,
     weight_ref=weight_ref,
+    typed=typed,
+    lacks=LACKS,
     size=lambda tensor, axis: Name("ops.shape")(tensor)[axis],
     absorb=absorb,
     imports={

@@ -15,6 +15,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 
 import keras
 import numpy as np
+import tensorflow
 
 from nnspec.driver.worker import TrainRequest, TrainResult, Weights
 from nnspec.graph.weight_map import Array
@@ -28,8 +29,8 @@ def predict(
     training: bool = False,
 ) -> list[Array]:
     """Outputs of a model; in f64 where the weights or inputs are."""
-    wide = any(a.dtype == "float64" for a in (*weights.values(), *inputs))
-    _use("f64" if wide else "f32")
+    floats = {a.dtype for a in (*weights.values(), *inputs) if a.dtype.kind == "f"}
+    _use("f64" if floats == {np.dtype("float64")} else "f32")
     net = _network(module, class_name, weights)
     result = net(*inputs, training=training)
     outputs = result if isinstance(result, tuple) else (result,)
@@ -177,7 +178,7 @@ def _parts(holder: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _array(tensor: Any) -> Array:
-    return np.asarray(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(tensor)))
+    return np.asarray(tensorflow.convert_to_tensor(tensor).numpy())
 
 
 def _arrays(net: Any) -> dict[str, Array]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from codegen.dtypes import check_types
 from codegen.target import Emitted, EmittedModel
 from nnspec.core.declare import Declaration, declaration
 from nnspec.core.fields import arg
@@ -53,12 +54,14 @@ def emit(
 
     weights: canonical, by model; by default those of `nnspec init` with seed 0.
     """
+    from codegen.onnx.dtypes import DTYPES
     from codegen.onnx.files import model_files
     from codegen.onnx.module import LEGALITY, build
     from nnspec.graph.passes.layout import lower
     from nnspec.graph.passes.legalize import legalize
     from nnspec.graph.weights import InitialWeights
 
+    check_types(program, "ONNX", DTYPES, "it has no such tensors")
     files: dict[str, Content] = {}
     models: dict[Graph, EmittedModel] = {}
     found = exported(program)

@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from codegen.dtypes import wide_indices
+from codegen.onnx.dtypes import DTYPES
 from codegen.onnx.layers import nothing
-from codegen.onnx.lowering import ELEMENT_TYPES, Lowering, Rule
+from codegen.onnx.lowering import Lowering, Rule
 from nnspec.catalogue.ops import Op
 from nnspec.catalogue.ops.activations import LogSoftmax, Relu, Sigmoid, Softmax, Tanh
 from nnspec.catalogue.ops.algebra import MatMul
+from nnspec.catalogue.ops.dense import Embedding
 from nnspec.catalogue.ops.elementwise import (
     Abs,
     Add,
@@ -43,19 +46,10 @@ from nnspec.catalogue.ops.random import RandomNormal
 from nnspec.catalogue.ops.reduction import Mean, Sum
 from nnspec.catalogue.ops.shaping import Cast, Concat, Flatten, Reshape, Slice, Transpose
 from nnspec.catalogue.ops.site import Site, Term
+from nnspec.core import dtypes
 from nnspec.graph.graph import Node
 from nnspec.graph.passes.legalize import Rewrite
 
-NUMPY = {
-    "f16": "f2",
-    "f32": "f4",
-    "f64": "f8",
-    "i8": "i1",
-    "u8": "u1",
-    "i32": "i4",
-    "i64": "i8",
-    "bool": "?",
-}
 END = np.iinfo(np.int64).max
 
 
@@ -91,7 +85,7 @@ def reduce(kind: str, since: int) -> Rule:
 
 def constant(to: Lowering, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
-    return [to.constant(np.array(op.value, NUMPY[op.dtype]), "constant")]
+    return [to.constant(np.array(op.value, dtypes.DTYPES[op.dtype].numpy), "constant")]
 
 
 def global_avg_pool(to: Lowering, node: Node, inputs: list[str]) -> list[str]:
@@ -148,7 +142,7 @@ def slice_(to: Lowering, node: Node, inputs: list[str]) -> list[str]:
 
 def cast(to: Lowering, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
-    return [to.op("Cast", inputs, to=ELEMENT_TYPES[op.dtype])]
+    return [to.op("Cast", inputs, to=DTYPES[op.dtype])]
 
 
 def random_normal(to: Lowering, node: Node, inputs: list[str]) -> list[str]:
@@ -169,7 +163,16 @@ def log1p(to: Site, op: Log1p, x: Term) -> Term:
     return to.where(to.equal(u, 1), x, to.log(u) * x / (u - 1))
 
 
-REWRITES: dict[type[Op], Rewrite] = {Log1p: log1p}
+def where(to: Lowering, node: Node, inputs: list[str]) -> list[str]:
+    """onnxruntime chooses between booleans on CPUs only where they are numbers."""
+    if node.outputs[0].type.dtype != "bool":
+        return [to.op("Where", inputs)]
+    chosen, *sides = inputs
+    bytes_ = [to.op("Cast", [side], to=DTYPES["u8"]) for side in sides]
+    return [to.op("Cast", [to.op("Where", [chosen, *bytes_])], to=DTYPES["bool"])]
+
+
+REWRITES: dict[type[Op], Rewrite] = {Log1p: log1p, Embedding: wide_indices}
 FUNCTIONS: dict[type[Op], Rule] = {
     Relu: same("Relu"),
     Sigmoid: same("Sigmoid"),
@@ -193,7 +196,7 @@ FUNCTIONS: dict[type[Op], Rule] = {
     LessEqual: same("LessOrEqual"),
     Greater: same("Greater"),
     GreaterEqual: same("GreaterOrEqual"),
-    Where: same("Where"),
+    Where: where,
     Abs: same("Abs"),
     Identity: nothing,
     StopGradient: nothing,

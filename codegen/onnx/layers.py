@@ -15,6 +15,7 @@ from nnspec.catalogue.ops.normalization import BatchNorm, Dropout
 from nnspec.catalogue.ops.pooling import AVG_POOLS, MAX_POOLS
 from nnspec.catalogue.ops.recurrent import LSTM
 from nnspec.catalogue.ops.windows import extent
+from nnspec.core.dtypes import DTYPES
 from nnspec.graph.graph import Node
 from nnspec.graph.weight_map import Gates, Permute, Reshape, ZeroPad
 
@@ -83,8 +84,9 @@ def batch_norm(to: Lowering, node: Node, inputs: list[str]) -> list[str]:
     found = {w.role: w for w in node.weights}
     channels = found["running_mean"].type.shape[0]
     size = int(str(channels))
-    scale = to.weight(found["weight"]) if op.scale else to.constant(np.ones(size, "f4"), "ones")
-    bias = to.weight(found["bias"]) if op.offset else to.constant(np.zeros(size, "f4"), "zeros")
+    dtype = np.dtype("f4") if to.widens else DTYPES[node.inputs[0].type.dtype].numpy
+    scale = to.weight(found["weight"]) if op.scale else to.constant(np.ones(size, dtype), "ones")
+    bias = to.weight(found["bias"]) if op.offset else to.constant(np.zeros(size, dtype), "zeros")
     attributes: dict[str, Any] = {"epsilon": op.epsilon, "momentum": op.momentum}
     if to.training:
         attributes["training_mode"] = 1

@@ -9,27 +9,20 @@ from typing import Any
 import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from codegen.onnx.dtypes import DTYPES, MOVING, NARROW
 from codegen.onnx.files import Held
 from nnspec.catalogue.ops import Op
+from nnspec.core import dtypes
 from nnspec.core.dims import Dim, Quotient, Sym, symbols
-from nnspec.core.dtypes import DTYPES
 from nnspec.graph.graph import Call, Graph, Node, Value, Weight
 from nnspec.graph.weight_map import NativeWeight, Transform
 
-ELEMENT_TYPES = {
-    "f16": TensorProto.FLOAT16,
-    "bf16": TensorProto.BFLOAT16,
-    "f32": TensorProto.FLOAT,
-    "f64": TensorProto.DOUBLE,
-    "i8": TensorProto.INT8,
-    "u8": TensorProto.UINT8,
-    "i32": TensorProto.INT32,
-    "i64": TensorProto.INT64,
-    "bool": TensorProto.BOOL,
-}
-
 Rule = Callable[["Lowering", Node, list[str]], Sequence[str]]
 """Names of the results of a node, from those of its operands."""
+
+
+def is_narrow(value: Value) -> bool:
+    return value.type.dtype == NARROW
 
 
 @dataclass
@@ -59,6 +52,7 @@ class Lowering:
     prefix: str = ""
     current: str = ""
     begun: bool = False
+    widens: bool = False
     location: str | None = None
 
     # --- names
@@ -101,15 +95,30 @@ class Lowering:
         self.current = self.unique(prefix + (node.layer or node.op.name))
         self.location = str(node.span) if node.span else None
         self.begun = False
-        results = self.rules[type(node.op)](self, node, [self.name_of(v) for v in node.inputs])
+        operands = [self.name_of(v) for v in node.inputs]
+        values = (*node.inputs, *node.outputs, *node.weights)
+        self.widens = not isinstance(node.op, MOVING) and any(map(is_narrow, values))
+        if self.widens:
+            operands = [self.wide(n, v) for n, v in zip(operands, node.inputs, strict=True)]
+        results = self.rules[type(node.op)](self, node, operands)
+        if self.widens:
+            results = [
+                self.op("Cast", [n], to=DTYPES[NARROW]) if is_narrow(v) else n
+                for n, v in zip(results, node.outputs, strict=True)
+            ]
+            self.widens = False
         for value, name in zip(node.outputs, results, strict=True):
             self.names[value] = name
             self.made.setdefault(name, value)
 
     def name_of(self, value: Value) -> str:
         if value not in self.names and isinstance(value, Weight):
-            return self.weight(value)
+            return self._initializer(value)
         return self.names[value]
+
+    def wide(self, name: str, value: Value) -> str:
+        """The name of a value in an element type that onnxruntime computes in."""
+        return self.op("Cast", [name], to=TensorProto.FLOAT) if is_narrow(value) else name
 
     # --- what rules use
 
@@ -142,7 +151,12 @@ class Lowering:
         return unique
 
     def weight(self, weight: Weight, *transforms: Transform) -> str:
-        """The initialiser of a weight, named by its path, in the layout that the operator wants."""
+        """A weight in the layout that the operator wants, and in the type that it computes in."""
+        name = self._initializer(weight, *transforms)
+        return self.wide(name, weight) if self.widens else name
+
+    def _initializer(self, weight: Weight, *transforms: Transform) -> str:
+        """The initialiser of a weight, named by its path."""
         path = self.prefix + weight.path
         entry = NativeWeight(path, path, (*self.reorders.get(path, ()), *transforms))
         known = self.entries.get(path)
@@ -162,10 +176,8 @@ class Lowering:
         for transform in entry.transforms:
             form = transform.apply(form)
         dtype = weight.type.dtype
-        self.held[name] = Held(entry, form.shape, DTYPES[dtype].numpy)
-        self.initializers[name] = TensorProto(
-            name=name, dims=form.shape, data_type=ELEMENT_TYPES[dtype]
-        )
+        self.held[name] = Held(entry, form.shape, dtypes.DTYPES[dtype].numpy)
+        self.initializers[name] = TensorProto(name=name, dims=form.shape, data_type=DTYPES[dtype])
         return name
 
     def shape(self, dims: Sequence[Dim]) -> str:

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from onnx import ModelProto, ValueInfoProto, helper
 
+from codegen.dtypes import lack
+from codegen.onnx.dtypes import DTYPES, LACKS
 from codegen.onnx.files import Frame
 from codegen.onnx.functions import FUNCTIONS, REWRITES
 from codegen.onnx.layers import LAYERS
 from codegen.onnx.losses import LOSSES
-from codegen.onnx.lowering import ELEMENT_TYPES, Lowering
+from codegen.onnx.lowering import Lowering
 from codegen.python.dialect import UnsupportedOp
 from nnspec.graph.graph import Call, Node, Value
 from nnspec.graph.passes.layout import Lowered, LoweredTraining
@@ -21,8 +23,10 @@ from nnspec.report.text import printable_lines
 
 RULES = {**LAYERS, **FUNCTIONS, **LOSSES}
 LEGALITY = Legality(
-    native=lambda node: type(node.op) in RULES,
-    refuse=lambda node: UnsupportedOp(node, "ONNX", "it is in none of the target's tables"),
+    native=lambda node: type(node.op) in RULES and lack(node, LACKS) is None,
+    refuse=lambda node: UnsupportedOp(
+        node, "ONNX", lack(node, LACKS) or "it is in none of the target's tables"
+    ),
     rewrites=REWRITES,
 )
 
@@ -133,4 +137,4 @@ def _finish(
 
 def _info(name: str, value: Value) -> ValueInfoProto:
     shape = [d if isinstance(d, int) else str(d) for d in value.type.shape]
-    return helper.make_tensor_value_info(name, ELEMENT_TYPES[value.type.dtype], shape)
+    return helper.make_tensor_value_info(name, DTYPES[value.type.dtype], shape)

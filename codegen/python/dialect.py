@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Union
 
+from codegen.dtypes import Lacks, lack
 from codegen.python.functions import Functions
 from codegen.python.source import Comprehension, Expr, Import, Stmt, Verbatim
 from nnspec.catalogue.ops.base import Op
@@ -86,6 +87,7 @@ class Dialect:
     legal: which uses of an op its native form covers; all, where it is not here.
     rewrites: for uses of an op that `native` denies, what they become (`nnspec/graph/passes/legalize.py`).
     never: primitives that the target can never express, each with the reason. An op in no table is expanded.
+    lacks: ops that the framework cannot run in some element type, each with the reason; such a use is expanded.
     frame: assembles a class.
     imports: root name to import: {"torch": Import("torch"), "F": Import("torch.nn.functional", alias="F")}.
     helpers: name to fixed text that defines it; written before the classes of a file that use it.
@@ -98,6 +100,7 @@ class Dialect:
     size: the run-time size of a tensor along an axis; `x.shape[0]` by default.
     absorb: constructor of a layer with the activation that alone uses its result built in (`Dense(8, activation="relu")`);
         None, or an answer of None, leaves them apart. Asked only where the layer is applied once.
+    typed: the constructor of a layer, told its element type where that is not f32.
     forward_names: parameters of the forward method that a spec's names must avoid ("self", "F", "training").
     reserved: further names that variables must not take (imports, helpers, keywords and builtins are known).
     reserved_attributes: attributes of the base class that layers must not take ("train", "forward", "parameters").
@@ -118,10 +121,12 @@ class Dialect:
     legal: Mapping[type[Op], Callable[[Node], bool]] = field(default_factory=dict)
     rewrites: Mapping[type[Op], Rewrite] = field(default_factory=dict)
     never: Mapping[type[Op], str] = field(default_factory=dict)
+    lacks: Lacks = field(default_factory=dict)
     imports: Mapping[str, Import] = field(default_factory=dict)
     helpers: Mapping[str, Verbatim] = field(default_factory=dict)
     size: Callable[[Expr, int], Expr] = lambda tensor, axis: tensor.attr("shape")[axis]
     absorb: Callable[[Node, Node], Expr | None] | None = None
+    typed: Callable[[Expr, Node], Expr] = lambda made, node: made
     forward_names: tuple[str, ...] = ("self",)
     reserved: frozenset[str] = frozenset()
     reserved_attributes: frozenset[str] = frozenset()
@@ -133,17 +138,21 @@ class Dialect:
         kind = type(node.op)
         if kind not in self.functions and kind not in self.layers:
             return False
-        return kind not in self.legal or self.legal[kind](node)
+        covered = kind not in self.legal or self.legal[kind](node)
+        return covered and lack(node, self.lacks) is None
 
     def refuse(self, node: Node) -> SpecError:
         """The error for an op that the target cannot write."""
-        return UnsupportedOp(
-            node, self.name, self.never.get(type(node.op), "it is in none of the target's tables")
-        )
+        reason = self.never.get(type(node.op)) or lack(node, self.lacks)
+        return UnsupportedOp(node, self.name, reason or "it is in none of the target's tables")
 
     @property
     def legality(self) -> Legality:
         return Legality(self.native, self.refuse, self.rewrites)
+
+    def constructor(self, node: Node) -> Expr:
+        """What makes the layer object of a node."""
+        return self.typed(self.layers[type(node.op)](node), node)
 
 
 class Unsupported(SpecError):

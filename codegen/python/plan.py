@@ -107,7 +107,7 @@ def plan_graph(graph: Graph, dialect: Dialect) -> Plan:
         elif isinstance(step, Call) and isinstance(slot, BlockSlot):
             slot.plan.others.append(step.body)
         elif isinstance(step, Node) and isinstance(slot, LayerSlot) and step not in constructors:
-            if dialect.layers[type(step.op)](step) == slot.constructor:
+            if dialect.constructor(step) == slot.constructor:
                 continue
             reason = f"`{step.layer}` is shared between tensors of different sizes"
             raise UnsupportedOp(step, dialect.name, reason)
@@ -139,8 +139,9 @@ def _slot(
     if isinstance(step, Node):
         if step in constructors:
             return LayerSlot(step, constructors[step])
-        make = dialect.layers.get(type(step.op))
-        return None if make is None else LayerSlot(step, make(step))
+        return (
+            LayerSlot(step, dialect.constructor(step)) if type(step.op) in dialect.layers else None
+        )
     if step.body.kind == "sequence" and (chain := _chain(step.body, dialect)):
         return chain
     return BlockSlot(plan_graph(step.body, dialect))
@@ -166,9 +167,9 @@ def _chain(graph: Graph, dialect: Dialect) -> ChainSlot | None:
             slot = LayerSlot(step, constructors[step])
         elif (kind := type(step.op)) in dialect.modules:
             made = dialect.modules[kind](step)
-            slot = None if made is None else LayerSlot(step, made)
+            slot = None if made is None else LayerSlot(step, dialect.typed(made, step))
         elif kind in dialect.layers and kind not in dialect.functions:
-            slot = LayerSlot(step, dialect.layers[kind](step))
+            slot = LayerSlot(step, dialect.constructor(step))
         if slot is None:
             return None
         slots.append(slot)
@@ -215,7 +216,7 @@ def absorb(graph: Graph, dialect: Dialect) -> tuple[tuple[Step, ...], dict[Node,
             and (made := dialect.absorb(before, step)) is not None
         ):
             steps[-1] = dataclasses.replace(before, outputs=step.outputs)
-            constructors[steps[-1]] = made  # type: ignore[index]
+            constructors[steps[-1]] = dialect.typed(made, before)  # type: ignore[index]
         else:
             steps.append(step)
     return tuple(steps), constructors

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from codegen.dtypes import check_types
 from codegen.python.classes import build_classes
 from codegen.python.emission import described, lowered_program, weight_map
 from codegen.python.file import module_doc, module_text
@@ -11,6 +12,7 @@ from codegen.python.functions import Functions, parameter_names
 from codegen.python.source import Stmt
 from codegen.python.training import Source, refuse, reserved
 from codegen.pytorch import train
+from codegen.pytorch.dtypes import DTYPES
 from codegen.pytorch.initializers import init_weights
 from codegen.pytorch.module import DIALECT, native_name
 from codegen.target import Emitted, EmittedModel, NoOptions
@@ -26,6 +28,7 @@ Options = NoOptions
 
 def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     """`<stem>_pytorch.py`, with a class for each model and a loop for each training program."""
+    check_types(program, "PyTorch", DTYPES, "it has no such tensors")
     dialect = replace(DIALECT, standing_in=Functions(parameter_names(program)))
     lowered = lowered_program(program, dialect.legality)
     trainings = [t.training for t in lowered.trainings]

@@ -8,6 +8,7 @@ from codegen.python.dialect import Application, Result
 from codegen.python.forward import Forward
 from codegen.python.source import Expr, Literal, Name, Operator
 from codegen.python.subscripts import part
+from codegen.pytorch.dtypes import DTYPES
 from nnspec.catalogue.ops.activations import LogSoftmax, Relu, Sigmoid, Softmax, Tanh
 from nnspec.catalogue.ops.algebra import MatMul
 from nnspec.catalogue.ops.base import Op
@@ -44,18 +45,6 @@ from nnspec.catalogue.ops.reduction import Mean, Sum
 from nnspec.catalogue.ops.shaping import Cast, Concat, Flatten, Reshape, Transpose
 from nnspec.catalogue.ops.shaping import Slice as Part
 from nnspec.graph.graph import Node
-
-DTYPES = {
-    "f16": "torch.float16",
-    "bf16": "torch.bfloat16",
-    "f32": "torch.float32",
-    "f64": "torch.float64",
-    "i8": "torch.int8",
-    "u8": "torch.uint8",
-    "i32": "torch.int32",
-    "i64": "torch.int64",
-    "bool": "torch.bool",
-}
 
 
 def function(name: str) -> Application:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from codegen.dtypes import PLAIN
 from codegen.python.beginnings import unusual
+from codegen.python.dialect import Unsupported
 from codegen.python.source import (
     Assign,
     Attribute,
@@ -21,12 +23,15 @@ from codegen.python.source import (
     Stmt,
     Tuple,
 )
+from codegen.pytorch.dtypes import DTYPES
 from nnspec.catalogue import initializers as init
 from nnspec.catalogue.ops.base import Op
 from nnspec.catalogue.ops.convolution import CONVOLUTIONS, TRANSPOSED, ConvTranspose
 from nnspec.catalogue.ops.dense import Dense, Embedding
 from nnspec.catalogue.ops.recurrent import LSTM
 from nnspec.graph.graph import Node, Weight
+
+HALVES = ("f16", "bf16")
 
 
 def initialization(
@@ -72,13 +77,21 @@ def with_initializers(made: Call, node: Node) -> Expr:
 
 def free_weight(weight: Weight) -> Expr:
     """`nn.Parameter(...)` for a weight of its own."""
-    shape = weight.type.shape
+    # Without sizes an array has one element, of no axes.
+    shape: tuple[object, ...] = weight.type.shape or ((),)
+    plain = weight.type.dtype == PLAIN
+    dtype = {} if plain else {"dtype": Name(DTYPES[weight.type.dtype])}
     initializer = weight.initializer or init.Zeros()
     if isinstance(initializer, (init.Zeros, init.Ones)):
         kind = "zeros" if isinstance(initializer, init.Zeros) else "ones"
-        return Name("nn.Parameter")(Name(f"torch.{kind}")(*shape))
+        return Name("nn.Parameter")(Name(f"torch.{kind}")(*shape, **dtype))
+    if isinstance(initializer, init.Orthogonal) and weight.type.dtype in HALVES:
+        reason = "it makes orthogonal matrices in f32 and f64 only"
+        raise Unsupported(f"an orthogonal {weight.type.dtype}", weight.span, "PyTorch", reason)
     name, arguments = initialization(initializer, fan="fan_out")
-    return Name("nn.Parameter")(Name(f"nn.init.{name}")(Name("torch.empty")(*shape), **arguments))
+    return Name("nn.Parameter")(
+        Name(f"nn.init.{name}")(Name("torch.empty")(*shape, **dtype), **arguments)
+    )
 
 
 _MODULE = Name("module")
@@ -105,34 +118,46 @@ _GLOROT = (
         (_initialize("zeros_", "bias"),),
     ),
 )
-_LSTM: tuple[Stmt, ...] = (
-    For(
-        Tuple((Name("name"), Name("parameter"))),
-        _MODULE.attr("named_parameters")(),
-        (
-            If(
-                Name("name.startswith")("weight_ih"),
-                (Expression(Name("nn.init.xavier_uniform_")(Name("parameter"))),),
-                (
-                    If(
-                        Name("name.startswith")("weight_hh"),
-                        (Expression(Name("nn.init.orthogonal_")(Name("parameter"))),),
-                        (
-                            Expression(Name("nn.init.zeros_")(Name("parameter"))),
-                            If(
-                                Name("name.startswith")("bias_ih"),
-                                (
-                                    Assign(
-                                        Name("units"),
-                                        Attribute(_MODULE, "hidden_size"),
-                                        note="gates i, f, g, o: the forget gate starts open",
-                                    ),
-                                    Expression(
-                                        Name("nn.init.ones_")(
-                                            Name("parameter.data")[
-                                                Slice(Name("units"), Name("units") * 2)
-                                            ]
-                                        )
+
+
+def _orthogonal(halves: bool) -> Stmt:
+    """PyTorch makes no orthogonal matrices in halves: they are made in f32 and rounded."""
+    if not halves:
+        return Expression(Name("nn.init.orthogonal_")(Name("parameter")))
+    made = Name("nn.init.orthogonal_")(Name("parameter.data.float")())
+    return Expression(Name("parameter.data.copy_")(made))
+
+
+def _lstm(halves: bool) -> tuple[Stmt, ...]:
+    return (
+        For(
+            Tuple((Name("name"), Name("parameter"))),
+            _MODULE.attr("named_parameters")(),
+            (
+                If(
+                    Name("name.startswith")("weight_ih"),
+                    (Expression(Name("nn.init.xavier_uniform_")(Name("parameter"))),),
+                    (
+                        If(
+                            Name("name.startswith")("weight_hh"),
+                            (_orthogonal(halves),),
+                            (
+                                Expression(Name("nn.init.zeros_")(Name("parameter"))),
+                                If(
+                                    Name("name.startswith")("bias_ih"),
+                                    (
+                                        Assign(
+                                            Name("units"),
+                                            Attribute(_MODULE, "hidden_size"),
+                                            note="gates i, f, g, o: the forget gate starts open",
+                                        ),
+                                        Expression(
+                                            Name("nn.init.ones_")(
+                                                Name("parameter.data")[
+                                                    Slice(Name("units"), Name("units") * 2)
+                                                ]
+                                            )
+                                        ),
                                     ),
                                 ),
                             ),
@@ -141,8 +166,7 @@ _LSTM: tuple[Stmt, ...] = (
                 ),
             ),
         ),
-    ),
-)
+    )
 
 
 def init_weights(nodes: Sequence[Node]) -> FunctionDef | None:
@@ -155,7 +179,8 @@ def init_weights(nodes: Sequence[Node]) -> FunctionDef | None:
     if Embedding in kinds:
         cases.append((_is("nn.Embedding"), (_initialize("normal_", "weight", std=0.02),)))
     if LSTM in kinds:
-        cases.append((_is("nn.LSTM"), _LSTM))
+        halves = any(w.type.dtype in HALVES for n in nodes if type(n.op) is LSTM for w in n.weights)
+        cases.append((_is("nn.LSTM"), _lstm(halves)))
     if not cases:
         return None
     chain: tuple[Stmt, ...] = ()

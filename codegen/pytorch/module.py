@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from codegen.dtypes import BYTES, PLAIN, dtype_of, wide_indices
 from codegen.python.dialect import ClassParts, Dialect
 from codegen.python.fixed import snippet_imports, snippets
 from codegen.python.native import tables
 from codegen.python.plan import Owner
 from codegen.python.source import (
+    Call,
     ClassDef,
     Comprehension,
     Expr,
@@ -19,6 +21,7 @@ from codegen.python.source import (
     Stmt,
     Tuple,
 )
+from codegen.pytorch.dtypes import DTYPES
 from codegen.pytorch.functions import FUNCTIONS, MODULES
 from codegen.pytorch.images import APPLIED, CHAINED, LAYERS
 from codegen.pytorch.initializers import free_weight, with_initializers
@@ -73,6 +76,20 @@ def weight_ref(weight: Weight, owner: Expr, node: Node | None) -> Expr:
     return Name(f"{owner.text}.{name}") if isinstance(owner, Name) else owner.attr(name)
 
 
+def typed(made: Expr, node: Node) -> Expr:
+    """The layer with weights of another element type than PyTorch's default."""
+    if not node.weights or dtype_of(node) == PLAIN:
+        return made
+    dtype = Name(DTYPES[dtype_of(node)])
+    if (
+        isinstance(made, Call)
+        and isinstance(made.function, Name)
+        and made.function.text[:3] == "nn."
+    ):
+        return made.with_keyword("dtype", dtype)
+    return made.attr("to")(dtype)
+
+
 def native_role(weight: Weight, node: Node) -> str:
     """PyTorch's name of a layer's weight; of the two biases of an LSTM, the first."""
     if isinstance(node.op, LSTM) and weight.role.startswith("bias_"):
@@ -96,13 +113,15 @@ DIALECT = Dialect(
     functions={**APPLIED, **FUNCTIONS, **TABLES.functions},
     modules={**CHAINED, **MODULES, **TABLES.modules},
     legal=TABLES.legal,
-    rewrites=TABLES.rewrites,
+    rewrites={**TABLES.rewrites, Embedding: wide_indices},
     frame=frame,
     loop=loop,
     container=container,
     sequence=sequence,
     weight=free_weight,
     weight_ref=weight_ref,
+    typed=typed,
+    lacks=BYTES,
     imports={
         **snippet_imports("codegen.pytorch.snippets"),
         **snippet_imports("codegen.python.snippets"),

@@ -8,13 +8,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+from nnspec.core.dtypes import DTYPES
 from nnspec.driver.worker import TrainRequest, TrainResult, Weights
 from nnspec.graph.weight_map import Array
 
-_DTYPES = {"f32": torch.float32, "f64": torch.float64}
+BF16 = DTYPES["bf16"].numpy
 
 
 def predict(
@@ -24,14 +26,12 @@ def predict(
     inputs: Sequence[Array],
     training: bool = False,
 ) -> list[Array]:
-    """Outputs of a model; in f64 where the weights or inputs are."""
-    net = _network(module, class_name, weights)
-    wide = any(a.dtype == "float64" for a in (*weights.values(), *inputs))
-    net = net.to(_DTYPES["f64" if wide else "f32"]).train(training)
+    """Outputs of a model, in the types of its weights and inputs."""
+    net = _network(module, class_name, weights).train(training)
     with torch.no_grad():
-        result = net(*(_tensor(a, "f64" if wide else "f32") for a in inputs))
+        result = net(*map(_tensor, inputs))
     outputs = result if isinstance(result, tuple) else (result,)
-    return [o.numpy() for o in outputs]
+    return [_array(o) for o in outputs]
 
 
 def train(
@@ -42,8 +42,7 @@ def train(
 ) -> TrainResult:
     """Take the generated program's own steps, and note what happens at each."""
     networks = {
-        name: _network(module, cls, weights[name]).to(_DTYPES[request.dtype]).train()
-        for name, cls in request.networks
+        name: _network(module, cls, weights[name]).train() for name, cls in request.networks
     }
     result = TrainResult([], [])
     made = getattr(module, request.functions.make)(*networks.values())
@@ -54,7 +53,7 @@ def train(
     for number in range(1, max(request.at) + 1):
         batch = batches[(number - 1) % len(batches)]
         with _noted_losses() as losses:
-            step(*networks.values(), *optimizers, *(_tensor(a, request.dtype) for a in batch))
+            step(*networks.values(), *optimizers, *map(_tensor, batch))
         result.losses.append(losses)
         if number in request.at:
             result.weights[str(number)] = {n: _arrays(net) for n, net in networks.items()}
@@ -73,7 +72,7 @@ def _watch(
         found: Weights = {}
         for name, net in networks.items():
             gradients = {
-                key: (torch.zeros_like(p) if p.grad is None else p.grad).numpy().copy()
+                key: _array(torch.zeros_like(p) if p.grad is None else p.grad).copy()
                 for key, p in net.named_parameters()
                 if id(p) in own and p.requires_grad
             }
@@ -120,9 +119,11 @@ def load_native(module: ModuleType, class_name: str, path: Path) -> dict[str, Ar
 
 def _network(module: ModuleType, class_name: str, weights: Mapping[str, Array]) -> Any:
     net = getattr(module, class_name)()
-    state = {name: torch.tensor(array) for name, array in weights.items()}
-    if any(t.dtype == torch.float64 for t in state.values()):
-        net = net.double()
+    state = {name: _tensor(array) for name, array in weights.items()}
+    held = net.state_dict()
+    for name, tensor in state.items():
+        if name in held:
+            _held(net, name).data = _held(net, name).data.to(tensor.dtype)
     found = net.load_state_dict(state, strict=False)
     # The language has no count of BatchNorm's batches and no parameter that stays as it is.
     fixed = {name for name, p in net.named_parameters() if not p.requires_grad}
@@ -132,10 +133,24 @@ def _network(module: ModuleType, class_name: str, weights: Mapping[str, Array]) 
     return net
 
 
-def _tensor(array: Array, dtype: str) -> Any:
-    tensor = torch.tensor(array)
-    return tensor.to(_DTYPES[dtype]) if tensor.is_floating_point() else tensor
+def _held(net: Any, name: str) -> Any:
+    """A parameter or buffer by its name in the state dict."""
+    owner, _, last = name.rpartition(".")
+    return getattr(net.get_submodule(owner), last)
+
+
+def _tensor(array: Array) -> Any:
+    if array.dtype == BF16:
+        return torch.tensor(array.view(np.int16)).view(torch.bfloat16)
+    return torch.tensor(array)
+
+
+def _array(tensor: Any) -> Array:
+    if tensor.dtype == torch.bfloat16:
+        bits: Array = tensor.detach().contiguous().view(torch.int16).numpy()
+        return bits.view(BF16)
+    return tensor.detach().numpy()  # type: ignore[no-any-return]
 
 
 def _arrays(net: Any) -> dict[str, Array]:
-    return {name: t.detach().numpy().copy() for name, t in net.state_dict().items()}
+    return {name: _array(t).copy() for name, t in net.state_dict().items()}

@@ -25,7 +25,7 @@ from codegen.python.source import (
     Unary,
 )
 from codegen.python.training import Source, parameters
-from codegen.pytorch.functions import DTYPES
+from codegen.pytorch.dtypes import DTYPES
 from codegen.pytorch.optimizers import optimizer
 from codegen.target import ProgramNames
 from nnspec.graph.training import Minimize, Training

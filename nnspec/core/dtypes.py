@@ -68,8 +68,8 @@ TABLE = (
 )
 
 DTYPES: dict[str, DType] = {dtype.name: dtype for dtype in TABLE}
-FLOATS = frozenset(dtype.name for dtype in TABLE if dtype.is_float)
-INTEGERS = frozenset(dtype.name for dtype in TABLE if dtype.is_integer)
+FLOATS = tuple(dtype.name for dtype in TABLE if dtype.is_float)
+INTEGERS = tuple(dtype.name for dtype in TABLE if dtype.is_integer)
 
 
 def of_array(array: np.ndarray[Any, Any]) -> DType | None:

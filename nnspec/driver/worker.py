@@ -22,11 +22,15 @@ from typing import Any
 import numpy as np
 
 from codegen.target import ProgramNames
+from nnspec.core.dtypes import DTYPES
 from nnspec.driver.generated import load_module
 from nnspec.graph.weight_map import Array
 from nnspec.report.diagnostics import Diagnostic, SpecError
 
 Weights = dict[str, dict[str, Array]]
+
+BF16 = DTYPES["bf16"].numpy
+"""Not of NumPy itself: an `.npz` would keep it as two bytes of nothing."""
 
 
 class WorkerError(SpecError):
@@ -151,6 +155,9 @@ def _write(folder: Path, stem: str, payload: object) -> None:
 
     def pack(value: Any) -> Any:
         match value:
+            case np.ndarray() if value.dtype == BF16:
+                arrays.append(value.view(np.uint16))
+                return {"$array": len(arrays) - 1, "bf16": True}
             case np.ndarray():
                 arrays.append(value)
                 return {"$array": len(arrays) - 1}
@@ -176,6 +183,8 @@ def _read(folder: Path, stem: str) -> Any:
 
     def unpack(value: Any) -> Any:
         match value:
+            case {"$array": index, "bf16": True}:
+                return arrays[f"a{index}"].view(BF16)
             case {"$array": index}:
                 return arrays[f"a{index}"]
             case dict():

@@ -8,7 +8,7 @@ from typing import Any
 from nnspec.catalogue.synonyms import parameter_here
 from nnspec.core.fields import Field
 from nnspec.elaborate.errors import error
-from nnspec.elaborate.values import describe
+from nnspec.elaborate.values import Reference, describe
 from nnspec.report.diagnostics import Label, did_you_mean
 from nnspec.report.source import Span
 
@@ -86,6 +86,8 @@ def build(
                 )
             continue
         value, at = found[field.name]
+        if isinstance(value, Reference) and value.kind == "initializer":
+            value = construct(value.target, (), {}, at)
         try:
             values[field.name] = field.kind(value)
         except ValueError as wrong:

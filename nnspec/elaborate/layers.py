@@ -10,7 +10,6 @@ from nnspec.catalogue.ops import Op, ShapeError
 from nnspec.core import kinds
 from nnspec.core.kinds import Kind
 from nnspec.core.names import pascal_case, snake_case
-from nnspec.core.types import TensorType
 from nnspec.elaborate import arguments
 from nnspec.elaborate.builder import Builder, infer
 from nnspec.elaborate.errors import error
@@ -218,7 +217,7 @@ def _op(body: Body, layer: OpLayer, inputs: Sequence[Any], span: Span) -> Any:
         builder.weight(
             f"{layer.path}.{spec.role}",
             Weight(
-                TensorType("f32", spec.shape),
+                spec.type_for(tensors[0].type),
                 spec.role,
                 span,
                 f"{layer.path}.{spec.role}",

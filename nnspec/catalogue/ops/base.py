@@ -53,6 +53,7 @@ class WeightSpec:
     """A weight that a layer makes for itself, in the canonical (PyTorch's) layout.
 
     fans: (fan in, fan out), for initialisers that scale by them; None where they do not apply.
+    dtype: None for the element type of what the layer is applied to.
     """
 
     role: str
@@ -60,6 +61,11 @@ class WeightSpec:
     initializer: Initializer
     trainable: bool = True
     fans: tuple[int, int] | None = None
+    dtype: str | None = None
+
+    def type_for(self, x: TensorType) -> TensorType:
+        """The weight's type, where the layer is applied to `x`."""
+        return TensorType(self.dtype or x.dtype, self.shape)
 
 
 @dataclass(frozen=True)
@@ -192,7 +198,7 @@ def expansion_types(op: Op, inputs: Sequence[TensorType]) -> tuple[tuple[TensorT
     from nnspec.catalogue.ops.site import TypeSite
 
     site = TypeSite()
-    weights = {s.role: site.term(TensorType(inputs[0].dtype, s.shape)) for s in op.weights(*inputs)}
+    weights = {s.role: site.term(s.type_for(inputs[0])) for s in op.weights(*inputs)}
     terms = site.composite(op, tuple(map(site.term, inputs)), weights)
     return tuple(t.type for t in terms), site.flops
 

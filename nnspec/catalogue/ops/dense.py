@@ -17,8 +17,9 @@ from nnspec.catalogue.ops.base import (
 from nnspec.catalogue.ops.forms import Forms, Types
 from nnspec.catalogue.ops.helpers import need_float, need_integer, need_number
 from nnspec.core.dims import Dim, product, symbol
+from nnspec.core.dtypes import FLOATS
 from nnspec.core.fields import arg
-from nnspec.core.kinds import boolean, whole
+from nnspec.core.kinds import boolean, choice, whole
 from nnspec.core.orders import plain_form
 from nnspec.core.types import TensorType
 
@@ -86,15 +87,17 @@ class Embedding(Op):
     tokens: int = arg("number of rows", whole(1))
     width: int = arg("size of a row", whole(1))
     initializer: Initializer = arg("how the table begins", initializer, default=Normal(0.02))
+    dtype: str = arg("element type of the table", choice(*FLOATS), default="f32")
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
         need_integer(x, "integer indices", 0)
-        return (TensorType("f32", (*x.shape, self.width)),)
+        return (TensorType(self.dtype, (*x.shape, self.width)),)
 
     def weights(self, *inputs: TensorType) -> tuple[WeightSpec, ...]:
         fans = (self.tokens, self.width)
-        return (WeightSpec("weight", (self.tokens, self.width), self.initializer, fans=fans),)
+        table = (self.tokens, self.width)
+        return (WeightSpec("weight", table, self.initializer, fans=fans, dtype=self.dtype),)
 
     def index_bounds(self, *inputs: TensorType) -> dict[int, Dim]:
         return {0: self.tokens}

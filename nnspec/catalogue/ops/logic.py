@@ -60,8 +60,17 @@ class NotEqual(Comparison):
         return np.not_equal(a, b)
 
 
+class Ordering(Comparison):
+    """A comparison of numbers."""
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        if inputs[0].dtype == "bool":
+            raise ShapeError(f"expects numbers, found {inputs[0]}", 0)
+        return super().infer(*inputs)
+
+
 @declare
-class Less(Comparison):
+class Less(Ordering):
     """Whether `a < b`."""
 
     name = "less"
@@ -71,7 +80,7 @@ class Less(Comparison):
 
 
 @declare
-class LessEqual(Comparison):
+class LessEqual(Ordering):
     """Whether `a <= b`."""
 
     name = "less_equal"
@@ -81,7 +90,7 @@ class LessEqual(Comparison):
 
 
 @declare
-class Greater(Comparison):
+class Greater(Ordering):
     """Whether `a > b`."""
 
     name = "greater"
@@ -91,7 +100,7 @@ class Greater(Comparison):
 
 
 @declare
-class GreaterEqual(Comparison):
+class GreaterEqual(Ordering):
     """Whether `a >= b`."""
 
     name = "greater_equal"

@@ -9,7 +9,7 @@ import numpy as np
 from nnspec.core.dims import substitute, symbols
 from nnspec.core.dtypes import DTYPES
 from nnspec.graph.bounds import index_bounds
-from nnspec.graph.graph import Graph, Value, Weight, weights
+from nnspec.graph.graph import Graph, Value, Weight, walk, weights
 from nnspec.graph.training import Training, TrainStep
 from nnspec.graph.weight_map import Array
 from nnspec.graph.weights import initialize
@@ -46,6 +46,13 @@ def _draw(value: Value, bound: int, sizes: dict[str, int], generator: np.random.
     if value.type.dtype == "bool":
         return generator.random(shape) < 0.5
     return generator.integers(0, bound, shape).astype(dtype)
+
+
+def precision(model: Graph) -> str:
+    """The coarsest float type that a value of the model has; f32 where it has no floats."""
+    values = [*model.inputs, *weights(model), *(v for n in walk(model) for v in n.outputs)]
+    floats = {v.type.dtype for v in values if v.type.is_float}
+    return max(floats, key=lambda name: DTYPES[name].epsilon, default="f32")
 
 
 def weights_of(model: Graph, seed: int) -> dict[str, Array]:

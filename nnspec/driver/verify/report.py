@@ -23,6 +23,10 @@ BOUNDS: dict[str, float] = {
     "weights after 10 steps": 1e-4,
 }
 
+# What outputs may differ by in other types: some hundred roundings of f64 in functions that frameworks
+# approximate, sixteen of a half, where every op rounds once.
+OUTPUTS: dict[str, float] = {"f64": 1e-9, "f32": BOUNDS["outputs"], "f16": 2**-6, "bf16": 2**-3}
+
 # The gradient of a bias is a sum whose terms may cancel to nearly nothing: its error is as large as the
 # terms, so its scale is taken to be at least this share of the largest gradient of its network.
 CANCELLATION = 1e-1

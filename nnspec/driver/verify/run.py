@@ -12,14 +12,24 @@ import numpy as np
 
 from codegen.onnx import reference
 from codegen.target import Emitted, Target
+from nnspec.core.dtypes import of_array
 from nnspec.driver import worker
 from nnspec.driver.verify import cases
 from nnspec.driver.verify.probe import describe, probe
-from nnspec.driver.verify.report import BOUNDS, CANCELLATION, Culprit, Report, Row, difference
+from nnspec.driver.verify.report import (
+    BOUNDS,
+    CANCELLATION,
+    OUTPUTS,
+    Culprit,
+    Report,
+    Row,
+    difference,
+)
 from nnspec.graph.graph import Graph, Program, walk
 from nnspec.graph.passes.freeze_random import freeze_graph, freeze_training, random_nodes
 from nnspec.graph.training import Minimize, Training
 from nnspec.graph.weight_map import Array, to_canonical, to_native
+from nnspec.report.diagnostics import SpecError
 from nnspec.report.source import Span
 
 ONNX = "onnx"
@@ -51,6 +61,7 @@ def verify(
     skipped: targets left out, with the reason, for the report.
     """
     notes: list[str] = []
+    left_out = dict(skipped or {})
     models = [m for m in program.models if not _draws(m, notes)]
     subjects = [_subject(m, seed) for m in models]
     trainings = [freeze_training(t) for t in program.trainings]
@@ -68,9 +79,15 @@ def verify(
     single: dict[str, Results] = {t.name: {} for t in trainings}
     double: dict[str, Results] = {t.name: {} for t in trainings}
     for target in targets:
-        predictions, results = _run(
-            target, program, subjects, trainings, step_weights, step_batches
-        )
+        try:
+            predictions, results = _run(
+                target, program, subjects, trainings, step_weights, step_batches
+            )
+        except SpecError as error:
+            if any(d.code != "E0704" for d in error.diagnostics):
+                raise
+            left_out[target.name] = error.diagnostics[0].message
+            continue
         for subject, found in zip(subjects, predictions, strict=True):
             fresh = list(_outputs(subject, target.name, found, reference_outputs[subject.name]))
             rows += fresh
@@ -83,10 +100,8 @@ def verify(
         rows += _losses(training, single[training.name], reference_losses[training.name])
         rows += _gradients(training, single[training.name])
         rows += _updates(training, double[training.name])
-    names = (ONNX, *(t.name for t in targets))
-    return Report(
-        program.path, names, tuple(rows), dict(skipped or {}), tuple(culprits), tuple(notes)
-    )
+    names = (ONNX, *(t.name for t in targets if t.name not in left_out))
+    return Report(program.path, names, tuple(rows), left_out, tuple(culprits), tuple(notes))
 
 
 def _draws(model: Graph, notes: list[str]) -> bool:
@@ -180,7 +195,8 @@ class _Module:
         )
 
         def of_dtype(array: Array) -> Array:
-            return array.astype("float64") if dtype == "f64" and array.dtype == "float32" else array
+            wide = dtype == "f64" and (kind := of_array(array)) is not None and kind.is_float
+            return array.astype("float64") if wide else array
 
         return worker.Train(
             str(self.path),
@@ -212,8 +228,10 @@ def _outputs(
     subject: Subject, target: str, found: Sequence[Array], expected: Sequence[Array]
 ) -> Iterator[Row]:
     names = subject.model.output_names
+    bound = OUTPUTS[cases.precision(subject.model)]
     for name, value, a, b in zip(names, subject.model.outputs, found, expected, strict=True):
-        yield _row(subject.name, "outputs", name, target, ONNX, a, b, value.span)
+        row = _row(subject.name, "outputs", name, target, ONNX, a, b, value.span)
+        yield replace(row, bound=bound)
 
 
 def _losses(
@@ -329,6 +347,6 @@ def _first_difference(subject: Subject, target: Target, program: Program) -> Ite
     (found,), _ = _run(target, program, [probed], [], {}, {})
     for node, a, b in zip(nodes, found, expected, strict=True):
         _, relative = difference(a, b)
-        if relative > BOUNDS["outputs"]:
+        if relative > OUTPUTS[cases.precision(subject.model)]:
             yield Culprit(subject.name, target.name, describe(node), relative, node.span)
             return

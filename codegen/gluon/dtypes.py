@@ -1,0 +1,26 @@
+"""Element types, as MXNet calls them, and what it cannot run in them."""
+
+from codegen.dtypes import Lacks
+from nnspec.catalogue.ops.algebra import MatMul
+from nnspec.catalogue.ops.convolution import Conv, ConvTranspose
+from nnspec.catalogue.ops.dense import Dense
+from nnspec.catalogue.ops.recurrent import LSTM
+from nnspec.catalogue.ops.shaping import Concat, Slice, Transpose
+
+DTYPES = {
+    "f16": "float16",
+    "f32": "float32",
+    "f64": "float64",
+    "i8": "int8",
+    "u8": "uint8",
+    "i32": "int32",
+    "i64": "int64",
+    "bool": "bool",
+}
+
+_ON_GPUS = "MXNet computes products of matrices in it on GPUs only"
+_BOOLS = "MXNet moves booleans nowhere but as they lie"
+LACKS: Lacks = {
+    "f16": dict.fromkeys((Dense, MatMul, Conv, ConvTranspose, LSTM), _ON_GPUS),
+    "bool": dict.fromkeys((Concat, Slice, Transpose), _BOOLS),
+}

@@ -1,0 +1,20 @@
+"""Element types, as Keras calls them, and what it cannot run in them."""
+
+from codegen.dtypes import Lacks
+from nnspec.catalogue.ops.recurrent import LSTM
+
+DTYPES = {
+    "f16": "float16",
+    "bf16": "bfloat16",
+    "f32": "float32",
+    "f64": "float64",
+    "i8": "int8",
+    "u8": "uint8",
+    "i32": "int32",
+    "i64": "int64",
+    "bool": "bool",
+}
+
+LACKS: Lacks = {
+    "bf16": {LSTM: "its recurrent matrix begins orthogonal, which TensorFlow cannot make in bf16"}
+}

@@ -1,0 +1,41 @@
+"""Element types, as ONNX counts them, and what onnxruntime cannot run in them on CPUs."""
+
+from onnx import TensorProto
+
+from codegen.dtypes import BYTES, Lacks
+from nnspec.catalogue.ops.base import Op
+from nnspec.catalogue.ops.convolution import Conv, ConvTranspose
+from nnspec.catalogue.ops.dense import Embedding
+from nnspec.catalogue.ops.elementwise import Constant, Same
+from nnspec.catalogue.ops.losses import BinaryCrossEntropy
+from nnspec.catalogue.ops.pooling import AvgPool, GlobalAvgPool
+from nnspec.catalogue.ops.recurrent import LSTM
+from nnspec.catalogue.ops.shaping import Cast, Concat, Flatten, Reshape, Slice, Transpose
+
+DTYPES = {
+    "f16": TensorProto.FLOAT16,
+    "bf16": TensorProto.BFLOAT16,
+    "f32": TensorProto.FLOAT,
+    "f64": TensorProto.DOUBLE,
+    "i8": TensorProto.INT8,
+    "u8": TensorProto.UINT8,
+    "i32": TensorProto.INT32,
+    "i64": TensorProto.INT64,
+    "bool": TensorProto.BOOL,
+}
+
+_NO_KERNEL = "onnxruntime has no such operator on CPUs, and a narrower one would be less exact"
+LACKS: Lacks = {
+    "f64": dict.fromkeys(
+        (Conv, ConvTranspose, AvgPool, GlobalAvgPool, LSTM, BinaryCrossEntropy), _NO_KERNEL
+    ),
+    **BYTES,
+}
+
+NARROW = "bf16"
+"""onnxruntime moves it on CPUs, but computes nothing in it: it goes through f32, which holds every bf16,
+so that each result is rounded once, as the operator itself would."""
+
+MOVING: tuple[type[Op], ...] = (
+    Cast, Concat, Constant, Embedding, Flatten, Reshape, Same, Slice, Transpose,
+)  # fmt: skip
