@@ -129,14 +129,14 @@ class _Builder:
             group.members[plan] = len(group.members)
             group.drafts.append(draft)
             self.groups[plan] = group
+        named: dict[str, list[Group]] = {}
         for group in found.values():
             own = next(iter(group.members)).graph.name
-            alike = [
-                g for g in found.values() if g.name and next(iter(g.members)).graph.name == own
-            ]
+            alike = named.setdefault(own, [])
             wanted = own + (difference(group, alike) if alike else "")
             group.name = distinct_class(identifier(wanted, self.reserved), self.taken)
             self.taken.add(group.name)
+            alike.append(group)
         for group in found.values():
             self.definitions[group.name] = self.dialect.frame(self.merge(group))
 
