@@ -1,78 +1,94 @@
-"""The layout pass: transposes only where the order of elements matters, and the same numbers."""
+"""The layout pass: `cases/layout/<name>.nn` and, beside it, the physical graph; and the same numbers.
+
+`make golden` writes the expected files anew; the review is the diff. What is not shown in them: places in
+the spec and weights.
+"""
 
 from __future__ import annotations
+
+import itertools
+import os
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-import nnspec
 from codegen.onnx.module import build
+from nnspec.catalogue.ops import OPS
+from nnspec.catalogue.ops.base import Example
+from nnspec.compiler import load
 from nnspec.core.dims import substitute
+from nnspec.core.orders import Form, lay
+from nnspec.core.types import TensorType
 from nnspec.driver.verify import cases
-from nnspec.graph.graph import Graph, walk
-from nnspec.graph.passes.layout import lower
+from nnspec.graph.graph import Graph, weights
+from nnspec.graph.layouts import Layout
+from nnspec.graph.passes.layout import Lowered, lower
+from nnspec.graph.passes.verify_graph import verify_graph
 from nnspec.graph.weight_map import Reorder
+from nnspec.views.stages import show_graph
+
+FOLDER = Path(__file__).parent / "cases" / "layout"
+SPECS = sorted(FOLDER.glob("*.nn"))
+UPDATE = bool(os.environ.get("NNSPEC_UPDATE_GOLDEN"))
 
 
-def model(body: str, inputs: str = "image: f32[N, 9, 7, 3]") -> Graph:
-    return nnspec.load(f"model A {{\n  input {inputs}\n  {body}\n}}\n").model().graph
-
-
-def transposes(graph: Graph) -> int:
-    return sum(n.op.name == "transpose" for n in walk(lower(graph).graph))
-
-
-BODIES = {
-    "conv, dense": ("output y = image -> Conv2D(4, 3) -> relu -> flatten -> Dense(5)", 0),
-    "batch norm": ("output y = image -> Conv2D(4, 3) -> flatten -> BatchNorm -> Dense(5)", 0),
-    "softmax over channels": ("output y = image -> Conv2D(4, 3) -> softmax", 0),
-    "concat": ("output y = image -> (Conv2D(4, 1) | Conv2D(2, 1)) -> concat", 0),
-    "concat of rows": ("a = image -> Conv2D(4, 1)\n  output y = concat(a, a, axis = 1)", 0),
-    "mean over the image": ("output y = mean(image -> Conv2D(4, 3), axis = [1, 2])", 0),
-    "mean over channels": ("output y = mean(image -> Conv2D(4, 3), axis = -1)", 0),
-    "mean over rows": ("output y = mean(image -> Conv2D(4, 3), axis = 1)", 1),
-    "kept": ("output y = sum(image -> Conv2D(4, 3), axis = 3, keepdims = true)", 0),
-    "bias of channels": ("weight b: f32[4] = normal(1.0)\n  output y = (image -> Conv2D(4, 3)) + b", 0),
-    "bias of columns": (
-        "weight b: f32[5, 4] = normal(1.0)\n  output y = (image -> Conv2D(4, 3)) + b", 1),
-    "flatten to output": ("output y = image -> Conv2D(4, 3) -> flatten", 1),
-    "slice": ("y = image -> Conv2D(4, 3)\n  output z = y[:, 1:-1, ::2, 1:]", 0),
-    "slice away rows": ("y = image -> Conv2D(4, 3)\n  output z = y[:, 0]", 1),
-    "slice away channels": ("y = image -> Conv2D(4, 3)\n  output z = y[..., 0]", 0),
-    "dense on an image": ("output y = image -> Conv2D(4, 3) -> Dense(5)", 1),
-    "global": ("output y = image -> Conv2D(4, 3) -> global_avg_pool -> Dense(5)", 0),
-    "one channel": ("output y = reshape(image -> Conv2D(1, 3), [N, 7, 5])", 0),
-    "matmul": ("y = image -> Conv2D(4, 3)\n  output z = y @ transpose(y)", 2),
-    "no image": ("output y = reshape(image, [N, 63, 3]) -> Dense(4)", 0),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", BODIES)
-def test_numbers_and_transposes(name: str) -> None:
-    body, most = BODIES[name]
-    graph = model(body)
-    assert transposes(graph) <= most
+@pytest.mark.parametrize("spec", SPECS, ids=lambda p: p.stem)
+def test_case(spec: Path) -> None:
+    (graph,) = load(spec).models
+    lowered = lower(graph)
+    verify_graph(lowered.graph, "the layout pass")
+    expected = spec.with_suffix(".txt")
+    if UPDATE:
+        expected.write_text(shown(lowered), encoding="utf-8")
+    assert shown(lowered) == expected.read_text(encoding="utf-8")
     _same(graph)
 
 
-def test_blocks_stay_blocks() -> None:
-    text = (
-        'block Residual(n) {\n  input x\n  output x + (x -> Conv2D(n, 3, padding = "same") -> BatchNorm)\n}\n'
-        "model A {\n  input image: f32[N, 8, 6, 4]\n  output y = image -> Residual(4) * 3 -> flatten -> Dense(2)\n}\n"
+def shown(lowered: Lowered) -> str:
+    """The physical graph, the layouts of its inputs and outputs, and what happens to weights."""
+    graph = lowered.graph
+    names = [v.name for v in graph.inputs], graph.output_names
+    layouts = lowered.input_layouts, lowered.output_layouts
+    sides = (
+        ", ".join(f"{n} {x}" for n, x in zip(*side, strict=True))
+        for side in zip(names, layouts, strict=True)
     )
-    graph = nnspec.load(text).model().graph
-    assert transposes(graph) == 0
-    assert len(lower(graph).graph.steps) == len(graph.steps)
-    _same(graph)
+    steps = [line.partition("  # ")[0] for line in show_graph(graph).splitlines()]
+    paths = {w.path for w in weights(graph)}
+    steps = [s for s in steps if s.strip().partition(":")[0] not in paths]
+    turns = [f"{path}: {turn}" for path, (turn,) in sorted(lowered.reorders.items())]
+    return "\n".join([" -> ".join(sides), *steps, *turns]) + "\n"
 
 
-def test_a_shared_dense_is_not_reordered() -> None:
-    graph = model(
-        "d = Dense(5)\n  a = image -> Conv2D(4, 3) -> flatten -> d\n"
-        "  output b = a + (image -> Conv2D(4, 3) -> flatten -> d)"
-    )
-    assert not lower(graph).reorders
-    _same(graph)
+def _examples() -> list[Any]:
+    return [
+        pytest.param(example, id=f"{name}-{i}")
+        for name, op in OPS.items()
+        for i, example in enumerate(op.examples())
+    ]
+
+
+@pytest.mark.parametrize("example", _examples())
+def test_every_op_says_how_it_looks_in_any_order(example: Example) -> None:
+    """For operands that lie in every order, the op as it then is gives the types that it promises."""
+    op, inputs = example.op, example.inputs
+    outputs = op.infer(*inputs)
+    ranks = {x.rank for x in inputs if x.rank}
+    for order in itertools.permutations(range(max(ranks, default=0))):
+        forms = tuple(Form(order if x.rank == len(order) else tuple(range(x.rank))) for x in inputs)
+        turned = op.reordered(forms, inputs, outputs)
+        if turned is None:
+            continue
+        taken = [_lying(x, form) for x, form in zip(inputs, turned.inputs, strict=True)]
+        given = [_lying(y, form) for y, form in zip(outputs, turned.outputs, strict=True)]
+        assert given == (taken if turned.op is None else list(turned.op.infer(*taken))), order
+
+
+def _lying(x: TensorType, form: Form) -> TensorType:
+    shape = (1,) * (len(form.order) - x.rank) + x.shape
+    return x.with_shape(lay(shape, form.order))
 
 
 def test_reorder_is_a_bijection() -> None:
@@ -83,17 +99,25 @@ def test_reorder_is_a_bijection() -> None:
     assert (reorder.apply(array)[0] == image.transpose(2, 0, 1).ravel()).all()
 
 
+@pytest.mark.parametrize("text", ("NCHW", "NHWC", "NCDHW", "NWHC"))
+def test_a_layout_is_read_back(text: str) -> None:
+    layout = Layout.read(text, len(text))
+    assert layout is not None and str(layout) == text
+    array = np.random.default_rng(0).random(range(2, 2 + len(text)))
+    assert (layout.back(layout.there(array)) == array).all()
+
+
 def _same(graph: Graph) -> None:
     """The channels-first graph against the same graph with its boundary left as the language has it."""
     from onnx.reference import ReferenceEvaluator
 
-    weights = cases.weights_of(graph, 0)
+    arrays = cases.weights_of(graph, 0)
     sizes = cases.symbol_sizes(graph.inputs)
     inputs = cases.inputs_of(graph.inputs, graph.steps, sizes, np.random.default_rng(0))
     found = {}
     for images_first in (True, False):
         lowered = lower(graph, images_first=images_first)
-        proto = build(lowered, opset=20, metadata={}).filled(weights)
+        proto = build(lowered, opset=20, metadata={}).filled(arrays)
         feeds = {
             i.name: layout.there(a)
             for i, a, layout in zip(proto.graph.input, inputs, lowered.input_layouts, strict=True)
