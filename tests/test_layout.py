@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
+import nnspec
+from codegen import TARGETS
 from codegen.onnx.module import build
 from nnspec.catalogue.ops import OPS
 from nnspec.catalogue.ops.base import Example
@@ -136,3 +139,36 @@ def _promised(graph: Graph) -> list[tuple[int, ...]]:
     """Shapes that the language promises for the inputs of the test."""
     sizes = cases.symbol_sizes(graph.inputs)
     return [tuple(int(str(substitute(d, sizes))) for d in v.type.shape) for v in graph.outputs]
+
+
+BOTH = """
+model Critic {
+  input image: f32[N, 8, 8, 3]
+  output score = image -> flatten -> Dense(1)
+}
+model Judge {
+  input image: f32[N, 8, 8, 3]
+  output score = image -> Conv2D(4, 3) -> flatten -> Dense(1)
+}
+"""
+
+
+def test_every_layout_is_said() -> None:
+    """Of two models that take an image, one takes it as the spec has it, and says so."""
+    program = nnspec.load(BOTH).program
+    for target, orders in (
+        ("pytorch", ("[N, 8, 8, 3] (as in the spec)", "[N, 3, 8, 8] (NCHW)")),
+        ("keras", ("[N, 8, 8, 3] (as in the spec)", "[N, 8, 8, 3] (NHWC)")),
+    ):
+        emitted = TARGETS[target].emit(program, stem="both", provenance="test")
+        (text,) = emitted.files.values()
+        assert all(f"image {order} -> score [N, 1]" in str(text) for order in orders)
+    models = TARGETS["onnx"].emit(program, stem="both", provenance="test").files
+    said = {
+        (name, entry.key): entry.value
+        for name, file in models.items()
+        for entry in onnx.load_from_string(bytes(file)).metadata_props
+    }
+    assert said["both_critic.onnx", "nnspec.layout.image"] == "as in the spec"
+    assert said["both_judge.onnx", "nnspec.layout.image"] == "NCHW"
+    assert said["both_judge.onnx", "nnspec.layout.score"] == "as in the spec"

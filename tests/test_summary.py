@@ -101,6 +101,7 @@ def test_shown(model) -> None:  # type: ignore[no-untyped-def]
     text = shown(summarize(model(NORM)))
     assert "conv2d" in text and "f32[N, 8, 6, 4]" in text
     assert "284 weights (268 trained, 16 kept)" in text and "with N = 1" in text
+    assert "order of axes: image NHWC or NCHW -> y as in the spec" in text
 
 
 def test_json(model) -> None:  # type: ignore[no-untyped-def]

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from nnspec.core.dims import Dim, substitute, symbols
 from nnspec.core.dtypes import DTYPES
+from nnspec.core.orders import first
 from nnspec.graph.graph import Call, Graph, Node, Value, Weight, weights
+from nnspec.graph.layouts import Layout
+from nnspec.graph.passes.layout import as_written
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -39,7 +42,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Summary:
-    """A model's lines and totals. Symbolic sizes count as 1: everything is for one example."""
+    """A model's lines and totals. Symbolic sizes count as 1: everything is for one example.
+
+    inputs, outputs: names, and in which order of axes targets take and give them.
+    """
 
     model: str
     lines: tuple[Line, ...]
@@ -49,6 +55,8 @@ class Summary:
     memory: int
     weight_bytes: int
     symbols: tuple[str, ...]
+    inputs: tuple[tuple[str, str], ...]
+    outputs: tuple[tuple[str, str], ...]
 
     def to_json(self) -> dict[str, Any]:
         """For programs."""
@@ -59,6 +67,8 @@ class Summary:
             "flops": self.flops,
             "activation_bytes": self.memory,
             "weight_bytes": self.weight_bytes,
+            "input_layouts": dict(self.inputs),
+            "output_layouts": dict(self.outputs),
             "layers": [
                 {
                     "name": line.name,
@@ -104,6 +114,11 @@ class Summary:
         )
         sizes = f" with {', '.join(self.symbols)} = 1" if self.symbols else ""
         yield f"{short(self.flops)} FLOPs, {size(self.memory)} of activations{sizes}"
+        taken, given = (
+            ", ".join(f"{name} {layout}" for name, layout in side)
+            for side in (self.inputs, self.outputs)
+        )
+        yield f"order of axes: {taken} -> {given}"
 
 
 def summarize(graph: Graph) -> Summary:
@@ -113,6 +128,9 @@ def summarize(graph: Graph) -> Summary:
     every = weights(graph)
     leaves = [line for line in lines if not line.is_block]
     names = sorted({s for v in graph.inputs for d in v.type.shape for s in symbols(d)})
+    outside = as_written(graph)
+    inputs = zip((v.name or "input" for v in graph.inputs), outside.input_layouts, strict=True)
+    outputs = zip(graph.output_names, outside.output_layouts, strict=True)
     return Summary(
         graph.name,
         lines,
@@ -122,7 +140,15 @@ def summarize(graph: Graph) -> Summary:
         sum(line.memory for line in leaves),
         sum(_count(w) * DTYPES[w.type.dtype].bytes for w in every),
         tuple(names),
+        tuple((name, _order(layout)) for name, layout in inputs),
+        tuple((name, _order(layout)) for name, layout in outputs),
     )
+
+
+def _order(layout: Layout) -> str:
+    """`NHWC or NCHW` where targets differ."""
+    turned = Layout(first(len(layout.order)), layout.axes)
+    return f"{layout} or {turned}" if layout.axes else str(layout)
 
 
 def _lines(graph: Graph, depth: int, seen: set[str]) -> Iterator[Line]:
