@@ -48,7 +48,7 @@ def say(message: str) -> None:
 
 def show_diagnostics(diagnostics: Sequence[Diagnostic]) -> None:
     """Draw diagnostics on standard error."""
-    from nnspec.report.render import render
-
     if diagnostics:
+        from nnspec.report.render import render
+
         tell(render(diagnostics, color=colours(sys.stderr)), end="")
