@@ -9,7 +9,7 @@ spec.verify()
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -69,13 +69,15 @@ def compile_spec(
     reporter = Reporter()
     program = compile_source(source, reporter, roots=roots, parameters=parameters, sources=sources)
     reporter.raise_errors()
-    return Spec(source, program, tuple(reporter.diagnostics), roots, sources=sources)
+    lints = tuple(reporter.diagnostics)
+    return Spec(source, program, lints, roots, sources=sources, parameters=dict(parameters))
 
 
 @dataclass(frozen=True)
 class Spec:
     """A compiled file. `lints` are its warnings; `whole` is the file's program where this spec is a
-    part of it, and says what the weights are called in a file of several networks."""
+    part of it, and says what the weights are called in a file of several networks; `parameters` are those
+    that were given."""
 
     source: Source
     program: Program
@@ -83,6 +85,7 @@ class Spec:
     roots: tuple[Path, ...] = ()
     whole: Program | None = None
     sources: Sources = SAVED
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def stem(self) -> str:

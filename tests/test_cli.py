@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -376,3 +378,13 @@ def test_files_are_written_together_or_not_at_all(tmp_path: Path) -> None:
             write_files({tmp_path / "old": "new", **second})
         assert files(tmp_path) == {"taken", "old"}
         assert (tmp_path / "old").read_text() == "old"
+
+
+def test_a_file_says_how_it_was_made(small: Path, tmp_path: Path) -> None:
+    """The head line of a generated file is the whole command; it writes the same file again."""
+    given = ["--target", "gluon", "--style", "symbol", "--set", "units=5"]
+    assert cli.status(["build", str(small), *given, "-o", str(tmp_path)]) == 0
+    text = (tmp_path / "small_symbol.py").read_text()
+    head = " ".join(text.partition('"""\n')[0].split())
+    command = shlex.split(re.findall("`(nnspec .*?)`", head)[0])
+    assert command == ["nnspec", "build", small.name, *given]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,7 +30,7 @@ def emit(
     given = checked_options(target, options)
     if weights is not None and target.holds_weights:
         given["weights"] = weights
-    provenance = _provenance(spec, target)
+    provenance = _provenance(spec, target, options)
     with collector.paused():
         return target.emit(spec.program, stem=spec.stem, provenance=provenance, **given)
 
@@ -87,12 +88,34 @@ def _without_weights(targets: Sequence[Target]) -> Diagnostic:
     )
 
 
-def _provenance(spec: Spec, target: Target) -> str:
-    name = printable(Path(spec.source.path).name)
-    return (
-        f"Made by nnspec {__version__} from {name}; "
-        f"regenerate with `nnspec build {name} --target {target.name}`."
-    )
+def _provenance(spec: Spec, target: Target, options: Mapping[str, Any]) -> str:
+    """What a file says of where it comes from: the command that writes it again."""
+    name = Path(spec.source.path).name
+    if name.startswith("<"):
+        return f"Made by nnspec {__version__}."
+    words = ["nnspec", "build", name, "--target", target.name]
+    for option, value in options.items():
+        words += [f"--{option.replace('_', '-')}", str(value)]
+    for root in spec.roots:
+        words += ["-I", str(root)]
+    for parameter, value in spec.parameters.items():
+        words += ["--set", f"{parameter}={_setting(value)}"]
+    command = printable(shlex.join(words))
+    return f"Made by nnspec {__version__} from {printable(name)}; regenerate with `{command}`."
+
+
+def _setting(value: object) -> str:
+    """A value as `--set` takes it."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case None:
+            return "none"
+        case list() | tuple():
+            return f"[{', '.join(map(_setting, value))}]"
+        case str() if not value.isidentifier() or value in ("true", "false", "none"):
+            return f'"{value}"'
+    return str(value)
 
 
 def checked_options(target: Target, options: Mapping[str, Any]) -> dict[str, Any]:
