@@ -35,6 +35,7 @@ class ProgramNames:
         makes the trainer).
     step: an update on a batch; evaluate: the same figures without one; both where there are such functions.
     prepare: what `fit` takes, from columns by name.
+    counted: whether `step` takes an iterator that counts the steps, after the optimizers.
     """
 
     main: str
@@ -43,6 +44,7 @@ class ProgramNames:
     evaluate: str = ""
     prepare: str = ""
     more: tuple[str, ...] = ()
+    counted: bool = False
 
     def all(self) -> tuple[str, ...]:
         """All of them, and the file's further names for the program (`more`)."""

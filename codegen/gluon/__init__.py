@@ -19,8 +19,9 @@ from codegen.python.emission import LoweredProgram, described, lowered_program, 
 from codegen.python.file import module_doc
 from codegen.python.functions import Functions, parameter_names
 from codegen.python.names import distinct
-from codegen.python.source import FunctionDef
-from codegen.python.training import Source, refuse, reserved, snake
+from codegen.python.rules import written
+from codegen.python.source import ClassDef, FunctionDef
+from codegen.python.training import Source, reserved, snake
 from codegen.target import Emitted, EmittedModel
 from nnspec.catalogue.ops.normalization import BatchNorm
 from nnspec.core.declare import Declaration, declaration
@@ -67,7 +68,6 @@ def emit(
     if style == "symbol":
         return _symbols(program, lowered, stem, provenance)
     trainings = [train.losses_named(t.training) for t in lowered.trainings]
-    refuse("Gluon", trainings)
     named = [train.names(t, trainings) for t in trainings]
     hybridize = all(map(moves_once, trainings))
     classes = build_classes(
@@ -76,13 +76,19 @@ def emit(
         describe=described(lowered),
         reserved=reserved(named),
     )
+    held = [d.name for d in classes.definitions if isinstance(d, ClassDef)]
+    aids = [d.name for d in dialect.standing_in.definitions if isinstance(d, FunctionDef)]
+    taken = frozenset([*reserved(named), *held, *aids])
+    steps = dataclasses.replace(TRAINING, standing_in=Functions(), reserved=taken)
+    rules = written(trainings, steps, [*taken])
     sources = [
-        Source(training, declared, trainings, names, classes, t.batch_layouts, TRAINING)
+        Source(training, declared, trainings, names, classes, t.batch_layouts, steps, rules)
         for training, declared, names, t in zip(
             trainings, program.trainings, named, lowered.trainings, strict=True
         )
     ]
     loops = train.definitions(sources, hybridize)
+    loops = (*steps.standing_in.definitions, *loops)
     models = {
         logical: EmittedModel(
             classes.names[model.graph],

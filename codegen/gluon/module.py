@@ -47,6 +47,7 @@ IMPORTS: Mapping[str, Import] = {
     **snippet_imports("codegen.gluon.snippets"),
     **snippet_imports("codegen.python.snippets"),
     "argparse": Import("argparse"),
+    "itertools": Import("itertools"),
     "partial": Import("functools", "partial"),
     "math": Import("math"),
     "np": Import("numpy", alias="np"),

@@ -6,6 +6,7 @@ Called by `nnspec.driver.worker`, in a process of its own.
 from __future__ import annotations
 
 import inspect
+import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -109,13 +110,16 @@ def train(
     made = getattr(module, request.functions.make)(*nets)
     trainers = list(made) if isinstance(made, tuple) else [made]
     train_step = getattr(module, request.functions.step)
+    steps = [itertools.count(1)] if request.functions.counted else []
 
     result = TrainResult([], [])
     for count, batch in enumerate(batches[: max(request.at)], start=1):
         columns = [_array(_in(column, request.dtype)) for column in batch]
         with _recorded(trainers if count == 1 else [], names, nets, result.gradients):
-            report = train_step(*nets, *trainers, *columns)
-        result.losses.append([loss.asscalar() for loss in list(report.values())[: len(trainers)]])
+            report = train_step(*nets, *trainers, *steps, *columns)
+        result.losses.append(
+            [loss.asscalar() for loss in list(report.values())[: request.minimizes]]
+        )
         if count in request.at:
             result.weights[str(count)] = {n: _arrays(net) for n, net in zip(names, nets)}
     return result

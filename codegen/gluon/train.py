@@ -18,8 +18,10 @@ from codegen.python.source import (
     Expr,
     Expression,
     FunctionDef,
+    If,
     Literal,
     Name,
+    Operator,
     Parameter,
     Return,
     Stmt,
@@ -39,12 +41,13 @@ MEAN = Comment("The loss is a mean already: nothing is left to divide by.")
 def names(program: Training, trainings: Sequence[Training]) -> ProgramNames:
     """What the functions of a program are called."""
     end = training.suffix(program, trainings)
-    single = sum(isinstance(s, Minimize) for s in program.steps) == 1
+    single = len(set(training.optimizers(program).values())) == 1
     return ProgramNames(
         main="main" + end,
         make=("make_optimizer" if single else "make_optimizers") + end,
         step="train_step" + end,
         evaluate="evaluate" + end,
+        counted=training.counted(program),
     )
 
 
@@ -55,7 +58,7 @@ def definitions(sources: Sequence[Source], hybridize: bool) -> tuple[Stmt, ...]:
     """
     if not sources:
         return ()
-    written: list[Stmt] = []
+    written: list[Stmt] = list({c.name: c for s in sources for c in s.rules.values()}.values())
     for source in sources:
         source.refuse_stale("Gluon")
         written += [_make_optimizers(source), _train_step(source), _evaluate(source)]
@@ -101,15 +104,27 @@ def _make_optimizers(source: Source) -> Stmt:
         given.append(Parameter("lr", None, Literal(rate)))
     made = [
         Name("gluon.Trainer")(
-            _updated(source, u), optimizer(u.optimizer, None if rate is None else Name("lr"))
+            _updated(source, u), _optimizer(source, u, None if rate is None else Name("lr"))
         )
-        for u in source.updates
+        for u in source.making.values()
     ]
     assigned = [Assign(Name(n), m) for n, m in zip(source.optimizers, made, strict=True)]
-    body: list[Stmt] = [*assigned, Return(_names(source.optimizers))]
-    return FunctionDef(
-        source.named.make, tuple(given), tuple(body if len(made) > 1 else [Return(made[0])])
-    )
+    frozen = source.frozen(source.networks.__getitem__)
+    body: list[Stmt] = [_freeze(part) for part in frozen]
+    body += [Return(made[0])] if len(made) == 1 else [*assigned, Return(_names(source.optimizers))]
+    return FunctionDef(source.named.make, tuple(given), tuple(body))
+
+
+def _freeze(part: training.Part) -> Stmt:
+    if isinstance(part.slot, WeightSlot):
+        return Assign(part.expression.attr("grad_req"), Literal("null"))
+    return Expression(Name("freeze")(part.expression))
+
+
+def _optimizer(source: Source, update: Minimize, rate: Expr | None) -> Expr:
+    if update.update in source.rules:
+        return Name(source.rules[update.update].name)()
+    return optimizer(update.optimizer, rate)
 
 
 def _train_step(source: Source) -> Stmt:
@@ -120,6 +135,8 @@ def _train_step(source: Source) -> Stmt:
             forward.emit(Assign(Name("loss"), loss))
 
     forward = _forward(source, hold)
+    if source.named.counted:
+        forward.emit(Assign(Name("step"), Name("next")(Name("steps"))))
     for segment, update in _segments(source.training):
         with forward.capture() as recorded:
             forward.run(segment)
@@ -134,15 +151,20 @@ def _train_step(source: Source) -> Stmt:
         forward.emit(With(((Name("autograd.record")(), None),), work))
         # MXNet frees the record of a backward pass unless told to keep it.
         kept = {"retain_graph": True} if source.flow.again(update) else {}
-        forward.emit(Expression(forward.result(update.loss).attr("backward")(**kept)))
+        moved: list[Stmt] = [Expression(forward.result(update.loss).attr("backward")(**kept))]
         if update is source.updates[0]:
-            forward.emit(MEAN)
+            moved.append(MEAN)
         # It complains about weights without a gradient, which stay as they are.
         unreached = source.flow.updated(update) - source.flow.reached(update)
         partly = {"ignore_stale_grad": True} if unreached else {}
-        forward.emit(Expression(Name(source.names[update]).attr("step")(1, **partly)))
+        moved.append(Expression(Name(source.names[update]).attr("step")(1, **partly)))
+        if update.update.every > 1:
+            turn = Operator("==", Name("step") % update.update.every, Literal(0))
+            moved = [If(turn, tuple(moved))]
+        forward.statements.extend(moved)
     doc = source.training.doc or "Update the weights on one batch; its losses and metrics."
-    return _step(source, source.named.step, source.optimizers, forward, doc)
+    steps = ("steps",) if source.named.counted else ()
+    return _step(source, source.named.step, (*source.optimizers, *steps), forward, doc)
 
 
 def _evaluate(source: Source) -> Stmt:
@@ -205,9 +227,10 @@ def _main(source: Source, hybridize: bool) -> Stmt:
     pairs = zip(source.training.batch, source.layouts, strict=True)
     orders = {column.name or "x": layout.order for column, layout in pairs if not layout.is_spec}
     batched = (command_line.setting(source, "batch_size"), *([lift(orders)] if orders else []))
+    steps = (Name("itertools.count")(1),) if source.named.counted else ()
     rate = () if source.learning_rate is None else (Name("args.lr"),)
     fit = Name("fit")(
-        Name("partial")(Name(source.named.step), *variables, *optimizers),
+        Name("partial")(Name(source.named.step), *variables, *optimizers, *steps),
         Name("partial")(Name(source.named.evaluate), *variables),
         Name("as_batches")(Name("columns"), *batched, shuffle=True),
         Name("as_batches")(Name("held_out"), *batched),

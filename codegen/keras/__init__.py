@@ -12,7 +12,9 @@ from codegen.python.classes import build_classes
 from codegen.python.emission import LoweredProgram, described, legal_training, weight_map
 from codegen.python.file import module_doc, module_text
 from codegen.python.functions import Functions, parameter_names
-from codegen.python.training import Source, refuse, reserved
+from codegen.python.rules import written
+from codegen.python.source import ClassDef
+from codegen.python.training import Source, reserved
 from codegen.target import Emitted, EmittedModel, NoOptions
 from nnspec.core.orders import plain
 from nnspec.graph.graph import Program
@@ -30,7 +32,6 @@ Options = NoOptions
 
 def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     """`<stem>_keras.py`, with a class for each model and what trains it for each training program."""
-    refuse("Keras", program.trainings)
     check_types(program, "Keras", DTYPES, "it has no such tensors")
     dialect = dataclasses.replace(
         module.dialect(stem), standing_in=Functions(parameter_names(program))
@@ -57,8 +58,10 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     batches: dict[str, Layouts] = {
         t.name: tuple(Layout(plain(v.type.rank)) for v in t.batch) for t in trainings
     }
+    held = [d.name for d in classes.definitions if isinstance(d, ClassDef)]
+    rules = written(trainings, dialect, [*reserved(named), *held])
     sources = [
-        Source(t, declared, trainings, names, classes, batches[t.name], dialect)
+        Source(t, declared, trainings, names, classes, batches[t.name], dialect, rules)
         for t, declared, names in zip(trainings, program.trainings, named, strict=True)
     ]
     body = train.definitions(sources)

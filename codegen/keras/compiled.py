@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from codegen.keras.losses import compiled_loss, compiled_metric
-from codegen.keras.optimizers import optimizer
+from codegen.keras.trainer import freezing, made_optimizer
 from codegen.python.source import (
     Expr,
     Expression,
@@ -17,7 +17,6 @@ from codegen.python.source import (
     Stmt,
 )
 from codegen.python.training import Source, figures
-from nnspec.catalogue.optimizers import Optimizer
 from nnspec.graph.graph import Call, Node, Value
 from nnspec.graph.training import Minimize, Network, Training
 
@@ -32,7 +31,7 @@ class Compiled:
     """
 
     network: Network
-    optimizer: Optimizer
+    update: Minimize
     column: Value
     targets: tuple[Value | None, ...]
     loss: tuple[Expr | None, ...]
@@ -51,7 +50,7 @@ def compiled(training: Training) -> Compiled | None:
     if len(training.networks) != 1 or len(updates) != 1 or len(calls) != 1:
         return None
     (network,), (update,), (call,) = training.networks, updates, calls
-    whole = update.over == ((network.name,),)
+    whole = update.over == ((network.name,),) and update.update.every == 1
     if not whole or len(call.inputs) != 1 or call.inputs[0] not in training.batch:
         return None
     reports = figures(training)
@@ -77,7 +76,7 @@ def compiled(training: Training) -> Compiled | None:
             losses[place] = term
     return Compiled(
         network,
-        update.optimizer,
+        update,
         call.inputs[0],
         tuple(targets),
         tuple(losses),
@@ -98,7 +97,7 @@ def compile_model(source: Source, found: Compiled) -> Stmt:
     if len(found.loss) > 1:
         losses = List(tuple(Literal(None) if loss is None else loss for loss in found.loss))
         metrics = List(tuple(map(List, found.metrics)))
-    used = optimizer(found.optimizer, None if rate is None else Name("lr"))
+    used = made_optimizer(source, found.update, None if rate is None else Name("lr"))
     made = Name(network).attr("compile")(optimizer=used, loss=losses)
     if any(found.metrics):
         made = made.with_keyword("metrics", metrics)
@@ -108,7 +107,7 @@ def compile_model(source: Source, found: Compiled) -> Stmt:
     return FunctionDef(
         source.named.make,
         tuple(parameters),
-        (Expression(made),),
+        (*freezing(source), Expression(made)),
         returns=Name("None"),
         doc=source.training.doc,
     )

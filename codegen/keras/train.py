@@ -38,14 +38,15 @@ def names(program: Training, trainings: Sequence[Training]) -> ProgramNames:
     if compiled(program) is not None:
         return ProgramNames(main="main" + end, make="compile_model" + end, prepare="prepare" + end)
     trainer = f"{program.name}Trainer"
-    return ProgramNames(main="main" + end, make="make_trainer" + end, more=(trainer,))
+    counted = training.counted(program)
+    return ProgramNames("main" + end, "make_trainer" + end, more=(trainer,), counted=counted)
 
 
 def definitions(sources: Sequence[Source]) -> tuple[Stmt, ...]:
     """The functions of all programs, and the call of `main`."""
     if not sources:
         return ()
-    written: list[Stmt] = []
+    written: list[Stmt] = list({c.name: c for s in sources for c in s.rules.values()}.values())
     for source in sources:
         if found := compiled(source.training):
             written += [compile_model(source, found), _prepare(source, found)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from codegen.keras.optimizers import optimizer
@@ -42,8 +42,16 @@ class Applied(Name):
         return Name(self.text)(*arguments, training=self.training, **keywords)
 
 
+STEPS = (
+    Assign(
+        Name("self.steps"),
+        Name("keras.Variable")(0, dtype="int64", trainable=False, name="steps"),
+    ),
+)
+
+
 def _reserved(source: Source) -> frozenset[str]:
-    return source.dialect.reserved_attributes | {"figures", "report"}
+    return source.dialect.reserved_attributes | {"figures", "report", "steps"}
 
 
 def _networks(source: Source) -> dict[str, str]:
@@ -56,10 +64,29 @@ def _networks(source: Source) -> dict[str, str]:
 
 
 def _optimizers(source: Source) -> dict[Minimize, str]:
-    """Attributes of the optimizers; one alone is Keras's own `optimizer`."""
-    if len(source.updates) == 1:
-        return {source.updates[0]: "optimizer"}
+    """Attributes of the updates' optimizers; one alone is Keras's own `optimizer`."""
+    if source.single:
+        return dict.fromkeys(source.updates, "optimizer")
     return {u: attribute(source.names[u], _reserved(source)) for u in source.updates}
+
+
+def freezing(source: Source) -> Iterator[Stmt]:
+    """`freeze(net.backbone)` for all that is frozen."""
+    for part in source.frozen(source.networks.__getitem__):
+        if isinstance(part.slot, WeightSlot):
+            yield Assign(part.expression.attr("trainable"), Literal(False))
+        elif isinstance(part.slot, ListSlot):
+            for i in range(len(part.slot.slots)):
+                yield Expression(Name("freeze")(part.expression[i]))
+        else:
+            yield Expression(Name("freeze")(part.expression))
+
+
+def made_optimizer(source: Source, update: Minimize, rate: Expr | None) -> Expr:
+    """`Adam()`, or the class of a rule."""
+    if update.update in source.rules:
+        return Name(source.rules[update.update].name)()
+    return optimizer(update.optimizer, rate)
 
 
 def make_trainer(source: Source) -> Stmt:
@@ -69,13 +96,15 @@ def make_trainer(source: Source) -> Stmt:
     if rate is not None:
         given.append(Parameter("lr", Name("float"), Literal(rate)))
     made = tuple(
-        optimizer(u.optimizer, None if rate is None else Name("lr")) for u in source.updates
+        made_optimizer(source, u, None if rate is None else Name("lr"))
+        for u in source.making.values()
     )
     (kind,) = map(Name, source.named.more)
     own: Expr = made[0] if len(made) == 1 else Literal(None)
     further = () if len(made) == 1 else made
     trainer = Name("trainer")
     body = (
+        *freezing(source),
         Assign(trainer, Call(kind, (*map(Name, networks), *further))),
         Expression(trainer.attr("compile")(optimizer=own)),
         Return(trainer),
@@ -87,13 +116,14 @@ def trainer_class(source: Source) -> Stmt:
     """A `keras.Model` that holds the networks and takes the program's own steps."""
     names = tuple(Literal(figure.name) for figure in figures(source.training))
     given = list(_networks(source).values())
-    if len(source.updates) > 1:
-        given += _optimizers(source).values()
+    if not source.single:
+        given += dict.fromkeys(_optimizers(source).values())
     variables = [identifier(name) for name in given]
     start = Name("super")().attr("__init__")(Tuple(names))
     init = (
         Expression(start),
         *(Assign(Name(f"self.{n}"), Name(p)) for n, p in zip(given, variables, strict=True)),
+        *(STEPS if source.named.counted else ()),
     )
     own = (Parameter("self"), Parameter("data"))
     functions = (
@@ -124,7 +154,12 @@ def _step(source: Source, *, update: bool) -> tuple[Stmt, ...]:
         gradients = Name(tapes[step]).attr("gradient")(loss, weights)
         forward.emit(Assign(weights, _variables(source, step, network)))
         used = Name(f"self.{_optimizers(source)[step]}")
-        forward.emit(Expression(used.attr("apply")(gradients, weights)))
+        every = step.update.every
+        if every == 1:
+            forward.emit(Expression(used.attr("apply")(gradients, weights)))
+        else:
+            turn = Name("update_every")(every, Name("self.steps"), used, gradients, weights)
+            forward.emit(Expression(turn))
 
     forward = Forward(
         source.dialect,
@@ -138,6 +173,8 @@ def _step(source: Source, *, update: bool) -> tuple[Stmt, ...]:
         returned=False,
         wanted={r.value: r.name for r in reports},
     )
+    if update and source.named.counted:
+        forward.emit(Expression(Name("self.steps.assign_add")(1)))
     _write(source.flow, forward, steps, tapes)
     results = tuple((Literal(r.name), forward.result(r.value)) for r in reports)
     read = [(c, n) for c, n in columns if c in forward.readers]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from codegen.python.classes import Classes
@@ -24,15 +24,21 @@ from codegen.python.plan import (
     owners,
     reference,
 )
-from codegen.python.source import Expr, Name, Parameter
+from codegen.python.source import ClassDef, Expr, Name, Parameter
 from codegen.target import ProgramNames
 from nnspec.graph.flow import Flow, owner
 from nnspec.graph.graph import Value, Weight
+from nnspec.graph.graph import weights as weights_of
 from nnspec.graph.layouts import Layouts
 from nnspec.graph.training import Minimize, Training
+from nnspec.graph.updates import Update
 
-LOCALS = frozenset({"args", "batches", "columns", "ctx", "held_out", "lr", "trainer"})
+LOCALS = frozenset(
+    {"args", "batches", "columns", "ctx", "held_out", "lr", "step", "steps", "trainer"}
+)
 """Variables of `main`, which no network or optimizer may be called."""
+
+LATER = "nnspec does not write it yet"
 
 COMMON = frozenset({"main", "parse_arguments"})
 """ProgramNames that a file with programs has whatever these are called."""
@@ -77,31 +83,36 @@ def suffix(training: Training, trainings: Sequence[Training]) -> str:
     return "" if len(trainings) == 1 else "_" + snake(training.name)
 
 
+def optimizers(training: Training) -> dict[Minimize, Minimize]:
+    """For each update the first one with the same optimizer.
+
+    Updates of other weights have an optimizer of their own: its states are a weight's, so that makes no
+    difference. Raises `Unsupported` where two updates share some weights only.
+    """
+    flow = Flow(training)
+    first: dict[Minimize, Minimize] = {}
+    for update in flow.updates:
+        first[update] = update
+        for other in first:
+            common = flow.updated(other) & flow.updated(update)
+            if other.update is not update.update or other is update or not common:
+                continue
+            if flow.updated(other) != flow.updated(update):
+                what = "an optimizer that two updates share for a part of their weights"
+                raise Unsupported(what, update.span, "nnspec", LATER)
+            first[update] = first[other]
+            break
+    return first
+
+
 def reserved(programs: Sequence[ProgramNames]) -> list[str]:
     """Names of a module that no class and no variable may take."""
     return [*COMMON, *(name for names in programs for name in names.all())]
 
 
-LATER = "nnspec does not write it yet"
-
-
-def refuse(target: str, trainings: Sequence[Training]) -> None:
-    """Raise `Unsupported` for what the language says of an update and these targets do not write yet."""
-    for training in trainings:
-        if training.frozen:
-            raise Unsupported("`frozen`", training.span, target, LATER)
-        updates = [s for s in training.steps if isinstance(s, Minimize)]
-        for step in updates:
-            update = step.update
-            what = None
-            if update.every > 1:
-                what = "`every`"
-            elif sum(other.update is update for other in updates) > 1:
-                what = "an optimizer that several updates share"
-            elif update.declared is None:
-                what = "an optimizer of one's own, or one with a schedule"
-            if what is not None:
-                raise Unsupported(what, step.span, target, LATER)
+def counted(training: Training) -> bool:
+    """Whether some update is made on some steps only."""
+    return any(isinstance(s, Minimize) and s.update.every > 1 for s in training.steps)
 
 
 @dataclass(frozen=True)
@@ -121,6 +132,7 @@ class Source:
 
     training: with the networks' graphs as they are written; declared: as the language has it.
     trainings: all programs of the file. layouts: of the batch's columns.
+    rules: classes of optimizers that the target has not.
     """
 
     training: Training
@@ -130,6 +142,7 @@ class Source:
     classes: Classes
     layouts: Layouts
     dialect: Dialect
+    rules: Mapping[Update, ClassDef] = field(default_factory=dict)
 
     @cached_property
     def flow(self) -> Flow:
@@ -154,9 +167,12 @@ class Source:
             name(network.name, network.name)
         for column in self.training.batch:
             name(column, column.name or "x")
-        for update in self.updates:
+        for update, first in optimizers(self.training).items():
             of = "_".join("_".join(path).replace(".", "_") for path in update.over)
-            name(update, "optimizer" if len(self.updates) == 1 else f"optimizer_{of}")
+            if first is update:
+                name(update, "optimizer" if self.single else f"optimizer_{of}")
+            else:
+                found[update] = found[first]
         return found
 
     @property
@@ -164,9 +180,19 @@ class Source:
         """Variables of the networks, by the networks' names."""
         return {n.name: self.names[n.name] for n in self.training.networks}
 
+    @cached_property
+    def making(self) -> dict[str, Minimize]:
+        """Variables of the optimizers, each with the first of its updates."""
+        return {self.names[u]: u for u, first in optimizers(self.training).items() if u is first}
+
     @property
     def optimizers(self) -> tuple[str, ...]:
-        return tuple(self.names[update] for update in self.updates)
+        return tuple(self.making)
+
+    @property
+    def single(self) -> bool:
+        """Whether there is one optimizer."""
+        return len(set(optimizers(self.training).values())) == 1
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -175,9 +201,9 @@ class Source:
     @property
     def learning_rate(self) -> float | None:
         """What `--lr` is by default: of the only optimizer of the only program."""
-        if len(self.updates) != 1 or len(self.trainings) != 1:
+        if not self.single or len(self.trainings) != 1:
             return None
-        rate = getattr(self.updates[0].optimizer, "lr", None)
+        rate = getattr(self.updates[0].update.declared, "lr", None)
         return rate if isinstance(rate, (int, float)) else None
 
     def plan(self, network: str) -> Plan:
@@ -194,7 +220,23 @@ class Source:
 
     def parts(self, update: Minimize, base: Callable[[str], str]) -> Iterator[Part]:
         """The objects that an update is over."""
-        for network, *path in update.over:
+        return self._parts(update.over, base)
+
+    def frozen(self, base: Callable[[str], str]) -> Iterator[Part]:
+        """The objects that are applied as in evaluation, and not updated."""
+        weights = {w.path for n in self.training.networks for w in weights_of(n.model)}
+        for path in self.training.frozen:
+            parts = list(self._parts((path,), base))
+            loose = any(isinstance(part.slot, WeightSlot) for part in parts)
+            if loose and ".".join(path[1:]) not in weights:
+                what = f"`frozen` for `{'.'.join(path)}`, which is no object of its own"
+                raise Unsupported(what, self.training.span, self.dialect.name, LATER)
+            yield from parts
+
+    def _parts(
+        self, paths: Sequence[tuple[str, ...]], base: Callable[[str], str]
+    ) -> Iterator[Part]:
+        for network, *path in paths:
             plan = self.plan(network)
             if not path:
                 yield Part(Name(base(network)))

@@ -9,8 +9,9 @@ from codegen.python.classes import build_classes
 from codegen.python.emission import described, lowered_program, weight_map
 from codegen.python.file import module_doc, module_text
 from codegen.python.functions import Functions, parameter_names
-from codegen.python.source import Stmt
-from codegen.python.training import Source, refuse, reserved
+from codegen.python.rules import written
+from codegen.python.source import ClassDef, Stmt
+from codegen.python.training import Source, reserved
 from codegen.pytorch import train
 from codegen.pytorch.dtypes import DTYPES
 from codegen.pytorch.initializers import init_weights
@@ -32,7 +33,6 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     dialect = replace(DIALECT, standing_in=Functions(parameter_names(program)))
     lowered = lowered_program(program, dialect.legality)
     trainings = [t.training for t in lowered.trainings]
-    refuse("PyTorch", trainings)
     named = [train.names(t, trainings) for t in trainings]
     classes = build_classes(
         lowered.graphs, dialect, describe=described(lowered), reserved=reserved(named)
@@ -42,8 +42,10 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     if (start := init_weights(nodes)) is not None:
         body.append(start)
     body += classes.definitions
+    held = [d.name for d in classes.definitions if isinstance(d, ClassDef)]
+    rules = written(trainings, dialect, [*reserved(named), *held])
     sources = [
-        Source(t.training, declared, trainings, names, classes, t.batch_layouts, dialect)
+        Source(t.training, declared, trainings, names, classes, t.batch_layouts, dialect, rules)
         for t, declared, names in zip(lowered.trainings, program.trainings, named, strict=True)
     ]
     loops = train.definitions(sources)

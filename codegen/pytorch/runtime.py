@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -48,13 +48,13 @@ def train(
     made = getattr(module, request.functions.make)(*networks.values())
     optimizers = made if isinstance(made, tuple) else (made,)
     for optimizer in optimizers:
-        _watch(optimizer, networks, result, len(optimizers))
+        _watch(optimizer, networks, result, request.minimizes)
     step = getattr(module, request.functions.step)
+    steps = [itertools.count(1)] if request.functions.counted else []
     for number in range(1, max(request.at) + 1):
         batch = batches[(number - 1) % len(batches)]
-        with _noted_losses() as losses:
-            step(*networks.values(), *optimizers, *map(_tensor, batch))
-        result.losses.append(losses)
+        figures = step(*networks.values(), *optimizers, *steps, *map(_tensor, batch))
+        result.losses.append([loss.item() for loss in list(figures.values())[: request.minimizes]])
         if number in request.at:
             result.weights[str(number)] = {n: _arrays(net) for n, net in networks.items()}
     return result
@@ -81,23 +81,6 @@ def _watch(
         result.gradients.append(found)
 
     optimizer.register_step_pre_hook(note)
-
-
-@contextmanager
-def _noted_losses() -> Iterator[list[float]]:
-    """The value of every loss from which `backward` starts, in order."""
-    backward: Callable[..., Any] = torch.Tensor.backward
-    losses: list[float] = []
-
-    def noting(loss: Any, *arguments: Any, **keywords: Any) -> Any:
-        losses.append(float(loss.detach()))
-        return backward(loss, *arguments, **keywords)
-
-    torch.Tensor.backward = noting
-    try:
-        yield losses
-    finally:
-        torch.Tensor.backward = backward
 
 
 def save_native(

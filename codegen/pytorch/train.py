@@ -15,9 +15,11 @@ from codegen.python.source import (
     Expr,
     Expression,
     FunctionDef,
+    If,
     List,
     Literal,
     Name,
+    Operator,
     Parameter,
     Return,
     Stmt,
@@ -38,13 +40,14 @@ DEVICE = Conditional(Name("torch.cuda.is_available")(), Literal("cuda"), Literal
 def names(program: Training, trainings: Sequence[Training]) -> ProgramNames:
     """What the functions of a program are called."""
     end = training.suffix(program, trainings)
-    single = sum(isinstance(s, Minimize) for s in program.steps) == 1
+    single = len(set(training.optimizers(program).values())) == 1
     return ProgramNames(
         main="main" + end,
         make=("make_optimizer" if single else "make_optimizers") + end,
         step="train_step" + end,
         evaluate="evaluate" + end,
         more=("as_dataset" + end,),
+        counted=training.counted(program),
     )
 
 
@@ -52,7 +55,7 @@ def definitions(sources: Sequence[Source]) -> tuple[Stmt, ...]:
     """The functions of all programs, and the call of `main`."""
     if not sources:
         return ()
-    written: list[Stmt] = []
+    written: list[Stmt] = list({c.name: c for s in sources for c in s.rules.values()}.values())
     for source in sources:
         source.refuse_stale("PyTorch")
         step, check = _step(source, update=True), _step(source, update=False)
@@ -82,12 +85,20 @@ def _make_optimizers(source: Source) -> Stmt:
     if rate is not None:
         given.append(Parameter("lr", Name("float"), Literal(rate)))
     made = tuple(
-        optimizer(u.optimizer, _updated(source, u), None if rate is None else Name("lr"))
-        for u in source.updates
+        _optimizer(source, u, None if rate is None else Name("lr")) for u in source.making.values()
     )
+    frozen = (p.expression for p in source.frozen(source.networks.__getitem__))
+    body = [Expression(part.attr("requires_grad_")(False)) for part in frozen]
     value: Expr = made[0] if len(made) == 1 else Tuple(made)
     returns = OPTIMIZER if len(made) == 1 else Name("tuple")[Tuple((OPTIMIZER,) * len(made))]
-    return FunctionDef(source.named.make, tuple(given), (Return(value),), returns=returns)
+    return FunctionDef(source.named.make, tuple(given), (*body, Return(value)), returns=returns)
+
+
+def _optimizer(source: Source, update: Minimize, rate: Expr | None) -> Expr:
+    updated = _updated(source, update)
+    if update.update in source.rules:
+        return Name(source.rules[update.update].name)(updated)
+    return optimizer(update.optimizer, updated, rate)
 
 
 def _step(source: Source, *, update: bool) -> Stmt:
@@ -95,9 +106,16 @@ def _step(source: Source, *, update: bool) -> Stmt:
 
     def minimize(step: Minimize, loss: Expr, forward: Forward) -> None:
         used = Name(source.names[step])
-        forward.emit(Expression(used.attr("zero_grad")()))
-        forward.emit(Expression(Call(loss.attr("backward"), (), _wanted_by(source, step))))
-        forward.emit(Expression(used.attr("step")()))
+        made = (
+            Expression(used.attr("zero_grad")()),
+            Expression(Call(loss.attr("backward"), (), _wanted_by(source, step))),
+            Expression(used.attr("step")()),
+        )
+        if step.update.every == 1:
+            forward.statements.extend(made)
+        else:
+            turn = Operator("==", Name("step") % step.update.every, Literal(0))
+            forward.emit(If(turn, made))
 
     program, names = source.training, source.names
     figures = training.figures(program)
@@ -113,13 +131,17 @@ def _step(source: Source, *, update: bool) -> Stmt:
         returned=False,
         wanted={f.value: f.name for f in figures},
     )
+    if update:
+        _begin(source, forward)
     forward.run()
     results = tuple((Literal(f.name), _tensor(forward.result(f.value))) for f in figures)
     forward.emit(Return(Dict(results)))
     optimizers = source.optimizers if update else ()
+    steps = [Parameter("steps", Name("Iterator")[Name("int")])]
     given = (
         *parameters(tuple(source.networks.values()), "nn.Module"),
         *parameters(optimizers, "torch.optim.Optimizer"),
+        *(steps if update and source.named.counted else ()),
         *parameters(source.columns, "Tensor"),
     )
     return FunctionDef(
@@ -134,11 +156,22 @@ def _step(source: Source, *, update: bool) -> Stmt:
     )
 
 
+def _begin(source: Source, forward: Forward) -> None:
+    """Count the step; what is frozen is applied as in evaluation, whatever mode its network is in."""
+    if source.named.counted:
+        forward.emit(Assign(Name("step"), Name("next")(Name("steps"))))
+    for part in source.frozen(source.networks.__getitem__):
+        if not isinstance(part.slot, WeightSlot):
+            forward.emit(Expression(part.expression.attr("eval")()))
+
+
 def _wanted_by(source: Source, update: Minimize) -> tuple[tuple[str, Expr], ...]:
     """Arguments of `backward`: where a later loss still needs what this one would use up."""
     if not source.flow.again(update):
         return ()
     updated = _updated(source, update)
+    if source.training.frozen:
+        return (("inputs", Name("unfrozen")(updated)),)
     return (("inputs", updated if isinstance(updated, List) else Name("list")(updated)),)
 
 
@@ -175,6 +208,7 @@ def _main(source: Source) -> Stmt:
     ]
     variables = tuple(map(Name, source.networks.values()))
     optimizers = tuple(map(Name, source.optimizers))
+    steps = (Name("itertools.count")(1),) if source.named.counted else ()
     (dataset,) = map(Name, source.named.more)
     size = command_line.setting(source, "batch_size")
     rate = () if source.learning_rate is None else (Name("args.lr"),)
@@ -182,7 +216,7 @@ def _main(source: Source) -> Stmt:
     checked = Name("DataLoader")(dataset(held_out), size)
     fit = Name("fit")(
         list(variables),
-        Name("partial")(Name(source.named.step), *variables, *optimizers),
+        Name("partial")(Name(source.named.step), *variables, *optimizers, *steps),
         Name("partial")(Name(source.named.evaluate), *variables),
         Name("DataLoader")(dataset(Name("columns")), size, shuffle=True),
         Conditional(held_out, checked, Literal(None)),

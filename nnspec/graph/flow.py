@@ -128,11 +128,14 @@ class Flow:
         return frozenset(place for p in self._passages[update] for place in p.weights)
 
     def updated(self, update: Minimize) -> frozenset[Place]:
-        """Weights that an update is over."""
+        """Weights that an update is over, without the frozen ones."""
+        return self._places(update.over) - self._places(self.training.frozen)
+
+    def _places(self, paths: Iterable[tuple[str, ...]]) -> frozenset[Place]:
         networks = {n.name: n for n in self.training.networks}
         return frozenset(
             (name, weight.path)
-            for name, *path in update.over
+            for name, *path in paths
             for weight in named(networks[name], path)
             if weight.trainable
         )

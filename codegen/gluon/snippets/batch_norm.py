@@ -16,7 +16,8 @@ class BatchNorm(nn.BatchNorm):
         self.features, self.kept = axis, momentum
 
     def hybrid_forward(self, F, x, gamma, beta, running_mean, running_var):
-        if F is nd and autograd.is_training():
+        frozen = self._kwargs["use_global_stats"]
+        if F is nd and autograd.is_training() and not frozen:
             with autograd.pause():
                 mean = x.mean(axis=self.features, exclude=True, keepdims=True)
                 squares = nd.square(nd.broadcast_sub(x, mean))

@@ -36,3 +36,32 @@ class NAG(mx.optimizer.NAG):
     def update_multi_precision(self, index, weight, grad, state):
         decayed = grad + self.weight_decay * weight
         super().update_multi_precision(index, weight, decayed, state)
+
+
+class WrittenOptimizer(mx.optimizer.Optimizer):
+    """`rule` gives the new weight and states, from the weight, its gradient and the step.
+
+    states, numbers: those of a weight's shape and scalars, with what they begin with.
+    """
+
+    states: dict = {}
+    numbers: dict = {}
+
+    def create_state(self, index, weight):
+        like, numbers = self.states.values(), self.numbers.values()
+        one = {"shape": (1,), "ctx": weight.context, "dtype": weight.dtype}
+        return [
+            *(nd.full(weight.shape, x, weight.context, weight.dtype) for x in like),
+            *(nd.full(val=x, **one) for x in numbers),
+        ]
+
+    def update(self, index, weight, grad, state):
+        self._update_count(index)
+        count = self._index_update_count[index]
+        step = nd.full((1,), count, weight.context, weight.dtype)
+        new, *after = self.rule(weight, self.rescale_grad * grad, step, *state)
+        # The new weight may be a state as it was.
+        new = new.copy() if any(new is held for held in state) else new
+        for holder, array in zip(state, after):
+            holder[:] = array
+        weight[:] = new

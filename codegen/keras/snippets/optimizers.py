@@ -54,3 +54,42 @@ class DecayedSGD(keras.optimizers.SGD):
 
     def get_config(self):
         return super().get_config() | {"decay": self.decay}
+
+
+class WrittenOptimizer(keras.optimizers.Optimizer):
+    """`rule` gives the new weight and states, from the weight, its gradient and the step.
+
+    states, numbers: those of a weight's shape and scalars, with what they begin with.
+    """
+
+    states: dict = {}
+    numbers: dict = {}
+
+    def __init__(self, **kwargs):
+        super().__init__(learning_rate=1.0, **kwargs)
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self.kept = []
+        for variable in variables:
+            shapes = [variable.shape] * len(self.states) + [()] * len(self.numbers)
+            beginnings = {**self.states, **self.numbers}.items()
+            kept = []
+            for (name, value), shape in zip(beginnings, shapes):
+                begin = keras.initializers.Constant(value)
+                kept.append(self.add_variable(shape, begin, variable.dtype, name=name))
+            self.kept.append(kept)
+
+    def update_step(self, gradient, variable, learning_rate):
+        # Added to zeros, the sparse gradient of an embedding becomes a dense one.
+        gradient = ops.zeros_like(variable) + gradient
+        step = ops.cast(self.iterations + 1, variable.dtype)
+        kept = self.kept[self._get_variable_index(variable)]
+        states = map(ops.convert_to_tensor, kept)
+        w = ops.convert_to_tensor(variable)
+        new, *states = self.rule(w, gradient, step, *states)
+        for holder, state in zip(kept, states):
+            holder.assign(state)
+        variable.assign(new)

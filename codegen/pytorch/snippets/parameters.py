@@ -14,3 +14,8 @@ def starting(layer: nn.Module, **initializers) -> nn.Module:
     """The layer, with a note for `init_weights` on how its parameters begin."""
     layer.initializers = initializers
     return layer
+
+
+def unfrozen(parameters) -> list[nn.Parameter]:
+    """Those that an update moves."""
+    return [parameter for parameter in parameters if parameter.requires_grad]

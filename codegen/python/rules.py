@@ -1,0 +1,143 @@
+"""Optimizers that a target has no class for: their blocks, written as classes of the generated file.
+
+A class has the block as its method `rule`, from a weight, its gradient, the step and the states to the new
+weight and states, and a method for each schedule. What surrounds a rule is fixed text of the target
+(`WrittenOptimizer`): where gradients come from, and where states are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from codegen.python.dialect import Dialect, Unsupported
+from codegen.python.forward import Forward
+from codegen.python.names import distinct, identifier
+from codegen.python.source import (
+    Assign,
+    ClassDef,
+    Expr,
+    FunctionDef,
+    Name,
+    Parameter,
+    Return,
+    Stmt,
+    Tuple,
+    lift,
+)
+from nnspec.core.types import TensorType
+from nnspec.graph.flow import named
+from nnspec.graph.graph import Graph
+from nnspec.graph.passes.legalize import legalize
+from nnspec.graph.training import Minimize, Training
+from nnspec.graph.updates import Rule, Schedule, Update
+
+BASE = Name("WrittenOptimizer")
+
+
+def written(
+    trainings: Iterable[Training], dialect: Dialect, taken: Sequence[str]
+) -> Mapping[Update, ClassDef]:
+    """A class for each optimizer that is no declaration of the catalogue; `taken`: names of the file."""
+    classes: dict[Update, ClassDef] = {}
+    reserved = {*dialect.imports, *dialect.helpers, *dialect.reserved}
+    for training in trainings:
+        for step in training.steps:
+            if not isinstance(step, Minimize) or step.update.declared is not None:
+                continue
+            update = step.update
+            wanted = f"Scheduled{update.block}" if update.shipped else update.block
+            used = [*taken, *(c.name for u, c in classes.items() if u is not update)]
+            body = _class(distinct(identifier(wanted, reserved), used), step, training, dialect)
+            if classes.setdefault(update, body) != body:
+                raise _differs(step, dialect)
+    return classes
+
+
+def _types(step: Minimize, training: Training) -> list[TensorType]:
+    """Types of the weights that an update moves, one of each element type and number of axes."""
+    networks = {n.name: n for n in training.networks}
+    moved = (w.type for network, *path in step.over for w in named(networks[network], path))
+    kinds = {(t.dtype, t.rank): t for t in moved if t.is_float}
+    return list(kinds.values())
+
+
+def _class(name: str, step: Minimize, training: Training, dialect: Dialect) -> ClassDef:
+    update = step.update
+    bodies = [_body(update, kind, dialect) for kind in _types(step, training)]
+    if any(body != bodies[0] for body in bodies[1:]):
+        raise _differs(step, dialect)
+    rule = update.rule(_types(step, training)[0])
+    shown = ", ".join(f"{n} = {_shown(a)}" for n, a in update.arguments.items())
+    doc = "\n\n".join(text for text in (rule.graph.doc, f"{update.block}({shown})") if text)
+    return ClassDef(name, (BASE,), bodies[0], doc=doc)
+
+
+def _differs(step: Minimize, dialect: Dialect) -> Unsupported:
+    reason = "its rule reads differently for weights of other shapes"
+    return Unsupported(f"`{step.update.block}`", step.span, dialect.name, reason)
+
+
+def _shown(argument: object) -> str:
+    if isinstance(argument, Schedule):
+        inner = ", ".join(f"{n} = {_shown(a)}" for n, a in argument.arguments.items())
+        return f"{argument.block}({inner})"
+    return str(argument)
+
+
+def _body(update: Update, kind: TensorType, dialect: Dialect) -> tuple[Stmt, ...]:
+    rule = update.rule(kind)
+    states = {s.name: s.initial for s in rule.states if s.type.rank}
+    numbers = {s.name: s.initial for s in rule.states if not s.type.rank}
+    attributes = [("states", states), ("numbers", numbers)]
+    return (
+        *(Assign(Name(name), lift(held)) for name, held in attributes if held),
+        *(_schedule(update, name, kind.dtype, dialect) for name in rule.scheduled),
+        _rule(rule, dialect),
+    )
+
+
+def _schedule(update: Update, name: str, dtype: str, dialect: Dialect) -> FunctionDef:
+    """`lr_at(self, step)`, from a step that is counted from 0."""
+    schedule = update.arguments[name]
+    assert isinstance(schedule, Schedule)
+    graph = legalize(schedule.graph(dtype), dialect.legality)
+    names, body, (result,) = _written(graph, dialect)
+    given = tuple(map(Parameter, ("self", *names)))
+    return FunctionDef(f"{name}_at", given, (*body, Return(result)), doc=graph.doc)
+
+
+def _rule(rule: Rule, dialect: Dialect) -> FunctionDef:
+    # In the order of the class: states of a weight's shape, then numbers.
+    names, body, results = _written(legalize(rule.graph, dialect.legality), dialect)
+    weight, gradient, step, *others = names
+    count = len(rule.scheduled)
+    order = sorted(range(len(rule.states)), key=lambda i: not rule.states[i].type.rank)
+    states = [others[count + i] for i in order]
+    new, *after = results
+    rates = (
+        Assign(Name(variable), Name(f"self.{name}_at")(Name(step) - 1))
+        for name, variable in zip(rule.scheduled, others, strict=False)
+    )
+    returned = Return(Tuple((new, *(after[i] for i in order))))
+    given = tuple(map(Parameter, ("self", weight, gradient, step, *states)))
+    return FunctionDef("rule", given, (*rates, *body, returned))
+
+
+def _written(
+    graph: Graph, dialect: Dialect
+) -> tuple[list[str], tuple[Stmt, ...], tuple[Expr, ...]]:
+    """Names of the inputs, the statements, and the results."""
+    reserved = {*dialect.imports, *dialect.helpers, *dialect.reserved, "self"}
+    names: list[str] = []
+    for value in graph.inputs:
+        names.append(distinct(identifier(value.name or "x", reserved), names))
+    forward = Forward(
+        dialect,
+        list(zip(graph.inputs, names, strict=True)),
+        graph.steps,
+        graph.outputs,
+        layer=lambda name: Name(name),
+    )
+    forward.run()
+    results = tuple(map(forward.result, graph.outputs))
+    return names, forward.body(), results
