@@ -42,8 +42,10 @@ def status(arguments: list[str]) -> int:
         sys.stdout.flush()
         return result
     except SpecError as error:
-        from nnspec.commands.terminal import show_diagnostics
+        from nnspec.commands.terminal import say, show_diagnostics
 
+        if debug and (output := getattr(error, "output", "")):
+            say(output)
         show_diagnostics(error.diagnostics)
         return _status_of(error)
     except KeyboardInterrupt:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from codegen.python.source import (
     Assign,
@@ -22,11 +22,9 @@ from codegen.python.source import (
     lift,
 )
 from codegen.python.training import Source
-from nnspec.catalogue.ops.normalization import BatchNorm
-from nnspec.core.dims import Dim
 from nnspec.core.dtypes import DTYPES
-from nnspec.graph.graph import Call as GraphCall
-from nnspec.graph.graph import Value, walk
+from nnspec.graph.batches import normalises_rows
+from nnspec.graph.graph import Value
 
 ARGS = Name("args")
 
@@ -88,7 +86,7 @@ def main(
     body: list[Stmt] = [Assign(ARGS, Name("parse_arguments")())] if single else []
     body += start
     body.append(Assign(data, Name("load_data")(Name("args.data"), types)))
-    if normalises_rows(source):
+    if normalises_rows(source.declared):
         check = Name("refuse_single_rows")(Name("columns"), setting(source, "batch_size"))
         body.append(Expression(check))
     body += networks
@@ -119,23 +117,6 @@ def setting(source: Source, name: str) -> Expr:
         usual: Expr = Name("epochs_of")(steps, Name("columns"), setting(source, "batch_size"))
         return Operator("or", given, usual)
     return given if len(source.trainings) == 1 else Operator("or", given, Literal(value))
-
-
-def normalises_rows(source: Source) -> bool:
-    """Whether a batch norm of a step normalises over the rows of the batch alone."""
-    for step in source.declared.steps:
-        if isinstance(step, GraphCall):
-            rows = {v.type.shape[0] for v in step.body.inputs if v.type.rank}
-            norms = (n for n in walk(step.body) if isinstance(n.op, BatchNorm))
-            if any(_rows_alone(norm.inputs[0], rows) for norm in norms):
-                return True
-    return False
-
-
-def _rows_alone(value: Value, rows: Collection[Dim]) -> bool:
-    """Whether a row has one value of each feature: `[N, C]`, or `[N, 1, 1, C]`."""
-    first, *others = value.type.shape[:-1]
-    return first in rows and all(size == 1 for size in others)
 
 
 def _type(column: Value) -> Expr:

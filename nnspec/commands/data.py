@@ -34,12 +34,11 @@ def data(
       nnspec data mnist --path ~/mnist -o mnist.npz
       python digits_cnn_pytorch.py --data digits.npz
     """
-    import numpy as np
-
     from nnspec.catalogue.data.catalogue import source
     from nnspec.catalogue.data.dataset import checked, load
     from nnspec.commands.settings import parse_settings
     from nnspec.commands.terminal import say
+    from nnspec.core.arrays import write_npz
     from nnspec.core.files import write_file
 
     arguments = parse_settings(settings) | given_options(context)
@@ -47,9 +46,5 @@ def data(
     if output.suffix != ".npz":
         output = output.with_name(output.name + ".npz")
 
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-
-    write_file(output, write)
+    write_file(output, lambda temporary: write_npz(temporary, arrays, compressed=True))
     say(f"{output}: " + ", ".join(f"{n} {a.dtype}{list(a.shape)}" for n, a in arrays.items()))

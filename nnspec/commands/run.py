@@ -183,6 +183,7 @@ def _as_json(outputs: Mapping[str, Array]) -> dict[str, Any]:
 def _write(path: Path, outputs: Mapping[str, Array]) -> None:
     import numpy as np
 
+    from nnspec.core.arrays import write_npz
     from nnspec.core.files import write_file
 
     def plain(array: Array) -> Array:
@@ -191,8 +192,5 @@ def _write(path: Path, outputs: Mapping[str, Array]) -> None:
             return array.astype(str)
         return array if array.dtype.isbuiltin == 1 else array.astype(np.float32)
 
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as file:
-            np.savez(file, **{name: plain(a) for name, a in outputs.items()})
-
-    write_file(path, write)
+    named = {name: plain(array) for name, array in outputs.items()}
+    write_file(path, lambda temporary: write_npz(temporary, named))

@@ -11,6 +11,8 @@ import dataclasses
 import importlib
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from codegen.target import ProgramNames
+from nnspec.core.arrays import write_npz
 from nnspec.core.dtypes import DTYPES
 from nnspec.driver.generated import load_module
 from nnspec.graph.weight_map import Array
@@ -34,12 +37,35 @@ BF16 = DTYPES["bf16"].numpy
 
 
 class WorkerError(SpecError):
-    """A worker that did not come to its end; `output` is the last of what it printed."""
+    """A worker that did not come to its end; `output` is what it printed, `status` how it ended."""
 
-    def __init__(self, target: str, output: str) -> None:
-        self.target, self.output = target, output
-        lines = tuple(output.strip().splitlines()[-8:])
-        super().__init__(Diagnostic("E0708", f"the {target} process failed", notes=lines))
+    def __init__(self, target: str, output: str, status: int = 1) -> None:
+        self.target, self.output, self.status = target, output, status
+        super().__init__(
+            Diagnostic(
+                "E0708",
+                f"the {target} process failed: {_reason(output, status)}",
+                helps=("`nnspec --debug ...` shows all that it printed",) if output else (),
+            )
+        )
+
+
+_RAISED = re.compile(
+    r"(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*(?:Error|Exception|Exit|Interrupt)\b(?:: .+)?"
+)
+
+
+def _reason(output: str, status: int) -> str:
+    """What a process died of, in one line."""
+    if status < 0:
+        name = signal.Signals(-status).name
+        memory = ", as the system does when there is no memory left" if -status == 9 else ""
+        return f"it was stopped by {name}{memory}"
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    if "Traceback (most recent call last):" in lines:
+        # Some frameworks print a stack of their own below the exception.
+        lines = [line for line in lines if _RAISED.fullmatch(line)] or lines
+    return lines[-1][:300] if lines else f"it ended with status {status}, and printed nothing"
 
 
 @dataclass(frozen=True)
@@ -124,17 +150,20 @@ def run(target: str, jobs: Sequence[Job], *, timeout: float = 1800) -> list[Any]
     """Results of the jobs, in order; raises `WorkerError` when the process fails."""
     with tempfile.TemporaryDirectory(prefix="nnspec-") as folder:
         _write(Path(folder), "request", [{"job": type(j).__name__, **_fields(j)} for j in jobs])
-        process = subprocess.run(
-            [sys.executable, "-m", "nnspec.driver.worker", target, folder],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-            env=_environment(),
-            check=False,
-        )
+        try:
+            process = subprocess.run(
+                [sys.executable, "-m", "nnspec.driver.worker", target, folder],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout,
+                env=_environment(),
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise WorkerError(target, f"it took longer than {timeout:.0f} s") from None
         if process.returncode:
-            raise WorkerError(target, process.stderr or process.stdout)
+            raise WorkerError(target, process.stderr or process.stdout, process.returncode)
         results: list[Any] = _read(Path(folder), "result")
         return results
 
@@ -173,7 +202,7 @@ def _write(folder: Path, stem: str, payload: object) -> None:
                 return value
 
     text = json.dumps(pack(payload))
-    np.savez(folder / f"{stem}.npz", **{f"a{i}": a for i, a in enumerate(arrays)})
+    write_npz(folder / f"{stem}.npz", {f"a{i}": a for i, a in enumerate(arrays)})
     (folder / f"{stem}.json").write_text(text)
 
 
