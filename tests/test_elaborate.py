@@ -180,3 +180,25 @@ def test_ten_thousand_layers() -> None:
     assert len(paths(model(f"{lines}\n  output x"))) == 4000
     long = "x" + " -> relu" * 5000
     assert len(model(f"output y = {long}").steps) == 5000
+
+
+def test_functions_of_numbers_and_of_tensors() -> None:
+    """A name that both have is the catalogue's where there is a tensor."""
+    text = (
+        "model M {\n  input x: f32[N, 4]\n  n = sum([1, 2]) + abs(-3)\n"
+        "  output y = x -> Dense(n, activation = abs) -> abs, s = abs(x), t = x -> sum(axis = 1)\n}\n"
+    )
+    graph = nnspec.load(text).model("M").graph
+    assert [str(v.type) for v in graph.outputs] == ["f32[N, 6]", "f32[N, 4]", "f32[N]"]
+
+
+def test_a_slice_may_end_at_a_size() -> None:
+    text = (
+        "model M {\n  input x: f32[N, T, 8]\n  weight table: f32[100, 8] = normal(0.02)\n"
+        "  output a = x + table[:T], b = x[:, 1:T // 2, 2:], c = x[:, -1:], d = x[:, T - 1]\n"
+        "  output e = x[..., -T:, 0]\n}\n"
+    )
+    graph = nnspec.load(text).model("M").graph
+    assert [str(v.type) for v in graph.outputs] == [
+        "f32[N, T, 8]", "f32[N, T // 2 - 1, 6]", "f32[N, 1, 8]", "f32[N, 8]", "f32[N, T]",
+    ]  # fmt: skip

@@ -63,12 +63,13 @@ def emit(
     """`<stem>_gluon.py`, with a class for each model and a loop for each training program; in the style
     "symbol" `<stem>_symbol.py`, with a function for each model that gives its graph."""
     check_types(program, "Gluon", DTYPES, "MXNet 1.9.1 has no such arrays")
-    dialect = dataclasses.replace(DIALECT, standing_in=Functions(parameter_names(program)))
+    dialect = dataclasses.replace(DIALECT, standing_in=Functions())
     lowered = lowered_program(program, dialect.legality)
     if style == "symbol":
         return _symbols(program, lowered, stem, provenance)
     trainings = [train.losses_named(t.training) for t in lowered.trainings]
     named = [train.names(t, trainings) for t in trainings]
+    dialect.standing_in.avoid([*parameter_names(program), *reserved(named)])
     hybridize = all(map(moves_once, trainings))
     classes = build_classes(
         lowered.graphs,
@@ -80,6 +81,7 @@ def emit(
     aids = [d.name for d in dialect.standing_in.definitions if isinstance(d, FunctionDef)]
     taken = frozenset([*reserved(named), *held, *aids])
     steps = dataclasses.replace(TRAINING, standing_in=Functions(), reserved=taken)
+    steps.standing_in.avoid(parameter_names(program))
     rules = written(trainings, steps, [*taken])
     sources = [
         Source(training, declared, trainings, names, classes, t.batch_layouts, steps, rules)

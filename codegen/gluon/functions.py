@@ -185,6 +185,8 @@ class Functions:
     def slice(self, node: Node, args: Args, forward: Forward) -> Result:
         op, x = node.op, args[0]
         assert isinstance(op, shaping.Slice)
+        if any(isinstance(d, Sym) for d in (*op.starts, *op.ends)):
+            return self._slice_sizes(node, op, x, forward)
         begin = list(op.starts)
         end = list(op.ends)
         for axis in op.squeeze:
@@ -202,6 +204,28 @@ class Functions:
             x = self.op("squeeze")(x, axis=op.squeeze if len(op.squeeze) > 1 else op.squeeze[0])
         elif op.squeeze:
             x = self.op("reshape")(x, shape=(1,))
+        return x
+
+    def _slice_sizes(self, node: Node, op: shaping.Slice, x: Expr, forward: Forward) -> Expr:
+        """Axes cut at sizes that are known at run time: by the size, or by an array that has it."""
+        whole = (None, None, 1)
+        for axis, cut in enumerate(zip(op.starts, op.ends, op.steps, strict=True)):
+            start, end, step = cut
+            if cut == whole:
+                continue
+            if step != 1 or axis in op.squeeze or start not in (None, 0) or end is None:
+                raise UnsupportedOp(
+                    node, "Gluon", "MXNet 1.9.1 cuts at a size only from the beginning of an axis"
+                )
+            size = forward.size(end)
+            if isinstance(end, int) or self.prefix == "nd":
+                x = self.op("slice_axis")(x, axis=axis, begin=0, end=size)
+            elif _is_ruler(size):
+                along = tuple(-1 if i == axis else 1 for i in range(len(op.starts)))
+                like = size if len(along) == 1 else self.op("reshape")(size, shape=along)
+                x = self.op("slice_like")(x, like, axes=(axis,))
+            else:
+                raise UnsupportedOp(node, "Gluon", f"a Symbol cannot tell the size {end}")
         return x
 
     def cast(self, node: Node, args: Args, forward: Forward) -> Result:

@@ -33,9 +33,7 @@ Options = NoOptions
 def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     """`<stem>_keras.py`, with a class for each model and what trains it for each training program."""
     check_types(program, "Keras", DTYPES, "it has no such tensors")
-    dialect = dataclasses.replace(
-        module.dialect(stem), standing_in=Functions(parameter_names(program))
-    )
+    dialect = dataclasses.replace(module.dialect(stem), standing_in=Functions())
     legal = {model: legalize(model, dialect.legality) for model in program.models}
     trainings = [legal_training(t, dialect.legality) for t in program.trainings]
     for declared, training in zip(program.trainings, trainings, strict=True):
@@ -46,6 +44,7 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     layouts = {graph: as_written(graph) for graph in graphs}
     named = [train.names(t, trainings) for t in trainings]
     own = reserved(named)
+    dialect.standing_in.avoid([*parameter_names(program), *own])
     classes = build_classes(
         graphs,
         dialect,

@@ -135,8 +135,10 @@ def slice_(to: Lowering, node: Node, inputs: list[str]) -> list[str]:
     if cut:
         starts = [op.starts[i] or 0 for i in cut]
         ends = [END if op.ends[i] is None else op.ends[i] for i in cut]
-        numbers = (starts, ends, cut, [op.steps[i] for i in cut])
-        x = to.op("Slice", [x, *(to.constant(np.array(n, np.int64), "slice") for n in numbers)])
+        bounds = [to.shape(starts), to.shape(ends)]
+        numbers = (cut, [op.steps[i] for i in cut])
+        fixed = [to.constant(np.array(n, np.int64), "slice") for n in numbers]
+        x = to.op("Slice", [x, *bounds, *fixed])
     return [to.axes("Squeeze", x, op.squeeze, 13) if op.squeeze else x]
 
 

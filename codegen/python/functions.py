@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from codegen.python.names import distinct, identifier
@@ -14,17 +14,23 @@ if TYPE_CHECKING:
 
 
 class Functions:
-    """One definition for all bodies that read alike; written when a forward pass first calls it.
+    """One definition for all bodies that read alike; written when a forward pass first calls it."""
 
-    avoid: what parameters are called (`parameter_names`), so that none of them hides a function. What is
-    merely a variable gives way to a function (`Forward.reserved`).
-    """
-
-    def __init__(self, avoid: frozenset[str] = frozenset()) -> None:
-        self._avoid = avoid
+    def __init__(self) -> None:
+        self._avoided: set[str] = set()
         self._called: dict[Graph, str] = {}
         self._names: dict[tuple[str, FunctionDef], str] = {}
         self._definitions: list[Stmt] = []
+
+    def avoid(self, names: Iterable[str]) -> None:
+        """Names that no function may take: of parameters (`parameter_names`), which would hide it, and of
+        what else the file defines. What is merely a variable gives way (`Forward.reserved`)."""
+        self._avoided |= set(names)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What the functions so far are called."""
+        return frozenset(self._names.values())
 
     @property
     def definitions(self) -> tuple[Stmt, ...]:
@@ -61,7 +67,7 @@ class Functions:
         )
         key = (body.name, definition)
         if key not in self._names:
-            taken = {*reserved, *self._avoid, *self._names.values()}
+            taken = {*reserved, *self._avoided, *self._names.values()}
             name = distinct(identifier(body.name, reserved), taken)
             self._names[key] = name
             self._definitions.append(

@@ -16,10 +16,10 @@ def part(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
     indices: list[Expr] = []
     for axis, (start, end, step) in enumerate(zip(op.starts, op.ends, op.steps, strict=True)):
         if axis in op.squeeze:
-            indices.append(lift(start or 0))
+            indices.append(forward.size(start or 0))
         else:
-            bounds = (start or None, end, None if step == 1 else step)
-            indices.append(Slice(*(None if b is None else lift(b) for b in bounds)))
+            first, last = (None if b is None else forward.size(b) for b in (start or None, end))
+            indices.append(Slice(first, last, None if step == 1 else lift(step)))
     while indices and indices[-1] == Slice():
         indices.pop()
     if not indices:

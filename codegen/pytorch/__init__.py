@@ -30,10 +30,11 @@ Options = NoOptions
 def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     """`<stem>_pytorch.py`, with a class for each model and a loop for each training program."""
     check_types(program, "PyTorch", DTYPES, "it has no such tensors")
-    dialect = replace(DIALECT, standing_in=Functions(parameter_names(program)))
+    dialect = replace(DIALECT, standing_in=Functions())
     lowered = lowered_program(program, dialect.legality)
     trainings = [t.training for t in lowered.trainings]
     named = [train.names(t, trainings) for t in trainings]
+    dialect.standing_in.avoid([*parameter_names(program), *reserved(named)])
     classes = build_classes(
         lowered.graphs, dialect, describe=described(lowered), reserved=reserved(named)
     )

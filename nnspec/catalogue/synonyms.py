@@ -73,11 +73,14 @@ _PARAMETERS = {
 }
 _FROM_INPUT = "in_channels in_features in_units input_shape input_size input_dim num_features"
 
+WORDS = {"True": "true", "False": "false", "None": "none", "null": "none", "nil": "none"}
 NAMES = {other: ours for ours, others in _NAMES.items() for other in others.split()}
 
 
 def called_here(name: str, known: Collection[str]) -> tuple[str, ...]:
     """A help for a name of another library, where the language has what it means."""
+    if name in WORDS:
+        return (f"write `{WORDS[name]}`",)
     ours = NAMES.get(name)
     return (f"`{name}` is called `{ours}` here",) if ours in known else ()
 

@@ -22,7 +22,8 @@ class Builder:
     """Steps of one graph (or of a training step) in order.
 
     path: of the instance, "" at the root; weights: of the whole model, by path; foreign: steps whose
-    layer belongs to a graph further out (by the owner's path).
+    layer belongs to a graph further out (by the owner's path); flat: functions are written out where
+    they are called.
     """
 
     path: str
@@ -35,9 +36,10 @@ class Builder:
     captured: dict[Value, Value] = field(default_factory=dict)
     doc: str | None = None
     depth: int = 0
+    flat: bool = False
 
     def child(self, path: str) -> Builder:
-        return Builder(path, self.budget, self.weights, depth=self.depth + 1)
+        return Builder(path, self.budget, self.weights, depth=self.depth + 1, flat=self.flat)
 
     def take_doc(self) -> str | None:
         """The doc comment of the statement, for the first step that it makes."""

@@ -24,8 +24,8 @@ def catalogue() -> dict[str, Reference | str]:
         ("initializer", INITIALIZERS),
         ("optimizer", OPTIMIZERS),
         ("data", DATASETS),
-        ("builtin", BUILTINS),
         ("op", {name: op for name, op in OPS.items() if not op.hidden}),
+        ("builtin", BUILTINS),  # where an op has the same name, tensors lead to that
     ):
         for name, target in table.items():
             found[name] = Reference(kind, name, target)

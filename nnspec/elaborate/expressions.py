@@ -8,7 +8,7 @@ from typing import Any
 
 from nnspec.catalogue.ops import OPS
 from nnspec.catalogue.synonyms import NAMES, called_here
-from nnspec.elaborate import arguments, layers, operators, optimizers
+from nnspec.elaborate import arguments, layers, operators, optimizers, subscripts
 from nnspec.elaborate.catalogue import catalogue
 from nnspec.elaborate.errors import error
 from nnspec.elaborate.library import shipped
@@ -586,7 +586,7 @@ def _weight(body: Body, layer: Layer, name: str, expr: tree.Attribute) -> Value:
 def _index(body: Body, expr: tree.Index) -> Any:
     value = _clean(evaluate(body, expr.value))
     if isinstance(value, Value):
-        return _slice_tensor(body, value, expr)
+        return subscripts.subscript(body.builder, value, expr, lambda e: _clean(evaluate(body, e)))
     if not isinstance(value, (list, tuple, str, range)):
         raise error("E0305", f"{describe(value)} cannot be indexed", expr.span)
     if len(expr.subscripts) != 1:
@@ -628,55 +628,6 @@ def _bound(body: Body, expr: tree.Expr | None) -> int | None:
             "E0305", "a slice's bound is a whole number", expr.span, f"found {describe(value)}"
         )
     return value
-
-
-def _slice_tensor(body: Body, value: Value, expr: tree.Index) -> Value:
-    rank = value.type.rank
-    parts = list(expr.subscripts)
-    dots = [i for i, p in enumerate(parts) if isinstance(p, tree.Ellipsis)]
-    if len(dots) > 1:
-        raise error("E0305", "`...` stands at most once in a subscript", parts[dots[1]].span)
-    if len(parts) - len(dots) > rank:
-        raise error(
-            "E0305",
-            f"{value.type} has {rank} axes",
-            expr.span,
-            f"{len(parts) - len(dots)} subscripts",
-        )
-    whole = tree.Slice(expr.span, None, None, None)
-    at = dots[0] if dots else len(parts)
-    fill = [whole] * (rank - (len(parts) - len(dots)))
-    parts = [*parts[:at], *fill, *parts[at + len(dots) :]]
-    starts: list[int | None] = []
-    ends: list[int | None] = []
-    steps: list[int] = []
-    squeeze: list[int] = []
-    for i, part in enumerate(parts):
-        if isinstance(part, tree.Slice):
-            step = _bound(body, part.step)
-            if step is not None and step < 1:
-                raise error("E0309", "a tensor's slice steps forward, by at least 1", part.span)
-            starts.append(_bound(body, part.start))
-            ends.append(_bound(body, part.stop))
-            steps.append(step or 1)
-        else:
-            assert not isinstance(part, tree.Ellipsis)
-            index = _bound(body, part)
-            assert index is not None
-            starts.append(index)
-            ends.append(None if index == -1 else index + 1)
-            steps.append(1)
-            squeeze.append(i)
-    if not squeeze and all(p is whole for p in parts):
-        return value
-    op = replace(
-        OPS["slice"](),
-        starts=tuple(starts),
-        ends=tuple(ends),
-        steps=tuple(steps),
-        squeeze=tuple(squeeze),
-    )  # type: ignore[call-arg]
-    return body.builder.apply(op, [value], expr.span)[0]
 
 
 def size(body: Body, expr: tree.Expr) -> Any:

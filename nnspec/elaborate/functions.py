@@ -44,11 +44,9 @@ def call_function(
         if isinstance(value, Layer) and not isinstance(value, layers.WAITING):
             layers.place(outer, value, layers.default_name(value))
     inner = outer.child(WITHIN)
-    known = [t for t in tensors if isinstance(t, Value)]
-    values = _promoted(inner, block, tensors, known, span)
     session.chain.append((block.name, span))
     try:
-        inside = start(session, block, inner, given, values)
+        inside = start(session, block, inner, given, tensors)
         inside.trains = body.trains
         statements.run(inside, declaration.body)
         lint(inside, declaration.body)
@@ -58,16 +56,9 @@ def call_function(
             raise Poisoned
     finally:
         session.chain.pop()
-    numbers = [m for m, t in zip(inside.inputs, tensors, strict=True) if not isinstance(t, Value)]
-    for i, made in enumerate(numbers):  # they are what was put into the body first
-        inner.steps[i] = replace(inner.steps[i], outputs=(made,))
-    parameters = tuple(
-        made
-        for made, written in zip(inside.inputs, tensors, strict=True)
-        if isinstance(written, Value)
-    )
-    if _borrows(inner, block):
-        return _inlined(outer, inner, dict(zip(parameters, known, strict=True)), outputs)
+    parameters = tuple(inside.inputs)
+    if _borrows(inner, block) or outer.flat:
+        return _inlined(outer, inner, dict(zip(parameters, tensors, strict=True)), outputs)
     inner.path = ""
     graph = inner.graph(
         name=block.name,
@@ -80,13 +71,15 @@ def call_function(
         doc=declaration.doc,
     )
     results = tuple(Value(v.type, None, span) for v in outputs)
-    outer.steps.append(Call(graph, (*known, *inner.captured), results, "", span, outer.take_doc()))
+    outer.steps.append(
+        Call(graph, (*tensors, *inner.captured), results, "", span, outer.take_doc())
+    )
     return results
 
 
 def _bound(
     function: BlockFunction, operands: list[tuple[Any, Span]], span: Span
-) -> tuple[list[Any], dict[str, Any]]:
+) -> tuple[tuple[Value, ...], dict[str, Any]]:
     """What the inputs get, in order, and what the parameters get."""
     block = function.block
     inputs = [n.name.text for n in block.inputs]
@@ -104,9 +97,15 @@ def _bound(
         value, at = found[name]
         if isinstance(value, Poison):
             raise Poisoned
-        if not isinstance(value, Value) and not is_number(value):
+        if not isinstance(value, Value):
             raise error(
-                "E0308", f"`{name}` of `{block.name}` is a tensor", at, f"found {describe(value)}"
+                "E0308",
+                f"`{name}` of `{block.name}` is a tensor",
+                at,
+                f"found {describe(value)}",
+                helps=(f"make it a parameter: `block {block.name}({name})`",)
+                if is_number(value)
+                else (),
             )
     for parameter in parameters:
         name = parameter.name.text
@@ -121,20 +120,7 @@ def _bound(
         if name in found and parameter.type is not None:
             layers.check_parameter(block.name, name, parameter.type.text, *found[name])
     given = {name: value for name, (value, _) in found.items() if name not in inputs}
-    return [found[name][0] for name in inputs], given
-
-
-def _promoted(
-    inner: Builder, block: BlockReference, tensors: list[Any], known: list[Value], span: Span
-) -> tuple[Value, ...]:
-    """Numbers among the inputs become scalars of the tensors' element type, inside."""
-    if tensors and not known:
-        raise error(
-            "E0308", f"`{block.name}` needs a tensor", span, f"found {describe(tensors[0])}"
-        )
-    return tuple(
-        t if isinstance(t, Value) else inner.scalar(t, known[0].type.dtype, span) for t in tensors
-    )
+    return tuple(found[name][0] for name in inputs), given
 
 
 def _borrows(inner: Builder, block: BlockReference) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from nnspec.catalogue.ops import Op, ShapeError
+from nnspec.catalogue.ops import OPS, Op, ShapeError
 from nnspec.core import kinds
 from nnspec.core.kinds import Kind
 from nnspec.core.names import pascal_case, snake_case
@@ -53,6 +53,9 @@ def construct(body: Body, op: type[Op], positional: Any, named: Any, span: Span)
                 f"`activation` of `{op.name}` expects a function such as `relu`",
                 at,
                 f"found {describe(activation)}",
+                helps=(f"without quotes: `{activation}`",)
+                if isinstance(activation, str) and activation in OPS
+                else (),
             )
     return OpLayer(span, arguments.build(op, fields, found, span), activation)
 
@@ -64,6 +67,8 @@ def instantiate(body: Body, value: Any, span: Span) -> Any:
             return construct(body, op, (), {}, span)
         case Reference(kind="op", target=op):
             return FunctionLayer(span, op)
+        case Reference(kind="builtin", name=name) if name in OPS:
+            return FunctionLayer(span, OPS[name])
         case BlockReference() if value.is_function:
             return BlockFunction(span, value)
         case BlockReference():

@@ -207,7 +207,7 @@ def _run(
     reporter = Reporter()
     chain = [*session.chain, (block.name, span)]
     alone = replace(session, reporter=reporter, chain=chain, seen=set())
-    builder = Builder("", session.budget, {})
+    builder = Builder("", session.budget, {}, flat=True)
     body = _worked_out(alone, block, builder, given, supply)
     for diagnostic in reporter.diagnostics:
         session.reporter.report(diagnostic)

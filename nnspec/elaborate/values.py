@@ -12,7 +12,7 @@ from typing import Any
 
 from nnspec.catalogue.data.catalogue import DataSource
 from nnspec.catalogue.initializers import Initializer
-from nnspec.catalogue.ops import Op
+from nnspec.catalogue.ops import OPS, Op
 from nnspec.catalogue.optimizers import Optimizer
 from nnspec.core.dims import Sym
 from nnspec.graph.graph import Value, Weight
@@ -246,6 +246,8 @@ def is_layer(value: Any) -> bool:
     match value:
         case Reference(kind="op") | BlockReference() | Layer() | Network():
             return True
+        case Reference(kind="builtin", name=name):
+            return name in OPS
         case _:
             return False
 

@@ -44,6 +44,8 @@ _HINTS: tuple[tuple[str, str], ...] = (
     (r"(while|return|let|var|const)\b", "there is no such statement in the language"),
     (r"(elif)\b", "write `else if`"),
     (r"=>", "a pipe is `->`"),
+    (r"(\+|-|\*|/|@)=", "write the whole: `x = x + y`"),
+    (r"\|>", "a pipe is `->`"),
 )
 
 

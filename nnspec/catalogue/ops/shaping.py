@@ -8,7 +8,7 @@ from dataclasses import replace
 from nnspec.catalogue.ops.base import Example, Op, Operand, Reordered, ShapeError, declare
 from nnspec.catalogue.ops.forms import Elementwise, Forms, Types, leading, order_of
 from nnspec.catalogue.ops.helpers import normal_axis, same_dtype
-from nnspec.core.dims import Dim, Shape, floor, modulo, product, show, symbol
+from nnspec.core.dims import Dim, Shape, Sym, floor, modulo, product, show, symbol
 from nnspec.core.dtypes import DTYPES
 from nnspec.core.fields import arg, internal
 from nnspec.core.kinds import axes, axis, choice, optional, shape
@@ -185,14 +185,15 @@ class Concat(Op):
 class Slice(Op):
     """Part of a tensor: what `x[:, 1:-1, 0]` becomes. Never written as such.
 
-    starts, ends: for each axis a number (negative counts from the end) or none for the whole.
+    starts, ends: for each axis a number (negative counts from the end), a size (within that of the axis)
+        or none for the whole.
     steps: at least 1. squeeze: axes that were indexed by a number and vanish.
     """
 
     name = "slice"
     hidden = True
-    starts: tuple[int | None, ...] = internal(default=())
-    ends: tuple[int | None, ...] = internal(default=())
+    starts: tuple[Dim | None, ...] = internal(default=())
+    ends: tuple[Dim | None, ...] = internal(default=())
     steps: tuple[int, ...] = internal(default=())
     squeeze: tuple[int, ...] = internal(default=())
 
@@ -203,7 +204,7 @@ class Slice(Op):
             length = _length(size, self.starts[i], self.ends[i], self.steps[i])
             if i in self.squeeze:
                 start = self.starts[i] or 0
-                if isinstance(size, int) and not -size <= start < size:
+                if isinstance(size, int) and isinstance(start, int) and not -size <= start < size:
                     raise ShapeError(f"index {start} is outside axis {i} of {x}", 0)
                 continue
             if isinstance(length, int) and length < 1:
@@ -258,11 +259,15 @@ def regrouped(before: Shape, after: Shape, order: Order) -> Order | None:
     return tuple(result)
 
 
-def _length(size: Dim, start: int | None, end: int | None, step: int) -> Dim:
-    if isinstance(size, int):
+def _from_start(bound: Dim, size: Dim) -> Dim:
+    return size + bound if isinstance(bound, int) and bound < 0 else bound
+
+
+def _length(size: Dim, start: Dim | None, end: Dim | None, step: int) -> Dim:
+    if isinstance(size, int) and not isinstance(start, Sym) and not isinstance(end, Sym):
         return len(range(*slice(start, end, step).indices(size)))
-    low: Dim = 0 if start is None else start if start >= 0 else size + start
-    high: Dim = size if end is None else end if end >= 0 else size + end
+    low: Dim = 0 if start is None else _from_start(start, size)
+    high: Dim = size if end is None else _from_start(end, size)
     return (high - low + (step - 1)) // step
 
 
