@@ -13,6 +13,7 @@ import pytest
 import nnspec
 from nnspec.core.types import TensorType
 from nnspec.driver import stored
+from nnspec.driver.native import owner_path
 from nnspec.graph import weight_files
 from nnspec.graph.graph import Weight
 from nnspec.report.codes import explanation
@@ -92,6 +93,23 @@ def test_networks_of_several_programs(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again["net"]["dense.weight"], found["net"]["dense.weight"])
     with pytest.raises(SpecError, match=r"T1.net, T2.net, twin"):
         spec.only("net")
+
+
+def test_instances_of_one_model_have_each_their_own(tmp_path: Path) -> None:
+    text = TWO_PROGRAMS.replace("twin = B()", "twin = B()\n  third = B()")
+    text = text.replace("+ twin(x)", "+ twin(x) + third(x)")
+    spec = nnspec.load(text)
+    path = tmp_path / "all.safetensors"
+    every = spec.initial_weights()
+    weight_files.save(path, every)
+    found = stored.load_owners(path, spec.program)
+    assert len(found) == 4
+    for owner, arrays in found.items():
+        own = every[f"{owner.name}.dense.weight"]
+        np.testing.assert_array_equal(arrays["dense.weight"], own)
+    # What each program is given with `--weights`, or extends by its networks' names.
+    names = [owner_path(Path("x.params"), owner, spec.program).name for owner in found]
+    assert names == ["x-T1.params", "x-T2-net.params", "x-T2-twin.params", "x-T2-third.params"]
 
 
 def test_names_that_do_not_fit(tmp_path: Path) -> None:

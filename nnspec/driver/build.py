@@ -54,26 +54,26 @@ def build_files(
         given = {name: value for name, value in options.items() if name in known}
         emitted = emit(spec, target, given, stored)
         files.update(emitted.files)
-        if stored is not None and is_runnable(target.name):
+        if weights is not None and is_runnable(target.name):
             if installation(target).missing:
                 left_out.append(target)
             else:
-                files.update(_native_weights(spec, target, emitted, stored))
+                files.update(_native_weights(spec, target, emitted, weights))
     return files, [_without_weights(left_out)] if left_out else []
 
 
-def _native_weights(spec: Spec, target: Target, emitted: Emitted, stored: ModelWeights) -> Files:
+def _native_weights(spec: Spec, target: Target, emitted: Emitted, weights: Path) -> Files:
     from nnspec.driver import worker
-    from nnspec.driver.native import NativeFile, network_path, write_module
-    from nnspec.driver.stored import owners
+    from nnspec.driver.native import NativeFile, owner_path, write_module
+    from nnspec.driver.stored import load_owners
 
-    known = owners(spec.program)
+    stored = load_owners(weights, spec.program, spec.whole)
     with tempfile.TemporaryDirectory(prefix="nnspec-") as folder:
         module = write_module(emitted, Path(folder))
         base = Path(folder) / f"{spec.stem}_{target.name}{target.suffix}"
-        paths = [network_path(base, o.name, len(known) > 1) for o in known]
-        natives = [NativeFile(o.model, emitted, module, p) for o, p in zip(known, paths)]
-        worker.run(target.name, [n.save(stored[n.model]) for n in natives])
+        paths = [owner_path(base, o, spec.program) for o in stored]
+        natives = [NativeFile(o.model, emitted, module, p) for o, p in zip(stored, paths)]
+        worker.run(target.name, [n.save(w) for n, w in zip(natives, stored.values())])
         return {path.name: path.read_bytes() for path in paths}
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codegen.target import Emitted
+from nnspec.driver.stored import Owner
 from nnspec.driver.worker import LoadNative, SaveNative
-from nnspec.graph.graph import Graph
+from nnspec.graph.graph import Graph, Program
 from nnspec.graph.weight_map import Array, to_canonical, to_native
 
 
@@ -55,3 +56,15 @@ def network_path(path: Path, network: str, several: bool) -> Path:
         return path
     stem, dot, suffixes = path.name.partition(".")
     return path.with_name(f"{stem}-{network}{dot}{suffixes}")
+
+
+def owner_path(path: Path, owner: Owner, program: Program) -> Path:
+    """Where the file of a model or network stands: such that each training program finds its own.
+
+    A program is given the file of its one network, or the name that those of its networks extend.
+    """
+    if owner.network is None or owner.program is None:
+        return network_path(path, owner.name, len(program.models) > 1)
+    networks = next(t.networks for t in program.trainings if t.name == owner.program)
+    path = network_path(path, owner.program, len(program.trainings) > 1)
+    return network_path(path, owner.network, len(networks) > 1)

@@ -73,6 +73,20 @@ def load_all(path: Path, program: Program, whole: Program | None = None) -> Mode
     return found
 
 
+def load_owners(
+    path: Path, program: Program, whole: Program | None = None
+) -> dict[Owner, Mapping[str, Array]]:
+    """The weights of every owner: networks that are instances of one model have each their own."""
+    arrays = weight_files.load(path)
+    known = owners(whole or program)
+    found: dict[Owner, Mapping[str, Array]] = {}
+    for owner in owners(program):
+        likely = [o for o in known if o.model is owner.model]
+        likely.sort(key=lambda o: (o.program, o.network) != (owner.program, owner.network))
+        found[owner] = fit(arrays, likely[0] if likely else owner, path)
+    return found
+
+
 def load_networks(
     path: Path, training: Training, program: Program
 ) -> dict[str, Mapping[str, Array]]:
