@@ -29,15 +29,17 @@ $(DEMO)/.ready: pyproject.toml constraints.txt
 	$(DEMO)/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt -e ".[cpu]"
 	@touch $@
 
-test: env  ## lint, types, and every test
+test: env  ## lint, types, rooms, and every test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
 
 check: env  ## the same without the frameworks: under a minute
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -m "not framework and not slow"
 
 golden: env  ## write the expected outputs of tests/cases/golden anew (then read the diff)

@@ -15,8 +15,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnspec.commands.sources import read_source
 from nnspec.compiler import compile_source
+from nnspec.driver.sources import read_source
 from nnspec.elaborate.sources import SAVED, Sources
 from nnspec.graph.exported import exported
 from nnspec.graph.graph import Graph, Program

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from codegen import TARGETS
+from codegen.jobs import TrainRequest, TrainResult
 from codegen.target import Emitted
 from nnspec.compiler import compile_source
 from nnspec.driver.generated import load_module
 from nnspec.driver.verify import cases
-from nnspec.driver.worker import TrainRequest, TrainResult
 from nnspec.graph.graph import Program
 from nnspec.graph.weight_map import to_canonical, to_native
 from nnspec.report.diagnostics import Reporter, SpecError

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from nnspec.driver.worker import TrainRequest, TrainResult, Weights
+from codegen.jobs import TrainRequest, TrainResult, Weights
 from nnspec.graph.weight_map import Array
 
 MISSING_LIBRARY = """MXNet is installed but could not be loaded: {error}

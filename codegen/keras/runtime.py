@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow
 
-from nnspec.driver.worker import TrainRequest, TrainResult, Weights
+from codegen.jobs import TrainRequest, TrainResult, Weights
 from nnspec.graph.weight_map import Array
 
 

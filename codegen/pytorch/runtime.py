@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+from codegen.jobs import TrainRequest, TrainResult, Weights
 from nnspec.core.dtypes import DTYPES
-from nnspec.driver.worker import TrainRequest, TrainResult, Weights
 from nnspec.graph.weight_map import Array
 
 BF16 = DTYPES["bf16"].numpy

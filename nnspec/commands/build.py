@@ -90,7 +90,7 @@ def build(
 
 
 def _print_tree(file: Path) -> None:
-    from nnspec.commands.sources import read_source
+    from nnspec.driver.sources import read_source
     from nnspec.report.diagnostics import Reporter
     from nnspec.syntax.parse import parse
     from nnspec.views.stages import show_tree

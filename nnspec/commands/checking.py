@@ -7,8 +7,8 @@ from pathlib import Path
 
 from nnspec import compiler
 from nnspec.commands.settings import parse_settings
-from nnspec.commands.sources import read_source
 from nnspec.commands.terminal import print_json, say, show_diagnostics
+from nnspec.driver.sources import read_source
 from nnspec.report.diagnostics import Reporter, SpecError
 
 

@@ -33,9 +33,9 @@ def fmt(
       nnspec fmt --diff digits_cnn.nn
       nnspec fmt - < digits_cnn.nn
     """
-    from nnspec.commands.sources import STANDARD_INPUT, read_source
     from nnspec.commands.terminal import say
     from nnspec.core.files import write_file
+    from nnspec.driver.sources import STANDARD_INPUT, read_source
     from nnspec.syntax.format import format_source
 
     changed = []

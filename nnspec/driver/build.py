@@ -8,23 +8,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnspec import __version__
 from nnspec.core import collector
 from nnspec.core.files import Content
+from nnspec.core.version import __version__
 from nnspec.driver.requirements import installation, is_runnable, targets_named
 from nnspec.report.diagnostics import Diagnostic, SpecError, did_you_mean
 from nnspec.report.text import printable
 
 if TYPE_CHECKING:
     from codegen.target import Emitted, Target
-    from nnspec.api import Spec
+    from nnspec.driver.compiled import Compiled
     from nnspec.driver.stored import ModelWeights
 
 Files = dict[str, Content]
 
 
 def emit(
-    spec: Spec, target: Target, options: Mapping[str, Any], weights: ModelWeights | None = None
+    spec: Compiled, target: Target, options: Mapping[str, Any], weights: ModelWeights | None = None
 ) -> Emitted:
     """What a target makes of the spec; weights go to the targets whose files hold them."""
     given = checked_options(target, options)
@@ -36,7 +36,7 @@ def emit(
 
 
 def build_files(
-    spec: Spec, targets: Sequence[str], options: Mapping[str, Any], weights: Path | None = None
+    spec: Compiled, targets: Sequence[str], options: Mapping[str, Any], weights: Path | None = None
 ) -> tuple[Files, list[Diagnostic]]:
     """Every file of a build by name, native weights included, and what has to be said about it.
 
@@ -62,7 +62,7 @@ def build_files(
     return files, [_without_weights(left_out)] if left_out else []
 
 
-def _native_weights(spec: Spec, target: Target, emitted: Emitted, weights: Path) -> Files:
+def _native_weights(spec: Compiled, target: Target, emitted: Emitted, weights: Path) -> Files:
     from nnspec.driver import worker
     from nnspec.driver.native import NativeFile, owner_path, write_module
     from nnspec.driver.stored import load_owners
@@ -88,7 +88,7 @@ def _without_weights(targets: Sequence[Target]) -> Diagnostic:
     )
 
 
-def _provenance(spec: Spec, target: Target, options: Mapping[str, Any]) -> str:
+def _provenance(spec: Compiled, target: Target, options: Mapping[str, Any]) -> str:
     """What a file says of where it comes from: the command that writes it again."""
     name = Path(spec.source.path).name
     if name.startswith("<"):

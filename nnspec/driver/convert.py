@@ -17,14 +17,14 @@ from nnspec.graph.graph import weights as weights_of
 from nnspec.report.diagnostics import Diagnostic, SpecError
 
 if TYPE_CHECKING:
-    from nnspec.api import Spec
+    from nnspec.driver.compiled import Compiled
     from nnspec.graph.weight_map import Array
 
 CANONICAL = "canonical"
 
 
 def convert(
-    spec: Spec,
+    spec: Compiled,
     source: Path,
     output: Path,
     *,
@@ -44,7 +44,7 @@ def convert(
         _write(spec, chosen, found, output, to_target)
 
 
-def _owner(spec: Spec, name: str | None) -> Owner:
+def _owner(spec: Compiled, name: str | None) -> Owner:
     known = owners(spec.program)
     if name is None and len(known) == 1:
         return known[0]
@@ -62,7 +62,7 @@ def _owner(spec: Spec, name: str | None) -> Owner:
     )
 
 
-def _read(spec: Spec, owner: Owner, path: Path, target: str) -> Mapping[str, Array]:
+def _read(spec: Compiled, owner: Owner, path: Path, target: str) -> Mapping[str, Array]:
     if target == CANONICAL:
         return fit(weight_files.load(path), owner, path)
     inputs.reads(path)
@@ -73,7 +73,9 @@ def _read(spec: Spec, owner: Owner, path: Path, target: str) -> Mapping[str, Arr
     return weight_files.fit(found, weights_of(owner.model), str(path))
 
 
-def _write(spec: Spec, owner: Owner, found: Mapping[str, Array], output: Path, target: str) -> None:
+def _write(
+    spec: Compiled, owner: Owner, found: Mapping[str, Array], output: Path, target: str
+) -> None:
     with tempfile.TemporaryDirectory(prefix="nnspec-") as folder:
         write_file(output, _Native(spec, owner, target, Path(folder)).save(found))
 
@@ -81,14 +83,16 @@ def _write(spec: Spec, owner: Owner, found: Mapping[str, Array], output: Path, t
 class _Native:
     """A network's generated module, which reads and writes its framework's files."""
 
-    def __init__(self, spec: Spec, owner: Owner, target: str, folder: Path) -> None:
+    def __init__(self, spec: Compiled, owner: Owner, target: str, folder: Path) -> None:
         from nnspec.driver.native import write_module
 
         self.target = runnable_named(target)
         require(self.target, "convert weights")
         self.owner, self.folder = owner, folder
         program = replace(spec.program, models=(owner.model,), trainings=())
-        self.emitted = replace(spec, program=program).build(target)
+        self.emitted = self.target.emit(
+            program, stem=spec.stem, provenance="nnspec weights convert"
+        )
         self.module = write_module(self.emitted, folder)
 
     def load(self, path: Path) -> Mapping[str, Array]:

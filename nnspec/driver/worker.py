@@ -17,20 +17,19 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from codegen.jobs import TrainRequest, TrainResult, Weights
 from codegen.target import ProgramNames
 from nnspec.core.arrays import write_npz
 from nnspec.core.dtypes import DTYPES
 from nnspec.driver.generated import load_module
 from nnspec.graph.weight_map import Array
 from nnspec.report.diagnostics import Diagnostic, SpecError
-
-Weights = dict[str, dict[str, Array]]
 
 BF16 = DTYPES["bf16"].numpy
 """Not of NumPy itself: an `.npz` would keep it as two bytes of nothing."""
@@ -66,40 +65,6 @@ def _reason(output: str, status: int) -> str:
         # Some frameworks print a stack of their own below the exception.
         lines = [line for line in lines if _RAISED.fullmatch(line)] or lines
     return lines[-1][:300] if lines else f"it ended with status {status}, and printed nothing"
-
-
-@dataclass(frozen=True)
-class TrainRequest:
-    """What `runtime.train` is asked to do.
-
-    functions: of the program, in the generated module.
-    networks: (name in the program, class in the generated module), in order.
-    columns: names of the batch's columns.
-    minimizes: how many updates one step makes.
-    at: after which steps (from 1) the weights are returned; the last one ends the run.
-    dtype: "f32" or "f64".
-    """
-
-    functions: ProgramNames
-    networks: tuple[tuple[str, str], ...]
-    columns: tuple[str, ...]
-    minimizes: int = 1
-    at: tuple[int, ...] = (1, 10)
-    dtype: str = "f32"
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """What came of it, in native names and layouts.
-
-    losses: for each step, the loss of each `minimize`.
-    gradients: of the first step, for each `minimize`: those of the networks that it updates.
-    weights: after each step of `at` (keys are the step as text).
-    """
-
-    losses: list[list[float]]
-    gradients: list[Weights]
-    weights: dict[str, Weights] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

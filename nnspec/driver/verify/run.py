@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from codegen.jobs import TrainRequest, TrainResult
 from codegen.onnx import reference
 from codegen.target import Emitted, Target
 from nnspec.core.dtypes import of_array
@@ -35,7 +36,7 @@ from nnspec.report.source import Span
 ONNX = "onnx"
 STEPS = (1, 10)
 Weights = Mapping[str, Mapping[str, Array]]
-Results = dict[str, worker.TrainResult]
+Results = dict[str, TrainResult]
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def _run(
     trainings: Sequence[Training],
     weights: Mapping[str, Weights],
     batches: Mapping[str, Sequence[Sequence[Array]]],
-) -> tuple[list[list[Array]], list[tuple[worker.TrainResult, worker.TrainResult]]]:
+) -> tuple[list[list[Array]], list[tuple[TrainResult, TrainResult]]]:
     """Outputs of the subjects, and the trainings' steps in f32 and f64, all from one process."""
     with tempfile.TemporaryDirectory(prefix="nnspec-") as name:
         models = _Module(
@@ -185,7 +186,7 @@ class _Module:
     ) -> worker.Train:
         entries = {n.name: self.emitted.models[n.model] for n in training.networks}
         layouts = self.emitted.batch_layouts[training.name]
-        request = worker.TrainRequest(
+        request = TrainRequest(
             self.emitted.programs[training.name],
             tuple((name, e.class_name) for name, e in entries.items()),
             tuple(column.name or "x" for column in training.batch),
@@ -208,16 +209,16 @@ class _Module:
             [[of_dtype(x.there(a)) for a, x in zip(b, layouts, strict=True)] for b in batches],
         )
 
-    def trained(self, training: Training, found: dict[str, Any]) -> worker.TrainResult:
+    def trained(self, training: Training, found: dict[str, Any]) -> TrainResult:
         maps = {n.name: self.emitted.models[n.model].weight_map for n in training.networks}
 
-        def canonical(native: Mapping[str, Mapping[str, Array]]) -> worker.Weights:
+        def canonical(native: Mapping[str, Mapping[str, Array]]) -> dict[str, dict[str, Array]]:
             return {
                 name: to_canonical(arrays, tuple(e for e in maps[name] if e.native in arrays))
                 for name, arrays in native.items()
             }
 
-        return worker.TrainResult(
+        return TrainResult(
             found["losses"],
             [canonical(g) for g in found["gradients"]],
             {step: canonical(w) for step, w in found["weights"].items()},
@@ -235,7 +236,7 @@ def _outputs(
 
 
 def _losses(
-    training: Training, results: Mapping[str, worker.TrainResult], expected: Sequence[Array]
+    training: Training, results: Mapping[str, TrainResult], expected: Sequence[Array]
 ) -> Iterator[Row]:
     """The first loss against the evaluator; the first step's other losses come after an update."""
     subject = f"train {training.name}"
@@ -285,7 +286,7 @@ def _updates(training: Training, results: Results) -> Iterator[Row]:
                 )
 
 
-def _pairs(results: Results) -> Iterator[tuple[str, worker.TrainResult, worker.TrainResult]]:
+def _pairs(results: Results) -> Iterator[tuple[str, TrainResult, TrainResult]]:
     """Every target but the first, with the first."""
     names = list(results)
     for name in names[1:]:
