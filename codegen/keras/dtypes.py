@@ -1,6 +1,7 @@
 """Element types, as Keras calls them, and what it cannot run in them."""
 
 from codegen.dtypes import Lacks
+from nnspec.catalogue.ops.pooling import AvgPool3D, MaxPool3D
 from nnspec.catalogue.ops.recurrent import LSTM
 
 DTYPES = {
@@ -16,5 +17,6 @@ DTYPES = {
 }
 
 LACKS: Lacks = {
-    "bf16": {LSTM: "its recurrent matrix begins orthogonal, which TensorFlow cannot make in bf16"}
+    "f16": dict.fromkeys((AvgPool3D, MaxPool3D), "TensorFlow pools volumes in it on GPUs only"),
+    "bf16": {LSTM: "its recurrent matrix begins orthogonal, which TensorFlow cannot make in bf16"},
 }

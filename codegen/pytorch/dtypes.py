@@ -1,4 +1,7 @@
-"""Element types, as PyTorch calls them."""
+"""Element types, as PyTorch calls them, and what it cannot run in them."""
+
+from codegen.dtypes import BYTES, Lacks
+from nnspec.catalogue.ops.pooling import AvgPool3D
 
 DTYPES = {
     "f16": "torch.float16",
@@ -10,4 +13,11 @@ DTYPES = {
     "i32": "torch.int32",
     "i64": "torch.int64",
     "bool": "torch.bool",
+}
+
+_ON_GPUS = "PyTorch averages volumes in it on GPUs only"
+LACKS: Lacks = {
+    "f16": {AvgPool3D: _ON_GPUS},
+    "bf16": {AvgPool3D: _ON_GPUS},
+    **BYTES,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codegen.dtypes import BYTES, PLAIN, dtype_of, wide_indices
+from codegen.dtypes import PLAIN, dtype_of, wide_indices
 from codegen.python.dialect import ClassParts, Dialect
 from codegen.python.fixed import snippet_imports, snippets
 from codegen.python.native import tables
@@ -21,7 +21,7 @@ from codegen.python.source import (
     Stmt,
     Tuple,
 )
-from codegen.pytorch.dtypes import DTYPES
+from codegen.pytorch.dtypes import DTYPES, LACKS
 from codegen.pytorch.functions import FUNCTIONS, MODULES
 from codegen.pytorch.images import APPLIED, CHAINED, LAYERS
 from codegen.pytorch.initializers import free_weight, with_initializers
@@ -121,7 +121,7 @@ DIALECT = Dialect(
     weight=free_weight,
     weight_ref=weight_ref,
     typed=typed,
-    lacks=BYTES,
+    lacks=LACKS,
     imports={
         **snippet_imports("codegen.pytorch.snippets"),
         **snippet_imports("codegen.python.snippets"),

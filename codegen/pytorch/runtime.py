@@ -103,6 +103,9 @@ def load_native(module: ModuleType, class_name: str, path: Path) -> dict[str, Ar
 def _network(module: ModuleType, class_name: str, weights: Mapping[str, Array]) -> Any:
     net = getattr(module, class_name)()
     state = {name: _tensor(array) for name, array in weights.items()}
+    # Parameters of a layer that the language does not have follow the others.
+    if {t.dtype for t in state.values() if t.is_floating_point()} == {torch.float64}:
+        net = net.double()
     held = net.state_dict()
     for name, tensor in state.items():
         if name in held:
