@@ -12,6 +12,7 @@ from nnspec.catalogue.ops import OPS, ShapeError
 from nnspec.catalogue.ops.base import Example
 from nnspec.core.dims import substitute, symbol
 from nnspec.core.types import TensorType
+from nnspec.graph.evaluate.sizes import with_sizes
 
 N, T = symbol("N"), symbol("T")
 SIZES = {"N": 2, "T": 5}
@@ -49,9 +50,7 @@ def sized(x: TensorType) -> TensorType:
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_symbols_agree_with_numbers(example: Example) -> None:
     symbolic = [sized(t) for t in example.op.infer(*example.inputs)]
-    op = example.op
-    if op.name == "reshape":
-        op = replace(op, shape=tuple(substitute(d, SIZES) for d in op.shape))  # type: ignore[call-arg]
+    op = with_sizes(example.op, SIZES)
     assert symbolic == list(op.infer(*map(sized, example.inputs)))
 
 

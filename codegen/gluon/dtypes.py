@@ -5,7 +5,6 @@ from nnspec.catalogue.ops.algebra import MatMul
 from nnspec.catalogue.ops.convolution import Conv, ConvTranspose
 from nnspec.catalogue.ops.dense import Dense
 from nnspec.catalogue.ops.recurrent import LSTM
-from nnspec.catalogue.ops.shaping import Concat, Slice, Transpose
 
 DTYPES = {
     "f16": "float16",
@@ -15,12 +14,11 @@ DTYPES = {
     "u8": "uint8",
     "i32": "int32",
     "i64": "int64",
-    "bool": "bool",
+    # Zeros and ones: MXNet's operators take no booleans.
+    "bool": "int8",
 }
 
 _ON_GPUS = "MXNet computes products of matrices in it on GPUs only"
-_BOOLS = "MXNet moves booleans nowhere but as they lie"
 LACKS: Lacks = {
     "f16": dict.fromkeys((Dense, MatMul, Conv, ConvTranspose, LSTM), _ON_GPUS),
-    "bool": dict.fromkeys((Concat, Slice, Transpose), _BOOLS),
 }

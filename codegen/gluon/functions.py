@@ -232,6 +232,8 @@ class Functions:
         assert isinstance(node.op, shaping.Cast)
         if node.op.dtype not in DTYPES:
             raise UnsupportedOp(node, "Gluon", f"MXNet 1.9.1 has no {node.op.dtype}")
+        if node.op.dtype == "bool":
+            return Operator("!=", args[0], Literal(0))
         if node.op.dtype == node.inputs[0].type.dtype:
             return args[0]
         return self.op("cast")(*args, dtype=DTYPES[node.op.dtype])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from codegen.dtypes import PLAIN, dtype_of
+from codegen.gluon.arrays import LEGAL, REWRITES, arrays
 from codegen.gluon.dtypes import DTYPES, LACKS
 from codegen.gluon.functions import functions
 from codegen.gluon.initializers import initializer
@@ -38,7 +39,6 @@ from codegen.python.source import (
     With,
 )
 from codegen.python.source.tree import children, inner_fields, names
-from nnspec.catalogue.ops import OPS, convolution, logic
 from nnspec.catalogue.ops.base import Op
 from nnspec.catalogue.ops.elementwise import StopGradient
 from nnspec.graph.graph import Node, Weight
@@ -63,12 +63,7 @@ HELPERS: Mapping[str, Verbatim] = {
     **snippets("codegen.python.snippets"),
 }
 
-FLOATS = "a comparison of MXNet 1.9.1 gives floats, and `where` takes no broadcast operands"
-NEVER: Mapping[type[Op], str] = {
-    **dict.fromkeys((op for op in OPS.values() if issubclass(op, logic.Comparison)), FLOATS),
-    logic.Where: FLOATS,
-    convolution.ConvTranspose3D: "MXNet 1.9.1 has no transposed convolution of volumes but by oneDNN, in f32",
-}
+NEVER: Mapping[type[Op], str] = {}
 """Ops that Gluon can never express, with the reason. What only some uses of an op cannot do
 raises `UnsupportedOp` where it is met: a reshape to sizes that a Symbol does not have, "same" with a stride
 on an unknown size, a random draw of a size worked out from others, bfloat16."""
@@ -225,13 +220,15 @@ def _detach(node: Node, args: tuple[Expr, ...], forward: Forward) -> Expr:
 DIALECT = Dialect(
     name="Gluon",
     layers=LAYERS,
-    functions={**functions("F"), **losses("F"), **APPLIED},
+    functions={**functions("F"), **arrays("F"), **losses("F"), **APPLIED},
     frame=frame,
     loop=loop,
     container=container,
     sequence=container,
     weight=free_weight,
     weight_ref=weight_ref,
+    legal=LEGAL,
+    rewrites=REWRITES,
     typed=typed,
     never=NEVER,
     lacks=LACKS,
@@ -246,11 +243,13 @@ DIALECT = Dialect(
 TRAINING = Dialect(
     name="Gluon",
     layers={},
-    functions={**functions("nd"), **losses("nd"), StopGradient: _detach},
+    functions={**functions("nd"), **arrays("nd"), **losses("nd"), StopGradient: _detach},
     frame=frame,
     loop=loop,
     container=container,
     weight_ref=weight_ref,
+    legal=LEGAL,
+    rewrites=REWRITES,
     never=NEVER,
     lacks=LACKS,
     imports=IMPORTS,

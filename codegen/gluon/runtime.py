@@ -206,7 +206,8 @@ def _arrays(net: Any) -> dict[str, Array]:
 
 
 def _array(array: Array) -> Any:
-    return mx.nd.array(array, dtype=array.dtype)
+    # MXNet's operators take no booleans.
+    return mx.nd.array(array, dtype="int8" if array.dtype == bool else array.dtype)
 
 
 def _in(array: Array, dtype: str) -> Array:

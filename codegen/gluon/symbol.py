@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from codegen.gluon.arrays import LEGAL, REWRITES, arrays
 from codegen.gluon.dtypes import DTYPES, LACKS
 from codegen.gluon.functions import functions
 from codegen.gluon.losses import table as losses
@@ -181,11 +182,13 @@ def symbol_dialect(layers: Layers) -> Dialect:
     return Dialect(
         name="Gluon",
         layers={},
-        functions={**functions("mx.sym"), **losses("mx.sym"), **layers.table()},
+        functions={**functions("mx.sym"), **arrays("mx.sym"), **losses("mx.sym"), **layers.table()},
         frame=absent,
         loop=absent,
         container=absent,
         weight_ref=absent,
+        legal=LEGAL,
+        rewrites=REWRITES,
         never=NEVER,
         lacks=LACKS,
         imports=IMPORTS,

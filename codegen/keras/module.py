@@ -11,9 +11,11 @@ from codegen.keras.functions import FUNCTIONS, MODULES
 from codegen.keras.initializers import free_weight
 from codegen.keras.layers import APPLIED, CHAINED, LAYERS, absorb
 from codegen.keras.losses import LOSSES
+from codegen.keras.ops import arrays, numbers, sliding
 from codegen.keras.weights import weight_ref
 from codegen.python.dialect import ClassParts, Dialect
 from codegen.python.fixed import snippet_imports, snippets
+from codegen.python.native import tables
 from codegen.python.source import (
     Assign,
     Call,
@@ -145,11 +147,15 @@ unrolled_steps_per_execution variable_dtype variables weights
 """What `keras.Model` and `keras.layers.Layer` have themselves."""
 
 
+TABLES = tables(family.TABLE for family in (arrays, numbers, sliding))
+
 DIALECT = Dialect(
     name="keras",
-    layers=LAYERS,
-    functions={**APPLIED, **FUNCTIONS, **LOSSES},
-    modules={**CHAINED, **MODULES},
+    layers={**LAYERS, **TABLES.layers},
+    functions={**APPLIED, **FUNCTIONS, **LOSSES, **TABLES.functions},
+    modules={**CHAINED, **MODULES, **TABLES.modules},
+    legal=TABLES.legal,
+    rewrites=TABLES.rewrites,
     frame=partial(frame, "nnspec"),
     loop=loop,
     container=List,

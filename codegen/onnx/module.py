@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from onnx import ModelProto, ValueInfoProto, helper
 
 from codegen.dtypes import lack
+from codegen.onnx import arrays
 from codegen.onnx.dtypes import DTYPES, LACKS
 from codegen.onnx.files import Frame
 from codegen.onnx.functions import FUNCTIONS, REWRITES
@@ -21,13 +22,17 @@ from nnspec.graph.training import Minimize
 from nnspec.graph.weight_map import Array, Transform
 from nnspec.report.text import printable_lines
 
-RULES = {**LAYERS, **FUNCTIONS, **LOSSES}
+RULES = {**LAYERS, **FUNCTIONS, **LOSSES, **arrays.RULES}
 LEGALITY = Legality(
-    native=lambda node: type(node.op) in RULES and lack(node, LACKS) is None,
+    native=lambda node: (
+        type(node.op) in RULES
+        and lack(node, LACKS) is None
+        and arrays.LEGAL.get(type(node.op), lambda _: True)(node)
+    ),
     refuse=lambda node: UnsupportedOp(
         node, "ONNX", lack(node, LACKS) or "it is in none of the target's tables"
     ),
-    rewrites=REWRITES,
+    rewrites={**REWRITES, **arrays.REWRITES},
 )
 
 IR_VERSIONS = {17: 8, 18: 8, 19: 9, 20: 10, 21: 10, 22: 10, 23: 11, 24: 12}

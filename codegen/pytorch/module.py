@@ -25,7 +25,15 @@ from codegen.pytorch.dtypes import DTYPES, LACKS
 from codegen.pytorch.functions import FUNCTIONS, MODULES
 from codegen.pytorch.images import APPLIED, CHAINED, LAYERS
 from codegen.pytorch.initializers import free_weight, with_initializers
-from codegen.pytorch.ops import dense, losses, normalization, recurrent
+from codegen.pytorch.ops import (
+    arrays,
+    dense,
+    losses,
+    normalization,
+    numbers,
+    recurrent,
+    sliding,
+)
 from nnspec.catalogue.ops.convolution import Conv, ConvTranspose
 from nnspec.catalogue.ops.dense import Dense, Embedding
 from nnspec.catalogue.ops.recurrent import LSTM
@@ -105,7 +113,11 @@ def native_name(owner: Owner) -> str:
 
 
 TABLES = tables(
-    (family.TABLE for family in (dense, losses, normalization, recurrent)), with_initializers
+    (
+        family.TABLE
+        for family in (arrays, dense, losses, normalization, numbers, recurrent, sliding)
+    ),
+    with_initializers,
 )
 DIALECT = Dialect(
     name="pytorch",

@@ -177,3 +177,32 @@ def _shape(value: Any) -> Any:
 
 
 shape = Kind("a list of sizes", _shape)
+
+
+def _counts(value: Any) -> Any:
+    if not isinstance(value, (tuple, list)) or not value:
+        raise ValueError(counts.expects)
+    if not all(_is_int(v) and v >= 1 for v in value):
+        raise ValueError(counts.expects)
+    return tuple(value)
+
+
+counts = Kind("a list of whole numbers of at least 1", _counts)
+parts = Kind(
+    "a whole number of at least 1 or a list of them",
+    lambda value: whole(1).convert(value) if _is_int(value) else counts.convert(value),
+)
+
+
+def _pairs(value: Any) -> Any:
+    if not isinstance(value, (tuple, list)) or not value:
+        raise ValueError(pairs.expects)
+    for pair in value:
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise ValueError(pairs.expects)
+        if not all(isinstance(v, Sym) or (_is_int(v) and v >= 0) for v in pair):
+            raise ValueError(pairs.expects)
+    return tuple(tuple(pair) for pair in value)
+
+
+pairs = Kind("for each axis a pair (before, after) of whole numbers of at least 0", _pairs)

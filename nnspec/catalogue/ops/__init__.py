@@ -3,17 +3,22 @@
 from nnspec.catalogue.ops import (  # noqa: F401 - importing a family enters its ops into OPS
     activations,
     algebra,
+    arranging,
     convolution,
     dense,
     elementwise,
+    indexing,
     logic,
     losses,
     normalization,
+    numeric,
     pooling,
     random,
     recurrent,
     reduction,
+    search,
     shaping,
+    sliding,
 )
 from nnspec.catalogue.ops.base import OPS, Example, Op, Operand, ShapeError, WeightSpec
 

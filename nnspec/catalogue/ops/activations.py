@@ -41,7 +41,8 @@ class Softplus(Unary):
     name = "softplus"
 
     def expand(self, to: Site, x: Term) -> Term:
-        return to.maximum(x, 0) + to.log1p(to.exp(-abs(x)))
+        # Not `maximum(x, 0)`, whose gradient at 0 is not a half.
+        return 0.5 * x + 0.5 * abs(x) + to.log1p(to.exp(-abs(x)))
 
 
 @declare
@@ -105,6 +106,11 @@ class Softmax(AlongAxis):
     name = "softmax"
     axis: int = arg("the axis that sums to 1", axis, default=-1)
 
+    def expand(self, to: Site, x: Term) -> Term:
+        over = (normal_axis(self.axis, x.rank),)
+        e = to.exp(x - greatest(to, x, over))
+        return e / to.sum(e, axis=over, keepdims=True)
+
 
 @declare
 class LogSoftmax(AlongAxis):
@@ -112,3 +118,13 @@ class LogSoftmax(AlongAxis):
 
     name = "log_softmax"
     axis: int = arg("the axis whose exponentials sum to 1", axis, default=-1)
+
+    def expand(self, to: Site, x: Term) -> Term:
+        over = (normal_axis(self.axis, x.rank),)
+        z = x - greatest(to, x, over)
+        return z - to.log(to.sum(to.exp(z), axis=over, keepdims=True))
+
+
+def greatest(to: Site, x: Term, over: tuple[int, ...]) -> Term:
+    """What is taken away before exponentials are summed; it does not change the result."""
+    return to.stop_gradient(to.max(x, axis=over, keepdims=True))

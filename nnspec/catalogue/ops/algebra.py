@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from nnspec.catalogue.ops.base import Example, Op, Operand, ShapeError, declare
+from nnspec.catalogue.ops.derivatives import Flows, Terms, unbroadcast
 from nnspec.catalogue.ops.helpers import broadcast, need_float, same_dtype
+from nnspec.catalogue.ops.site import Site
 from nnspec.core.dims import Dim, product, symbol
+from nnspec.core.lazy import np
 from nnspec.core.types import TensorType
+
+if TYPE_CHECKING:
+    from nnspec.catalogue.ops.base import Array
 
 N, T = symbol("N"), symbol("T")
 
@@ -32,6 +39,16 @@ class MatMul(Op):
             )
         outer = broadcast(a.with_shape(a.shape[:-2]), b.with_shape(b.shape[:-2]))
         return (TensorType(dtype, (*outer, a.shape[-2], b.shape[-1])),)
+
+    def evaluate(self, a: Array, b: Array) -> Array:
+        result: Array = np.matmul(a, b)
+        return result
+
+    def gradient(self, to: Site, operands: Terms, results: Terms, gradients: Flows) -> Flows:
+        (a, b), (flow,) = operands, gradients
+        assert flow is not None
+        to_a, to_b = flow @ to.transpose(b), to.transpose(a) @ flow
+        return unbroadcast(to, to_a, a.type), unbroadcast(to, to_b, b.type)
 
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
         return product(outputs[0].shape) * inputs[0].shape[-1] * 2

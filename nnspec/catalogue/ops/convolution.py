@@ -9,7 +9,8 @@ from nnspec.catalogue.initializers import GlorotUniform, Initializer, Zeros, ini
 from nnspec.catalogue.ops.base import Example, ShapeError, WeightSpec, declare
 from nnspec.catalogue.ops.helpers import need_number
 from nnspec.catalogue.ops.image import Spatial, Window, Windowed, per_axis
-from nnspec.catalogue.ops.windows import Pads, transposed
+from nnspec.catalogue.ops.site import Site, Term
+from nnspec.catalogue.ops.windows import Pads, extent, transposed
 from nnspec.core.declare import declaration
 from nnspec.core.dims import Dim, product, symbol
 from nnspec.core.fields import arg
@@ -54,6 +55,17 @@ class Conv(Windowed):
                 f"cannot split {c} channels and {self.filters} filters into {self.groups} groups", 0
             )
         return (self.physical(x, (n, *self.places(space), self.filters)),)
+
+    def expand(self, to: Site, x: Term, weight: Term, bias: Term | None = None) -> Term:
+        y = to.convolution(
+            x,
+            weight,
+            steps=self.stride,
+            pads=self.known_pads(x.type),
+            spread=self.dilation,
+            groups=self.groups,
+        )
+        return y if bias is None else y + bias
 
     def weights(self, *inputs: TensorType) -> tuple[WeightSpec, ...]:
         channels = need_number(self.logical(inputs[0])[-1], "the channel axis")
@@ -148,6 +160,27 @@ class ConvTranspose(Spatial):
         along = zip(self.space(x), self.kernel, self.stride, self.dilation, strict=True)
         out = (transposed(size, k, s, d, self.padding) for size, k, s, d in along)
         return (self.physical(x, (self.logical(x)[0], *out, self.filters)),)
+
+    def expand(self, to: Site, x: Term, weight: Term, bias: Term | None = None) -> Term:
+        y = to.convolution_transpose(x, weight, steps=self.stride, spread=self.dilation)
+        if self.padding == "same":
+            y = self.same(to, y)
+        return y if bias is None else y + bias
+
+    def same(self, to: Site, full: Term) -> Term:
+        """What the kernel reaches beyond the input times the stride is cut off, what it does not reach is zero."""
+        along = zip(self.kernel, self.stride, self.dilation, strict=True)
+        beyond = [extent(k, d) - s for k, s, d in along]
+        missing = tuple((0, max(-b, 0)) for b in beyond)
+        if any(after for _, after in missing):
+            full = to.pad(full, ((0, 0), *missing, (0, 0)))
+        cuts = [(max(b, 0) // 2, max(b, 0) - max(b, 0) // 2) for b in beyond]
+        return to.slice(
+            full,
+            starts=(None, *(before for before, _ in cuts), None),
+            ends=(None, *(-after if after else None for _, after in cuts), None),
+            steps=(1,) * full.rank,
+        )
 
     def weights(self, *inputs: TensorType) -> tuple[WeightSpec, ...]:
         channels = need_number(self.logical(inputs[0])[-1], "the channel axis")

@@ -16,6 +16,7 @@ from nnspec.catalogue.ops.base import (
 )
 from nnspec.catalogue.ops.forms import Forms, Types
 from nnspec.catalogue.ops.helpers import need_float, need_integer, need_number
+from nnspec.catalogue.ops.site import Site, Term
 from nnspec.core.dims import Dim, product, symbol
 from nnspec.core.dtypes import FLOATS
 from nnspec.core.fields import arg
@@ -49,6 +50,10 @@ class Dense(Op):
             raise ShapeError(f"expects at least [N, C], found {x}", 0)
         need_float(x)
         return (x.with_shape((*x.shape[:-1], self.units)),)
+
+    def expand(self, to: Site, x: Term, weight: Term, bias: Term | None = None) -> Term:
+        y = x @ to.transpose(weight)
+        return y if bias is None else y + bias
 
     def weights(self, *inputs: TensorType) -> tuple[WeightSpec, ...]:
         width = need_number(inputs[0].shape[-1], "the last axis")
@@ -93,6 +98,9 @@ class Embedding(Op):
         (x,) = inputs
         need_integer(x, "integer indices", 0)
         return (TensorType(self.dtype, (*x.shape, self.width)),)
+
+    def expand(self, to: Site, x: Term, weight: Term) -> Term:
+        return to.gather(weight, x)
 
     def weights(self, *inputs: TensorType) -> tuple[WeightSpec, ...]:
         fans = (self.tokens, self.width)

@@ -69,3 +69,18 @@ def without(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> Shape:
     if keepdims:
         return tuple(1 if i in axes else d for i, d in enumerate(shape))
     return tuple(d for i, d in enumerate(shape) if i not in axes)
+
+
+def need_numbers(*inputs: TensorType) -> None:
+    for i, x in enumerate(inputs):
+        if x.dtype == "bool":
+            raise ShapeError(f"expects numbers, found {x}", i, help="convert with `cast(x, f32)`")
+
+
+def numbers(sizes: Shape) -> tuple[int, ...]:
+    """Sizes that have to be numbers by now."""
+    known = tuple(d for d in sizes if isinstance(d, int))
+    if len(known) < len(sizes):
+        unknown = next(d for d in sizes if not isinstance(d, int))
+        raise ShapeError(f"needs a number for the size {unknown}")
+    return known

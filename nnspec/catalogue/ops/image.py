@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, replace
 from typing import Any, ClassVar, NamedTuple
 
-from nnspec.catalogue.ops.base import Op, Reordered
+from nnspec.catalogue.ops.base import Op, Reordered, ShapeError
 from nnspec.catalogue.ops.forms import Forms, Types
 from nnspec.catalogue.ops.helpers import need_float, need_rank
 from nnspec.catalogue.ops.windows import Pads, extent, pads, window
@@ -116,6 +116,13 @@ class Windowed(Spatial):
         pairs = [pads(*axis) for axis in along]
         known = tuple(pair for pair in pairs if pair is not None)
         return known if len(known) == len(pairs) else None
+
+    def known_pads(self, x: TensorType) -> Pads:
+        """Cells added before and after each axis, which an expansion needs as numbers."""
+        around = self.around(x)
+        if around is None:
+            raise ShapeError(f'needs numbers for the sizes of {x} to pad it "same"', 0)
+        return around
 
     def _pads(self) -> tuple[str | tuple[int, int], ...]:
         cells, _, spread, padding = self.window

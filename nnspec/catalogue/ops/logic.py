@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from nnspec.catalogue.ops.base import Example, Operand, ShapeError, declare
 from nnspec.catalogue.ops.derivatives import unbroadcast
@@ -107,6 +107,59 @@ class GreaterEqual(Ordering):
 
     def evaluate(self, a: Array, b: Array) -> Array:
         return np.greater_equal(a, b)
+
+
+class Logical(Elementwise):
+    """On booleans, broadcast against each other."""
+
+    operands: ClassVar[tuple[Operand, ...]] = (
+        Operand("a", domain="boolean"),
+        Operand("b", domain="boolean"),
+    )
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        for i, x in enumerate(inputs):
+            if x.dtype != "bool":
+                raise ShapeError(f"expects booleans, found {x}", i)
+        return (TensorType("bool", broadcast(inputs[0], inputs[-1])),)
+
+    @classmethod
+    def examples(cls) -> Iterator[Example]:
+        x, y = TensorType("bool", (N, 5)), TensorType("bool", (2, 3, 5, 4))
+        count = len(cls.operands)
+        yield Example(cls(), (x,) * count)
+        yield Example(cls(), (y, TensorType("bool", (3, 1, 4)))[:count])
+
+
+@declare
+class LogicalAnd(Logical):
+    """Whether both are true."""
+
+    name = "logical_and"
+
+    def evaluate(self, a: Array, b: Array) -> Array:
+        return np.logical_and(a, b)
+
+
+@declare
+class LogicalOr(Logical):
+    """Whether one or both are true."""
+
+    name = "logical_or"
+
+    def evaluate(self, a: Array, b: Array) -> Array:
+        return np.logical_or(a, b)
+
+
+@declare
+class LogicalNot(Logical):
+    """Whether it is false."""
+
+    name = "logical_not"
+    operands = (Operand("x", domain="boolean"),)
+
+    def evaluate(self, x: Array) -> Array:
+        return np.logical_not(x)
 
 
 @declare

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from nnspec.catalogue.ops.base import Example, Op, Operand, ShapeError, declare
 from nnspec.catalogue.ops.forms import Elementwise
 from nnspec.catalogue.ops.helpers import need_float, need_integer, same_dtype
+from nnspec.catalogue.ops.site import Site, Term
 from nnspec.core.dims import Dim, product, show, symbol
 from nnspec.core.fields import arg
 from nnspec.core.kinds import choice
@@ -23,6 +24,15 @@ class Loss(Op):
 
     def reduced(self, x: TensorType) -> tuple[TensorType, ...]:
         return (x if self.reduction == "none" else x.with_shape(()),)
+
+    def joined(self, to: Site, each: Term) -> Term:
+        """The losses of all elements, as `reduction` says."""
+        match self.reduction:
+            case "mean":
+                return to.mean(each)
+            case "sum":
+                return to.sum(each)
+        return each
 
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
         return product(inputs[0].shape) * 5
@@ -53,6 +63,11 @@ class CrossEntropy(Loss):
         logits, labels = inputs
         need_labels(logits, labels)
         return self.reduced(logits.with_shape(labels.shape))
+
+    def expand(self, to: Site, logits: Term, labels: Term) -> Term:
+        right = to.equal(to.one_hot(labels, logits.shape[-1], logits.dtype), 1)
+        scores = to.where(right, to.log_softmax(logits), 0)
+        return self.joined(to, -to.sum(scores, axis=(-1,)))
 
     def index_bounds(self, *inputs: TensorType) -> dict[int, Dim]:
         return {1: inputs[0].shape[-1]}
@@ -92,6 +107,10 @@ class Mse(Pairwise):
     operands = (Operand("predictions"), Operand("targets", "a tensor or a number"))
     reduction: str = arg("how the losses are joined", REDUCTIONS, default="mean")
 
+    def expand(self, to: Site, predictions: Term, targets: Term) -> Term:
+        error = predictions - targets
+        return self.joined(to, error * error)
+
 
 @declare
 class BinaryCrossEntropy(Pairwise):
@@ -103,6 +122,9 @@ class BinaryCrossEntropy(Pairwise):
         Operand("targets", "a tensor or a number, 0 to 1", domain="unit"),
     )
     reduction: str = arg("how the losses are joined", REDUCTIONS, default="mean")
+
+    def expand(self, to: Site, logits: Term, targets: Term) -> Term:
+        return self.joined(to, to.softplus(logits) - targets * logits)
 
 
 @declare
@@ -116,6 +138,10 @@ class Accuracy(Op):
         logits, labels = inputs
         need_labels(logits, labels)
         return (TensorType("f32", ()),)
+
+    def expand(self, to: Site, logits: Term, labels: Term) -> Term:
+        right = to.equal(to.argmax(logits), to.cast(labels, "i64"))
+        return to.mean(to.cast(right, logits.dtype))
 
     def index_bounds(self, *inputs: TensorType) -> dict[int, Dim]:
         return {1: inputs[0].shape[-1]}

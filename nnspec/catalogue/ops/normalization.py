@@ -10,6 +10,7 @@ from nnspec.catalogue.ops.base import Example, Reordered, ShapeError, WeightSpec
 from nnspec.catalogue.ops.forms import Elementwise, Forms, Types
 from nnspec.catalogue.ops.helpers import need_float, need_number
 from nnspec.catalogue.ops.image import Featured
+from nnspec.catalogue.ops.site import Site, Term
 from nnspec.core.dims import Dim, product, symbol
 from nnspec.core.fields import arg
 from nnspec.core.kinds import boolean, real
@@ -41,6 +42,26 @@ class BatchNorm(Featured):
             raise ShapeError(f"expects at least [N, C], found {x}", 0)
         need_float(x)
         return (x,)
+
+    def expand(
+        self,
+        to: Site,
+        x: Term,
+        running_mean: Term,
+        running_var: Term,
+        weight: Term | None = None,
+        bias: Term | None = None,
+    ) -> Term:
+        mean, var = running_mean, running_var
+        if to.training:
+            axes = tuple(range(x.rank - 1))
+            mean = to.mean(x, axis=axes)
+            var = to.mean((x - mean) * (x - mean), axis=axes)
+            for old, new in ((running_mean, mean), (running_var, var)):
+                to.keep(old, self.momentum * old + (1 - self.momentum) * new)
+        y = (x - mean) / to.sqrt(var + self.epsilon)
+        y = y if weight is None else y * weight
+        return y if bias is None else y + bias
 
     def weights(self, *inputs: TensorType) -> tuple[WeightSpec, ...]:
         shape = (need_number(self.logical(inputs[0])[-1], "the feature axis"),)
@@ -87,6 +108,11 @@ class Dropout(Elementwise):
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         need_float(*inputs)
         return (inputs[0],)
+
+    def expand(self, to: Site, x: Term) -> Term:
+        if not to.training:
+            return to.identity(x)
+        return to.where(to.random_bernoulli(x.shape, 1 - self.rate), x / (1 - self.rate), 0)
 
     @classmethod
     def examples(cls) -> Iterator[Example]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from math import prod
+from typing import Any
 
 from nnspec.catalogue.ops.base import Example, Reordered, ShapeError, declare
 from nnspec.catalogue.ops.forms import Forms, Types, order_of
-from nnspec.catalogue.ops.helpers import need_float, need_rank
+from nnspec.catalogue.ops.helpers import need_float, need_number, need_rank
 from nnspec.catalogue.ops.image import Featured, Window, Windowed, per_axis
+from nnspec.catalogue.ops.site import Site, Term
 from nnspec.catalogue.ops.windows import Pads
 from nnspec.core.declare import declaration
 from nnspec.core.dims import Dim, product, symbol
@@ -73,6 +75,9 @@ class Pool(Windowed):
 class MaxPool(Pool):
     """The greatest value of each window; padding never wins (it counts as -inf)."""
 
+    def expand(self, to: Site, x: Term) -> Term:
+        return to.max_window(x, steps=self.step, pads=self.known_pads(x.type), cells=self.size)
+
 
 @declare
 class MaxPool1D(MaxPool):
@@ -101,6 +106,21 @@ class MaxPool3D(MaxPool):
 @declaration
 class AvgPool(Pool):
     """The mean of each window; padding is left out of sum and divisor."""
+
+    def expand(self, to: Site, x: Term) -> Term:
+        """Sums of windows, by how many cells of each are no padding."""
+        channels = need_number(x.shape[-1], "the number of channels")
+        one = to.number(1, x.dtype)
+        sliding: dict[str, Any] = {
+            "steps": self.step,
+            "pads": self.known_pads(x.type),
+            "spread": (1,) * self.rank,
+        }
+        ones = to.broadcast_to(one, (channels, 1, *self.size))
+        total = to.convolution(x, ones, **sliding, groups=channels)
+        cell = to.broadcast_to(one, (1, 1, *self.size))
+        within = to.broadcast_to(one, (1, *x.shape[1:-1], 1))
+        return total / to.convolution(within, cell, **sliding)
 
 
 @declare
@@ -140,6 +160,9 @@ class GlobalAvgPool(Featured):
         need_float(x)
         n, *_, features = self.logical(x)
         return (x.with_shape((n, features)),)
+
+    def expand(self, to: Site, x: Term) -> Term:
+        return to.mean(x, axis=tuple(range(1, x.rank - 1)))
 
     def space(self, rank: int) -> tuple[int, ...]:
         """The axes between batch and features, or behind both."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
+from typing import ClassVar
 
-from nnspec.catalogue.initializers import ForgetBias, GlorotUniform, Orthogonal
-from nnspec.catalogue.ops.base import Example, Op, WeightSpec, declare
+from nnspec.catalogue.initializers import ForgetBias, GlorotUniform, Initializer, Orthogonal, Zeros
+from nnspec.catalogue.ops.base import Example, Op, ShapeError, WeightSpec, declare
+from nnspec.catalogue.ops.derivatives import at, part
 from nnspec.catalogue.ops.helpers import need_float, need_number, need_rank
+from nnspec.catalogue.ops.site import Site, Term
+from nnspec.core.declare import declaration
 from nnspec.core.dims import Dim, symbol
 from nnspec.core.fields import arg
 from nnspec.core.kinds import boolean, choice, whole
@@ -15,16 +20,17 @@ from nnspec.core.types import TensorType
 N, T = symbol("N"), symbol("T")
 
 
-@declare
-class LSTM(Op):
-    """Long short-term memory (Hochreiter and Schmidhuber 1997), sigmoid gates and tanh.
+@declaration
+class Recurrent(Op):
+    """What recurrent layers share: stacking, directions, what is returned. A subclass says one step.
 
-    `[N, T, C]` becomes, by `returns`: `"sequence"` `[N, T, units]`; `"last"` `[N, units]`, the final
-    state; `"all"` the sequence, the final state and the final cell. `bidirectional` doubles `units`:
-    forward, then backward, each with its own final state. States begin at zero. `layers` stacks.
+    gates: how many blocks of `units` rows the matrices have. states: how many tensors are handed on.
+    biases: roles of the biases, before the name of layer and direction.
     """
 
-    name = "LSTM"
+    gates: ClassVar[int]
+    states: ClassVar[int] = 1
+    biases: ClassVar[tuple[str, ...]] = ("bias",)
     units: int = arg("size of the state", whole(1))
     returns: str = arg("what is returned", choice("sequence", "last", "all"), default="sequence")
     bidirectional: bool = arg("whether a second one reads backwards", boolean, default=False)
@@ -34,6 +40,19 @@ class LSTM(Op):
     def directions(self) -> int:
         return 2 if self.bidirectional else 1
 
+    @abstractmethod
+    def step(
+        self, to: Site, x: Term, states: tuple[Term, ...], weight: Term, bias: Term | None
+    ) -> tuple[Term, ...]:
+        """New states, the first of which is put out.
+
+        x: what the input contributes to the gates, side by side. weight, bias: of the old state.
+        """
+
+    def bias_initializer(self) -> Initializer:
+        """How the (input's) bias begins."""
+        return Zeros()
+
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
         need_rank(x, 3, what="a sequence [N, T, C]")
@@ -41,9 +60,47 @@ class LSTM(Op):
         n, t, _ = x.shape
         width = self.units * self.directions
         sequence, state = x.with_shape((n, t, width)), x.with_shape((n, width))
-        return {"sequence": (sequence,), "last": (state,), "all": (sequence, state, state)}[
-            self.returns
+        everything = (sequence, *(state,) * self.states)
+        return {"sequence": (sequence,), "last": (state,), "all": everything}[self.returns]
+
+    def expand(self, to: Site, x: Term, **weights: Term) -> tuple[Term, ...]:
+        """Step after step: how many is a number."""
+        count = x.shape[1]
+        if not isinstance(count, int):
+            raise ShapeError(f"needs a number of steps, found {x.type}", 0)
+        final: list[tuple[Term, ...]] = []
+        for layer in range(self.layers):
+            sides, final = [], []
+            for side in range(self.directions):
+                name = f"l{layer}{'_reverse' if side else ''}"
+                order = range(count)[::-1] if side else range(count)
+                steps, states = self.along(to, x, name, list(order), weights)
+                sides.append(to.stack(*(steps[::-1] if side else steps), axis=1))
+                final.append(states)
+            x = sides[0] if len(sides) == 1 else to.concat(*sides)
+        last = [
+            each[0] if len(each) == 1 else to.concat(*each) for each in zip(*final, strict=True)
         ]
+        return {"sequence": (x,), "last": (last[0],), "all": (x, *last)}[self.returns]
+
+    def along(
+        self, to: Site, x: Term, name: str, order: list[int], weights: dict[str, Term]
+    ) -> tuple[list[Term], tuple[Term, ...]]:
+        """What one direction of one layer puts out, in the order in which it reads; its final states."""
+        from_x = x @ to.transpose(weights[f"weight_ih_{name}"])
+        from_x = from_x + weights[f"{self.biases[0]}_{name}"]
+        weight = to.transpose(weights[f"weight_hh_{name}"])
+        bias = weights[f"{self.biases[1]}_{name}"] if len(self.biases) > 1 else None
+        zeros = to.broadcast_to(to.number(0, x.dtype), (x.shape[0], self.units))
+        states, put_out = (zeros,) * self.states, []
+        for t in order:
+            states = self.step(to, at(to, from_x, 1, t), states, weight, bias)
+            put_out.append(states[0])
+        return put_out, states
+
+    def gate(self, to: Site, gates: Term, number: int) -> Term:
+        """One of the blocks that lie side by side."""
+        return part(to, gates, gates.rank - 1, number * self.units, (number + 1) * self.units)
 
     def weights(self, *inputs: TensorType) -> tuple[WeightSpec, ...]:
         width = need_number(inputs[0].shape[-1], "the last axis")
@@ -51,13 +108,14 @@ class LSTM(Op):
         for layer in range(self.layers):
             size = width if layer == 0 else self.units * self.directions
             for suffix in ("", "_reverse")[: self.directions]:
-                name, gates = f"l{layer}{suffix}", 4 * self.units
+                name, rows = f"l{layer}{suffix}", self.gates * self.units
                 specs += [
                     WeightSpec(
-                        f"weight_ih_{name}", (gates, size), GlorotUniform(), fans=(size, gates)
+                        f"weight_ih_{name}", (rows, size), GlorotUniform(), fans=(size, rows)
                     ),
-                    WeightSpec(f"weight_hh_{name}", (gates, self.units), Orthogonal()),
-                    WeightSpec(f"bias_{name}", (gates,), ForgetBias(self.units)),
+                    WeightSpec(f"weight_hh_{name}", (rows, self.units), Orthogonal()),
+                    WeightSpec(f"{self.biases[0]}_{name}", (rows,), self.bias_initializer()),
+                    *(WeightSpec(f"{b}_{name}", (rows,), Zeros()) for b in self.biases[1:]),
                 ]
         return tuple(specs)
 
@@ -66,16 +124,48 @@ class LSTM(Op):
         total: Dim = 0
         for layer in range(self.layers):
             size = width if layer == 0 else self.units * self.directions
-            total = total + n * t * (size + self.units) * (8 * self.units * self.directions)
+            rows = self.gates * self.units * self.directions
+            total = total + n * t * (size + self.units) * (2 * rows)
         return total
 
     @classmethod
     def examples(cls) -> Iterator[Example]:
         x = TensorType("f32", (N, 5, 3))
         yield Example(cls(4), (x,))
-        yield Example(cls(4, "last"), (TensorType("f32", (N, T, 3)),))
+        yield Example(cls(4, "last"), (x,))
         yield Example(cls(4, "all"), (x,))
         yield Example(cls(4, "sequence", True), (x,))
         yield Example(cls(4, "last", True), (x,))
         yield Example(cls(4, "last", False, 2), (x,))
         yield Example(cls(3, "all", True, 2), (x,))
+
+
+@declare
+class LSTM(Recurrent):
+    """Long short-term memory (Hochreiter and Schmidhuber 1997), sigmoid gates and tanh.
+
+    `[N, T, C]` becomes, by `returns`: `"sequence"` `[N, T, units]`; `"last"` `[N, units]`, the final
+    state; `"all"` the sequence, the final state and the final cell. `bidirectional` doubles `units`:
+    forward, then backward, each with its own final state. States begin at zero. `layers` stacks.
+    """
+
+    name = "LSTM"
+    gates = 4
+    states = 2
+
+    def bias_initializer(self) -> Initializer:
+        return ForgetBias(self.units)
+
+    def step(
+        self, to: Site, x: Term, states: tuple[Term, ...], weight: Term, bias: Term | None
+    ) -> tuple[Term, ...]:
+        h, c = states
+        gates = x + h @ weight
+        i, f, g, o = (self.gate(to, gates, n) for n in range(4))
+        c = to.sigmoid(f) * c + to.sigmoid(i) * to.tanh(g)
+        return to.sigmoid(o) * to.tanh(c), c
+
+    @classmethod
+    def examples(cls) -> Iterator[Example]:
+        yield from super().examples()
+        yield Example(cls(4, "last"), (TensorType("f32", (N, T, 3)),))

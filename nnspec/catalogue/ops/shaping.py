@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from nnspec.catalogue.ops.base import Example, Op, Operand, Reordered, ShapeError, declare
+from nnspec.catalogue.ops.derivatives import Flows, Terms, part
 from nnspec.catalogue.ops.forms import Elementwise, Forms, Types, leading, order_of
-from nnspec.catalogue.ops.helpers import normal_axis, same_dtype
+from nnspec.catalogue.ops.helpers import normal_axis, numbers, same_dtype
+from nnspec.catalogue.ops.site import Site, Term
 from nnspec.core.dims import Dim, Shape, Sym, floor, modulo, product, show, symbol
 from nnspec.core.dtypes import DTYPES
 from nnspec.core.fields import arg, internal
 from nnspec.core.kinds import axes, axis, choice, optional, shape
+from nnspec.core.lazy import np
 from nnspec.core.orders import (
     Form,
     Order,
@@ -23,6 +27,9 @@ from nnspec.core.orders import (
     without_axes,
 )
 from nnspec.core.types import TensorType
+
+if TYPE_CHECKING:
+    from nnspec.catalogue.ops.base import Array
 
 N, T = symbol("N"), symbol("T")
 
@@ -38,6 +45,9 @@ class Flatten(Op):
         if x.rank < 2:
             raise ShapeError(f"expects at least [N, C], found {x}", 0)
         return (x.with_shape((x.shape[0], product(x.shape[1:]))),)
+
+    def expand(self, to: Site, x: Term) -> Term:
+        return to.reshape(x, (x.shape[0], product(x.shape[1:])))
 
     def reordered(self, forms: Forms, inputs: Types, outputs: Types) -> Reordered | None:
         (form,), (x,) = forms, inputs
@@ -86,6 +96,12 @@ class Reshape(Op):
         sizes[free[0]] = floor(count, known)
         return (x.with_shape(tuple(sizes)),)
 
+    def evaluate(self, x: Array) -> Array:
+        return np.reshape(x, numbers(self.shape))
+
+    def gradient(self, to: Site, operands: Terms, results: Terms, gradients: Flows) -> Flows:
+        return (to.reshape(gradients[0], operands[0].shape),)
+
     def reordered(self, forms: Forms, inputs: Types, outputs: Types) -> Reordered | None:
         order, (x,), (y,) = order_of(forms[0]), inputs, outputs
         if order is None:
@@ -129,6 +145,14 @@ class Transpose(Op):
             raise ShapeError(f"needs every axis of {x} once, found {list(self.axes or ())}", 0)
         return (x.with_shape(tuple(x.shape[i] for i in order)),)
 
+    def evaluate(self, x: Array) -> Array:
+        return np.transpose(x, self.order(x.ndim))
+
+    def gradient(self, to: Site, operands: Terms, results: Terms, gradients: Flows) -> Flows:
+        order = self.order(operands[0].rank)
+        back = tuple(order.index(i) for i in range(len(order)))
+        return (to.transpose(gradients[0], back),)
+
     def reordered(self, forms: Forms, inputs: Types, outputs: Types) -> Reordered | None:
         (form,) = forms
         if form.grid:
@@ -166,6 +190,22 @@ class Concat(Op):
                 )
             total = total + x.shape[at]
         return (TensorType(dtype, (*first.shape[:at], total, *first.shape[at + 1 :])),)
+
+    def evaluate(self, *xs: Array) -> Array:
+        return np.concatenate(xs, self.axis)
+
+    def gradient(self, to: Site, operands: Terms, results: Terms, gradients: Flows) -> Flows:
+        (flow,) = gradients
+        assert flow is not None
+        axis = normal_axis(self.axis, flow.rank)
+        flows, start = [], 0
+        for x in operands:
+            size = x.shape[axis]
+            if not isinstance(size, int):
+                raise ShapeError(f"has no derivative where a size is not a number: {x.type}")
+            flows.append(part(to, flow, axis, start, start + size))
+            start += size
+        return tuple(flows)
 
     def reordered(self, forms: Forms, inputs: Types, outputs: Types) -> Reordered | None:
         lead = leading(forms, inputs)
@@ -211,6 +251,38 @@ class Slice(Op):
                 raise ShapeError(f"nothing is left of axis {i} of {x}", 0)
             sizes.append(length)
         return (x.with_shape(tuple(sizes)),)
+
+    def evaluate(self, x: Array) -> Array:
+        cuts = zip(self.starts, self.ends, self.steps, strict=True)
+        index: list[Any] = [slice(*cut) for cut in cuts]
+        for i in self.squeeze:
+            index[i] = self.starts[i] or 0
+        elements: Array = x[tuple(index)]
+        return elements
+
+    def gradient(self, to: Site, operands: Terms, results: Terms, gradients: Flows) -> Flows:
+        """Zeros around it, and between its elements where the step is above one."""
+        (x,), (flow,) = operands, gradients
+        assert flow is not None
+        whole = replace(self, squeeze=())
+        sizes = list(x.shape)
+        for i in range(x.rank):
+            sizes[i] = 1 if i in self.squeeze else _length(sizes[i], *whole.cut(i))
+        flow = to.reshape(flow, tuple(sizes))
+        pads: list[tuple[Dim, Dim]] = []
+        for i, size in enumerate(x.shape):
+            start, _, step = whole.cut(i)
+            flow = apart(to, flow, i, step)
+            if isinstance(size, int) and not isinstance(start, Sym):
+                before: Dim = slice(start, None).indices(size)[0]
+            else:
+                before = _from_start(start or 0, size)
+            pads.append((before, size - before - flow.shape[i]))
+        return (to.pad(flow, tuple(pads)) if any(map(any, pads)) else flow,)
+
+    def cut(self, axis: int) -> tuple[Dim | None, Dim | None, int]:
+        """Start, end and step along an axis."""
+        return self.starts[axis], self.ends[axis], self.steps[axis]
 
     def reordered(self, forms: Forms, inputs: Types, outputs: Types) -> Reordered | None:
         order = order_of(forms[0])
@@ -271,6 +343,20 @@ def _length(size: Dim, start: Dim | None, end: Dim | None, step: int) -> Dim:
     return (high - low + (step - 1)) // step
 
 
+def apart(to: Site, x: Term, axis: int, step: int) -> Term:
+    """The elements along an axis `step` cells from each other, with zeros between."""
+    if step == 1:
+        return x
+    before, size, after = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
+    pads = ((0, 0),) * (axis + 1) + ((0, step - 1),) + ((0, 0),) * len(after)
+    spread = to.reshape(
+        to.pad(to.reshape(x, (*before, size, 1, *after)), pads), (*before, size * step, *after)
+    )
+    none, one = (None,) * x.rank, (1,) * x.rank
+    ends = (*none[:axis], 1 - step, *none[axis + 1 :])
+    return to.slice(spread, starts=none, ends=ends, steps=one)
+
+
 @declare
 class Cast(Elementwise):
     """The same numbers in another dtype; a fraction is cut off towards zero."""
@@ -280,6 +366,13 @@ class Cast(Elementwise):
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         return (TensorType(self.dtype, inputs[0].shape),)
+
+    def evaluate(self, x: Array) -> Array:
+        return x.astype(DTYPES[self.dtype].numpy)
+
+    def gradient(self, to: Site, operands: Terms, results: Terms, gradients: Flows) -> Flows:
+        (x,), (y,), (flow,) = operands, results, gradients
+        return (to.cast(flow, x.dtype) if x.type.is_float and y.type.is_float else None,)
 
     @classmethod
     def examples(cls) -> Iterator[Example]:

@@ -1,0 +1,54 @@
+"""Convolutions and windows as functions: what stands in gradients and expansions."""
+
+from __future__ import annotations
+
+from codegen.python.dialect import Result
+from codegen.python.native import Table, Use
+from codegen.python.source import Call, Expr, Name
+from codegen.rewrites import convolution_apart, max_window_padded, transpose_as_convolution
+from nnspec.catalogue.ops.sliding import Convolution, ConvolutionTranspose, MaxWindow
+from nnspec.graph.graph import Node
+
+TABLE = Table()
+TABLE.rewrites[Convolution] = convolution_apart
+TABLE.rewrites[ConvolutionTranspose] = transpose_as_convolution
+TABLE.rewrites[MaxWindow] = max_window_padded
+
+
+def _covers(node: Node) -> bool:
+    """Keras has no padding in cells, no stride together with dilation, and not every group's gradient."""
+    op = node.op
+    if not isinstance(op, Convolution) or any(map(any, op.pads)) or op.groups > 1:
+        return False
+    return all(s == 1 for s in op.steps) or all(d == 1 for d in op.spread)
+
+
+TABLE.legal[Convolution] = _covers
+
+
+def _is_bare(node: Node) -> bool:
+    return isinstance(node.op, MaxWindow) and not any(map(any, node.op.pads))
+
+
+TABLE.legal[MaxWindow] = _is_bare
+
+
+def _each(made: Call, keyword: str, numbers: tuple[int, ...]) -> Call:
+    """One number for each axis of space, or for all; ones are Keras's own."""
+    if set(numbers) == {1}:
+        return made
+    return made.with_keyword(keyword, numbers[0] if len(set(numbers)) == 1 else numbers)
+
+
+@TABLE.rule
+def convolution(op: Convolution, use: Use, x: Expr, kernel: Expr) -> Result:
+    """Keras's kernels have their features last."""
+    order = (*range(2, 2 + op.rank), 1, 0)
+    made = Name("ops.conv")(x, Name("ops.transpose")(kernel, order))
+    made = _each(made, "strides", op.steps)
+    return _each(made, "dilation_rate", op.spread)
+
+
+@TABLE.rule
+def max_window(op: MaxWindow, use: Use, x: Expr) -> Result:
+    return Name("ops.max_pool")(x, op.cells, op.steps)

@@ -1,0 +1,104 @@
+"""Rewrites that several targets share: uses that many frameworks lack, by uses that they have."""
+
+from __future__ import annotations
+
+from nnspec.catalogue.ops.indexing import ScatterAdd
+from nnspec.catalogue.ops.search import TopK
+from nnspec.catalogue.ops.site import Site, Term
+from nnspec.catalogue.ops.sliding import Convolution, ConvolutionTranspose, MaxWindow
+from nnspec.core.dims import product
+from nnspec.graph.graph import Node
+
+Pads = tuple[tuple[int, int], ...]
+
+
+def in_rows(node: Node) -> bool:
+    """Whether parts are added along the first axis, by a list of numbers."""
+    op, rank = node.op, node.inputs[0].type.rank
+    return isinstance(op, ScatterAdd) and op.axis % rank == 0 and node.inputs[1].type.rank == 1
+
+
+def scatter_in_rows(to: Site, op: ScatterAdd, x: Term, indices: Term, updates: Term) -> Term:
+    """Along the first axis, by a list of numbers."""
+    at, count = op.axis % x.rank, product(indices.shape)
+    flat = to.reshape(updates, (*x.shape[:at], count, *x.shape[at + 1 :]))
+    order = (at, *(i for i in range(x.rank) if i != at))
+    back = tuple(order.index(i) for i in range(x.rank))
+    rows = to.scatter_add(
+        to.transpose(x, order), to.reshape(indices, (count,)), to.transpose(flat, order)
+    )
+    return to.transpose(rows, back)
+
+
+def along_last(node: Node) -> bool:
+    """Whether the last axis is searched."""
+    return isinstance(node.op, TopK) and node.op.axis % node.inputs[0].type.rank == (
+        node.inputs[0].type.rank - 1
+    )
+
+
+def topk_along_last(to: Site, op: TopK, x: Term) -> tuple[Term, ...]:
+    """Along the last axis."""
+    at = op.axis % x.rank
+    order = (*(i for i in range(x.rank) if i != at), at)
+    back = tuple(order.index(i) for i in range(x.rank))
+    found = to.apply(TopK(op.k), to.transpose(x, order))
+    return tuple(to.transpose(t, back) for t in found)
+
+
+def padded(to: Site, x: Term, pads: Pads, value: float = 0.0) -> Term:
+    """Cells around space."""
+    return to.pad(x, ((0, 0), *pads, (0, 0)), value) if any(map(any, pads)) else x
+
+
+def convolution_apart(to: Site, op: Convolution, x: Term, kernel: Term) -> Term:
+    """One group, no padding, no stride together with dilation: for frameworks that have no more."""
+    x = padded(to, x, op.pads)
+    thinned = any(s > 1 for s in op.steps) and any(d > 1 for d in op.spread)
+    steps = (1,) * op.rank if thinned else op.steps
+    none = ((0, 0),) * op.rank
+    y: Term | None = None
+    inside, outside = int(str(kernel.shape[1])), int(str(kernel.shape[0])) // op.groups
+    parts = []
+    for group in range(op.groups):
+        seen = _part(to, x, x.rank - 1, group * inside, inside)
+        weights = _part(to, kernel, 0, group * outside, outside)
+        parts.append(to.convolution(seen, weights, steps=steps, pads=none, spread=op.spread))
+    y = parts[0] if len(parts) == 1 else to.concat(*parts)
+    if not thinned:
+        return y
+    none_, one = (None,) * y.rank, 1
+    return to.slice(y, starts=none_, ends=none_, steps=(one, *op.steps, one))
+
+
+def _part(to: Site, x: Term, axis: int, start: int, size: int) -> Term:
+    if x.shape[axis] == size:
+        return x
+    starts = tuple(start if i == axis else None for i in range(x.rank))
+    ends = tuple(start + size if i == axis else None for i in range(x.rank))
+    return to.slice(x, starts=starts, ends=ends, steps=(1,) * x.rank)
+
+
+def transpose_as_convolution(to: Site, op: ConvolutionTranspose, x: Term, kernel: Term) -> Term:
+    """The convolution of the operand, its cells moved apart, with the kernel turned round."""
+    from nnspec.catalogue.ops.shaping import apart
+
+    rank, groups = op.rank, op.groups
+    for axis, step in enumerate(op.steps, 1):
+        x = apart(to, x, axis, step)
+    channels, filters, *cells = kernel.shape
+    inside = int(str(channels)) // groups
+    turned = to.flip(kernel, tuple(range(2, 2 + rank)))
+    split = to.reshape(turned, (groups, inside, filters, *cells))
+    swapped = to.transpose(split, (0, 2, 1, *range(3, 3 + rank)))
+    weights = to.reshape(swapped, (groups * filters, inside, *cells))
+    reach = tuple((d * (int(str(k)) - 1),) * 2 for k, d in zip(cells, op.spread, strict=True))
+    return to.convolution(
+        x, weights, steps=(1,) * rank, pads=reach, spread=op.spread, groups=groups
+    )
+
+
+def max_window_padded(to: Site, op: MaxWindow, x: Term) -> Term:
+    """Without padding of its own."""
+    x = padded(to, x, op.pads, float("-inf"))
+    return to.max_window(x, steps=op.steps, pads=((0, 0),) * op.rank, cells=op.cells)
