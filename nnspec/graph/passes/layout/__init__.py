@@ -43,17 +43,23 @@ class LoweredTraining:
 def lower(graph: Graph, *, images_first: bool = True) -> Lowered:
     """The physical form of a model; outside, its images have their features second, or last."""
     survey = Survey()
-    inputs, outputs = _images(graph, survey)
+    inputs = _image_inputs(graph, survey)
     taken = _forms(graph.inputs, inputs, images_first)
-    given = _forms(graph.outputs, outputs, images_first)
     lowering = Lowering(survey, _shared(graph))
-    physical, _ = lowering.graph(graph, taken, lambda graph, found: given)
+    scope = Scope(lowering, graph.steps)
+    begun = scope.begin(graph, taken)
+    outputs = _image_outputs(graph, scope.lying(graph.outputs))
+    given = _forms(graph.outputs, outputs, images_first)
+    physical = scope.end(graph, begun, given)
     return Lowered(physical, _layouts(taken, inputs), _layouts(given, outputs), lowering.reorders)
 
 
 def as_written(graph: Graph) -> Lowered:
     """A model for a target that keeps features last, as the language does: nothing is to be done."""
-    inputs, outputs = _images(graph, Survey())
+    survey = Survey()
+    inputs = _image_inputs(graph, survey)
+    lying = survey.results(graph, _forms(graph.inputs, inputs, True))
+    outputs = _image_outputs(graph, lying)
     taken = _forms(graph.inputs, inputs, False)
     given = _forms(graph.outputs, outputs, False)
     return Lowered(graph, _layouts(taken, inputs), _layouts(given, outputs), {})
@@ -87,15 +93,17 @@ def lower_training(training: Training) -> LoweredTraining:
 Flags = tuple[bool, ...]
 
 
-def _images(graph: Graph, survey: Survey) -> tuple[Flags, Flags]:
-    """Which inputs and which outputs are images or volumes, with features of their own."""
-    inputs = tuple(map(_is_image, graph.inputs, survey.wishes(graph)))
-    results = survey.results(graph, _forms(graph.inputs, inputs, True))
-    outputs = tuple(
+def _image_inputs(graph: Graph, survey: Survey) -> Flags:
+    """Which inputs are images or volumes, with features of their own."""
+    return tuple(map(_is_image, graph.inputs, survey.wishes(graph)))
+
+
+def _image_outputs(graph: Graph, lying: Forms) -> Flags:
+    """Which outputs are, by the forms in which they come into being."""
+    return tuple(
         v.type.rank in IMAGE_AXES and form == first_form(v.type.rank)
-        for v, form in zip(graph.outputs, results, strict=True)
+        for v, form in zip(graph.outputs, lying, strict=True)
     )
-    return inputs, outputs
 
 
 def _is_image(value: Value, wish: Wish) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from nnspec.catalogue.ops.base import Op, Reordered
@@ -30,25 +30,15 @@ class Lowering:
     networks: Mapping[str, Graph] = field(default_factory=dict)
     reorders: dict[str, tuple[Transform, ...]] = field(default_factory=dict)
 
-    def graph(
-        self, graph: Graph, forms: Forms, choose: Callable[[Graph, Forms], Forms]
-    ) -> tuple[Graph, Forms]:
-        """The graph for inputs in these forms, and those of its results, chosen from what they lie in."""
-        scope = Scope(self, graph.steps)
-        inputs = tuple(map(scope.declare, graph.inputs, forms))
-        for step in graph.steps:
-            scope.step(step)
-        results = choose(graph, tuple(map(scope.form, graph.outputs)))
-        outputs = tuple(map(scope.get, graph.outputs, results))
-        steps = tuple(s for s in scope.needed(outputs) if not isinstance(s, Minimize))
-        return replace(graph, inputs=inputs, steps=steps, outputs=outputs), results
-
     def body(self, call: Call, taken: Forms) -> tuple[Graph, Forms]:
         """What is called, and how it gives its results."""
         network = self.networks.get(call.layer)
         if network is not None:
             return network, self.survey.given(call, taken)
-        return self.graph(call.body, taken, self.survey.kept)
+        scope = Scope(self, call.body.steps)
+        inputs = scope.begin(call.body, taken)
+        given = self.survey.kept(call.body, scope.lying(call.body.outputs))
+        return scope.end(call.body, inputs, given), given
 
 
 class Scope:
@@ -62,7 +52,24 @@ class Scope:
         self.spare: set[Node] = set()
         """Transposes that the writer asked for and that may turn out to be unneeded."""
 
+    def begin(self, graph: Graph, forms: Forms) -> tuple[Value, ...]:
+        """Lower every step, for inputs in these forms: what the inputs are then."""
+        inputs = tuple(map(self.declare, graph.inputs, forms))
+        for step in graph.steps:
+            self.step(step)
+        return inputs
+
+    def end(self, graph: Graph, inputs: tuple[Value, ...], results: Forms) -> Graph:
+        """The graph whose results are in these forms."""
+        outputs = tuple(map(self.get, graph.outputs, results))
+        steps = tuple(s for s in self.needed(outputs) if not isinstance(s, Minimize))
+        return replace(graph, inputs=inputs, steps=steps, outputs=outputs)
+
     # --- values
+
+    def lying(self, values: Sequence[Value]) -> Forms:
+        """The forms in which values came into being."""
+        return tuple(map(self.form, values))
 
     def declare(self, value: Value, form: Form) -> Value:
         """The physical value of a logical one that comes into being in this form."""
@@ -157,7 +164,9 @@ class Scope:
         inputs = tuple(map(self.get, node.inputs, turned.inputs))
         outputs = tuple(map(self.declare, node.outputs, turned.outputs))
         assert turned.op is not None
-        self.steps.append(replace(node, op=turned.op, inputs=inputs, outputs=outputs))
+        if turned.op is not node.op or inputs != node.inputs or outputs != node.outputs:
+            node = replace(node, op=turned.op, inputs=inputs, outputs=outputs)
+        self.steps.append(node)
 
     def may_reorder(self, node: Node, turned: Reordered) -> bool:
         """Whether the weights that run along features in another order can be reordered for this node

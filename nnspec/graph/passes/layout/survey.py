@@ -6,6 +6,7 @@ whether that serves them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -43,8 +44,17 @@ class Survey:
 
     def wishes_of(self, inputs: Sequence[Value], steps: Sequence[TrainStep]) -> tuple[Wish, ...]:
         walk = _Walk(self, inputs, [_tried(v) for v in inputs])
-        for step in steps if walk.origins else ():  # without one, nothing can be wished of an input
-            walk.step(step)
+        if not walk.origins:
+            return tuple(walk.wishes)
+        uses = Counter(v for s in steps if not isinstance(s, Minimize) for v in s.inputs)
+        left = sum(uses[v] for v in walk.origins)  # readings of what still lies as an input does
+        for step in steps:
+            if not left or walk.is_settled:
+                break
+            if not isinstance(step, Minimize):
+                left -= sum(bool(walk.origins.get(v)) for v in step.inputs)
+                walk.step(step)
+                left += sum(uses[v] for v in step.outputs if walk.origins.get(v))
         return tuple(walk.wishes)
 
     def taken(self, call: Call, forms: Forms, *, alone: bool) -> Forms:
@@ -121,6 +131,11 @@ class _Walk:
             v: frozenset((i,)) for i, v in enumerate(inputs) if not self.forms[v].is_plain
         }
         self.wishes = [Wish.ANY] * len(inputs)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no wish can become stronger."""
+        return all(wish is Wish.IMAGE for wish in self.wishes)
 
     def form(self, value: Value) -> Form:
         return self.forms.get(value) or plain_form(value.type.rank)
