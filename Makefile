@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check golden bench clean
+.PHONY: help env demo test check golden proof bench clean
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ check: env  ## the same without the frameworks: under a minute
 
 golden: env  ## write the expected outputs of tests/cases/golden anew (then read the diff)
 	NNSPEC_UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/test_golden.py
+
+proof: env  ## long runs: 100,000 mutated texts through check, fmt and emission (hours; goes on where it stopped)
+	$(BIN)/python tests/proof/fuzz.py --count 100000
 
 bench: env  ## measure: start-up, scaling, training steps, ONNX export
 	for name in startup scaling train_step onnx_export; do \

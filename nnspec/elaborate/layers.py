@@ -218,6 +218,7 @@ def _op(body: Body, layer: OpLayer, inputs: Sequence[Any], span: Span) -> Any:
         specs = layer.op.weights(*(t.type for t in tensors))
     except ShapeError as wrong:
         raise error("E0401", f"`{layer.op.name}`: {wrong.message}", span) from None
+    builder.budget.spend(MOVED * len(specs), span, f"{len(specs)} weights")
     weights = tuple(
         builder.weight(
             f"{layer.path}.{spec.role}",

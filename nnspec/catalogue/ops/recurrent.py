@@ -34,7 +34,7 @@ class Recurrent(Op):
     units: int = arg("size of the state", whole(1))
     returns: str = arg("what is returned", choice("sequence", "last", "all"), default="sequence")
     bidirectional: bool = arg("whether a second one reads backwards", boolean, default=False)
-    layers: int = arg("how many are stacked", whole(1), default=1)
+    layers: int = arg("how many are stacked", whole(1, 256), default=1)
 
     @property
     def directions(self) -> int:
