@@ -42,8 +42,8 @@ check: env  ## the same without the frameworks: under a minute
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -m "not framework and not slow"
 
-golden: env  ## write the expected outputs of tests/cases/golden anew (then read the diff)
-	NNSPEC_UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/test_golden.py
+golden: env  ## write the expected outputs of tests/cases/golden and layout anew (then read the diff)
+	NNSPEC_UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/test_golden.py tests/test_layout.py
 
 proof: env  ## long runs: 100,000 mutated texts through check, fmt and emission (hours; goes on where it stopped)
 	$(BIN)/python tests/proof/fuzz.py --count 100000

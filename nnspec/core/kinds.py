@@ -16,14 +16,13 @@ from nnspec.core.dims import Sym
 
 @dataclass(frozen=True)
 class Kind:
-    """expects: completes "expected ..."; `axis_like` marks fields that the layout pass remaps.
+    """expects: completes "expected ...".
 
     choices: the strings that it may be, where there are only a few.
     """
 
     expects: str
     convert: Callable[[Any], Any]
-    axis_like: bool = False
     choices: tuple[str, ...] = ()
 
     def __call__(self, value: Any) -> Any:
@@ -119,9 +118,7 @@ def sizes(rank: int, minimum: int = 1) -> Kind:
 
 def optional(kind: Kind) -> Kind:
     """The kind, or `none`."""
-    return Kind(
-        f"{kind.expects} or none", lambda v: None if v is None else kind.convert(v), kind.axis_like
-    )
+    return Kind(f"{kind.expects} or none", lambda v: None if v is None else kind.convert(v))
 
 
 def padding(rank: int, *named: str) -> Kind:
@@ -155,7 +152,7 @@ def padding(rank: int, *named: str) -> Kind:
     return Kind(expects, convert)
 
 
-axis = Kind("the number of an axis", whole().convert, axis_like=True)
+axis = Kind("the number of an axis", whole().convert)
 
 
 def _axes(value: Any) -> Any:
@@ -165,7 +162,7 @@ def _axes(value: Any) -> Any:
     return tuple(many)
 
 
-axes = Kind("the number of an axis or a list of them", _axes, axis_like=True)
+axes = Kind("the number of an axis or a list of them", _axes)
 
 
 def _shape(value: Any) -> Any:
