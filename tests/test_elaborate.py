@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 import nnspec
+from nnspec.graph.evaluate.model import evaluate_model
 from nnspec.graph.graph import Call, Graph, Node, walk, weights
 from nnspec.report.diagnostics import SpecError
 
@@ -202,3 +204,25 @@ def test_a_slice_may_end_at_a_size() -> None:
     assert [str(v.type) for v in graph.outputs] == [
         "f32[N, T, 8]", "f32[N, T // 2 - 1, 6]", "f32[N, 1, 8]", "f32[N, 8]", "f32[N, T]",
     ]  # fmt: skip
+
+
+def test_subscripts_are_numpy_s() -> None:
+    text = (
+        "model M {\n  input x: f32[5, 4, 3], ids: i64[2, 6]\n"
+        "  output a = x[:, none, 1:, none], b = x[none, 0, ..., none], c = x[ids], d = x[1:, :, ids]\n"
+        "  output e = x[:, ids, none, :2]\n}\n"
+    )
+    x = np.arange(60.0).reshape(5, 4, 3)
+    ids = np.array([[0, 1, 2, 2, 1, 0], [2, 2, 0, 0, 1, 1]])
+    found = evaluate_model(
+        nnspec.load(text).model("M").graph, [x, ids], {}, precision="f64"
+    ).outputs
+    expected = [
+        x[:, None, 1:, None],
+        x[None, 0, ..., None],
+        x[ids],
+        x[1:, :, ids],
+        x[:, ids, None, :2],
+    ]
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -102,9 +102,31 @@ def test_a_rule_computes_the_update() -> None:
     np.testing.assert_allclose(new, w - 0.15 * (decayed + 0.9 * kept), rtol=1e-15)
 
 
+def test_adam_of_the_library_is_adam() -> None:
+    """Three updates by its block, and as its paper has it."""
+    found = rule("Adam(0.1, beta1 = 0.8, beta2 = 0.9, epsilon = 1e-3, weight_decay = 0.5)")
+    assert [s.name for s in found.states] == ["m", "v"]
+    w = np.array([1.0, -2.0, 3.0])
+    states, other = [np.zeros(3), np.zeros(3)], w
+    m = v = np.zeros(3)
+    for step in (1, 2, 3):
+        g = np.array([0.5, 0.1, -1.0]) * step
+        w, *states = evaluate_model(found.graph, [w, g, np.array(float(step)), *states], {}).outputs
+        g = g + 0.5 * other
+        m, v = 0.8 * m + 0.2 * g, 0.9 * v + 0.1 * g**2
+        other = other - 0.1 * (m / (1 - 0.8**step)) / (np.sqrt(v / (1 - 0.9**step)) + 1e-3)
+    np.testing.assert_allclose(w, other, rtol=1e-13)
+
+
 @pytest.mark.parametrize(
     ("written", "at", "expected"),
     [
+        ("StepDecay(1.0, every = 10, factor = 0.5)", 25, 0.25),
+        ("Warmup(0.5, steps = 10)", 3, 0.2),
+        ("Warmup(Cosine(1.0, steps = 4), steps = 2)", 0, 0.5),
+        ("Cosine(2.0, steps = 30, warmup = 10)", 4, 1.0),
+        ("Cosine(2.0, steps = 30, warmup = 10)", 20, 1.0),
+        ("Cosine(2.0, steps = 30, floor = 0.5)", 40, 0.5),
         ("Ramp(0.5, 10)", 2, 0.15),
         ("Ramp(Ramp(1, 4), 2)", 1, 0.5),
         ("Same(Ramp(1, 4))", 0, 0.25),

@@ -9,7 +9,7 @@ from nnspec.elaborate import arguments, layers, statements
 from nnspec.elaborate.blocks import bound_outputs, check_inputs, plain, start
 from nnspec.elaborate.builder import Builder
 from nnspec.elaborate.errors import error
-from nnspec.elaborate.limits import DEPTH, beyond
+from nnspec.elaborate.limits import EDGE, MOVED, NODE, check_depth
 from nnspec.elaborate.lints import lint
 from nnspec.elaborate.session import Body
 from nnspec.elaborate.values import (
@@ -36,9 +36,8 @@ def call_function(
     """Apply a function: a `Call`, or its steps where it uses layers or networks that it was given."""
     block, outer, session = function.block, body.builder, body.session
     declaration = block.declaration
-    if outer.depth + 1 > DEPTH:
-        chain = " -> ".join(name for name, _ in session.chain[-4:])
-        raise beyond("blocks nest", DEPTH, span, f"{chain} -> {block.name}")
+    chain = " -> ".join([*(name for name, _ in session.chain[-4:]), block.name])
+    check_depth(outer.depth + 1, span, chain)
     tensors, given = _bound(function, operands, span)
     for value in given.values():  # a layer that is made for the function belongs to the caller
         if isinstance(value, Layer) and not isinstance(value, layers.WAITING):
@@ -58,7 +57,8 @@ def call_function(
         session.chain.pop()
     parameters = tuple(inside.inputs)
     if _borrows(inner, block) or outer.flat:
-        return _inlined(outer, inner, dict(zip(parameters, tensors, strict=True)), outputs)
+        return _inlined(outer, inner, dict(zip(parameters, tensors, strict=True)), outputs, span)
+    outer.budget.spend(NODE + EDGE * (len(tensors) + len(outputs)), span, "one node more")
     inner.path = ""
     graph = inner.graph(
         name=block.name,
@@ -150,9 +150,14 @@ def _is_network(step: Any) -> bool:
 
 
 def _inlined(
-    outer: Builder, inner: Builder, place: dict[Value, Value], outputs: tuple[Value, ...]
+    outer: Builder,
+    inner: Builder,
+    place: dict[Value, Value],
+    outputs: tuple[Value, ...],
+    span: Span,
 ) -> tuple[Value, ...]:
     place = place | {new: old for old, new in inner.captured.items()}
+    outer.budget.spend(MOVED * len(inner.steps), span)
     for step in inner.steps:
         moved = replace(step, inputs=tuple(place.get(v, v) for v in step.inputs))
         owner = inner.foreign.get(step)

@@ -72,8 +72,6 @@ def subscript(builder: Builder, value: Value, expr: tree.Index, evaluate: Evalua
 
 
 def _apply(builder: Builder, name: str, inputs: Sequence[Value], axis: int, span: Span) -> Value:
-    if name not in OPS:
-        raise error("E0504", f"`{name}` is not available yet", span)
     return builder.apply(OPS[name](axis), inputs, span)[0]
 
 
