@@ -73,10 +73,13 @@ def gan(folder: Path, stop: str) -> TrainResult:
     classes, functions = (("G", "Maker"), ("F", "Judge")), emitted.programs["Gan"]
     request = TrainRequest(functions, classes, ("real", "z"), 2, (1, 3), "f64")
     weights = {
-        n.name: to_native(networks[n.name], emitted.models[n.model].weight_map)
+        n.name: to_native(
+            {p: a.astype("float64") for p, a in networks[n.name].items()},
+            emitted.models[n.model].weight_map,
+        )
         for n in training.networks
     }
-    batches = list(cases.batches_of(training, 3, 1))
+    batches = [[a.astype("float64") for a in b] for b in cases.batches_of(training, 3, 1)]
     result: TrainResult = runtime.train(module_of(emitted, folder), request, weights, batches)
     return result
 

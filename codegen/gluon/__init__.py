@@ -9,6 +9,7 @@ from codegen.gluon import train
 from codegen.gluon.dtypes import DTYPES
 from codegen.gluon.layers import moving_batch_norm
 from codegen.gluon.module import DIALECT, TRAINING
+from codegen.gluon.optimizers import NATIVE
 from codegen.gluon.records import moves_once
 from codegen.gluon.source import file_text
 from codegen.gluon.symbol import RESERVED, build_symbol
@@ -82,7 +83,7 @@ def emit(
     taken = frozenset([*reserved(named), *held, *aids])
     steps = dataclasses.replace(TRAINING, standing_in=Functions(), reserved=taken)
     steps.standing_in.avoid(parameter_names(program))
-    rules = written(trainings, steps, [*taken])
+    rules = written(trainings, steps, NATIVE, [*taken])
     sources = [
         Source(training, declared, trainings, names, classes, t.batch_layouts, steps, rules)
         for training, declared, names, t in zip(

@@ -1,41 +1,40 @@
-"""Optimizers as `gluon.Trainer` takes them; where MXNet's differ from the language's, a small class
-in the generated program puts them right."""
+"""Optimizers as `gluon.Trainer` takes them; where MXNet's differ, a class of the snippets has their place.
+
+MXNet's Adam adds epsilon before the bias correction, and its Nesterov momentum takes the decay from the weight
+that has already moved.
+"""
 
 from __future__ import annotations
 
-from codegen.python.source import Expr, Name
+from codegen.python.optimizers import Setting, decays, looks_ahead, made, native
+from codegen.python.source import Expr
 from nnspec.catalogue.optimizers import SGD, Adam, Optimizer
+
+RATE, DECAY = Setting("learning_rate", "lr"), Setting("wd", "weight_decay", 0.0)
+MOMENTUM = Setting("momentum", "momentum", 0.0)
+NATIVE = (
+    native(
+        Adam,
+        "Adam",
+        RATE,
+        Setting("beta1", "beta1", 0.9),
+        Setting("beta2", "beta2", 0.999),
+        Setting("epsilon", "epsilon", 1e-8),
+        DECAY,
+    ),
+    native(
+        SGD,
+        "NAG",
+        Setting("weight_decay", "weight_decay"),
+        RATE,
+        MOMENTUM,
+        covers=lambda value: looks_ahead(value) and decays(value),
+    ),
+    native(SGD, "mx.optimizer.NAG", RATE, MOMENTUM, covers=looks_ahead),
+    native(SGD, "mx.optimizer.SGD", RATE, MOMENTUM, DECAY),
+)
 
 
 def optimizer(value: Optimizer, rate: Expr | None = None) -> Expr:
     """Constructor of the optimizer; `rate`: in place of its own."""
-    lr = getattr(value, "lr", None) if rate is None else rate
-    match value:
-        case Adam():
-            return Name("Adam")(
-                **_given(
-                    learning_rate=(lr, 1e-3),
-                    beta1=(value.beta1, 0.9),
-                    beta2=(value.beta2, 0.999),
-                    epsilon=(value.epsilon, 1e-8),
-                    wd=(value.weight_decay, 0.0),
-                )
-            )
-        case SGD(nesterov=True) if value.weight_decay and value.momentum:
-            return Name("NAG")(value.weight_decay, learning_rate=lr, momentum=value.momentum)
-        case SGD():
-            kind = "NAG" if value.nesterov and value.momentum else "SGD"
-            return Name(f"mx.optimizer.{kind}")(
-                learning_rate=lr,
-                **_given(momentum=(value.momentum, 0.0), wd=(value.weight_decay, 0.0)),
-            )
-    raise TypeError(f"no Gluon optimizer for {value}")
-
-
-def _given(**settings: tuple[object, float]) -> dict[str, object]:
-    """The learning rate, and what differs from MXNet's defaults."""
-    return {
-        name: value
-        for name, (value, default) in settings.items()
-        if name == "learning_rate" or value != default
-    }
+    return made(NATIVE, value, rate)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from codegen.gluon.optimizers import optimizer
@@ -183,7 +183,7 @@ def _step(
     return FunctionDef(name, parameters(names), (*forward.body(), Return(results)), doc=doc)
 
 
-def _forward(source: Source, minimize: object) -> Forward:
+def _forward(source: Source, minimize: Callable[[Minimize, Expr, Forward], None]) -> Forward:
     return Forward(
         source.dialect,
         [(column, source.names[column]) for column in source.training.batch],
@@ -191,7 +191,7 @@ def _forward(source: Source, minimize: object) -> Forward:
         [figure.value for figure in training.figures(source.training)],
         layer=lambda name: Name(source.names[name]),
         weight=lambda w: source.weight(w, source.networks.__getitem__).attr("data")(),
-        minimize=minimize,  # type: ignore[arg-type]
+        minimize=minimize,
         reserved=[*source.networks.values(), *source.optimizers, *source.named.all()],
     )
 

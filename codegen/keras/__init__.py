@@ -7,6 +7,7 @@ import dataclasses
 from codegen.dtypes import check_types
 from codegen.keras import module, train
 from codegen.keras.dtypes import DTYPES
+from codegen.keras.optimizers import NATIVE
 from codegen.keras.weights import native_name, transforms
 from codegen.python.classes import build_classes
 from codegen.python.emission import LoweredProgram, described, legal_training, weight_map
@@ -58,7 +59,7 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
         t.name: tuple(Layout(plain(v.type.rank)) for v in t.batch) for t in trainings
     }
     held = [d.name for d in classes.definitions if isinstance(d, ClassDef)]
-    rules = written(trainings, dialect, [*reserved(named), *held])
+    rules = written(trainings, dialect, NATIVE, [*reserved(named), *held])
     sources = [
         Source(t, declared, trainings, names, classes, batches[t.name], dialect, rules)
         for t, declared, names in zip(trainings, program.trainings, named, strict=True)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from codegen.python.dialect import Dialect, Unsupported
 from codegen.python.forward import Forward
 from codegen.python.names import distinct, identifier
+from codegen.python.optimizers import NativeOptimizer, entry_of
 from codegen.python.source import (
     Assign,
     ClassDef,
@@ -35,17 +36,26 @@ BASE = Name("WrittenOptimizer")
 
 
 def written(
-    trainings: Iterable[Training], dialect: Dialect, taken: Sequence[str]
+    trainings: Iterable[Training],
+    dialect: Dialect,
+    native: Sequence[NativeOptimizer],
+    taken: Sequence[str],
 ) -> Mapping[Update, ClassDef]:
-    """A class for each optimizer that is no declaration of the catalogue; `taken`: names of the file."""
+    """A class for each optimizer that the target has none for.
+
+    native: the classes that it has; taken: names of the file.
+    """
     classes: dict[Update, ClassDef] = {}
     reserved = {*dialect.imports, *dialect.helpers, *dialect.reserved}
     for training in trainings:
         for step in training.steps:
-            if not isinstance(step, Minimize) or step.update.declared is not None:
+            if not isinstance(step, Minimize):
                 continue
             update = step.update
-            wanted = f"Scheduled{update.block}" if update.shipped else update.block
+            if update.declared is not None and entry_of(native, update.declared) is not None:
+                continue
+            scheduled = any(isinstance(a, Schedule) for a in update.arguments.values())
+            wanted = f"Scheduled{update.block}" if scheduled and update.shipped else update.block
             used = [*taken, *(c.name for u, c in classes.items() if u is not update)]
             body = _class(distinct(identifier(wanted, reserved), used), step, training, dialect)
             if classes.setdefault(update, body) != body:

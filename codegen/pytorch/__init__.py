@@ -16,6 +16,7 @@ from codegen.pytorch import train
 from codegen.pytorch.dtypes import DTYPES
 from codegen.pytorch.initializers import init_weights
 from codegen.pytorch.module import DIALECT, native_name
+from codegen.pytorch.optimizers import NATIVE
 from codegen.target import Emitted, EmittedModel, NoOptions
 from nnspec.graph.graph import Program, walk
 
@@ -44,7 +45,7 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
         body.append(start)
     body += classes.definitions
     held = [d.name for d in classes.definitions if isinstance(d, ClassDef)]
-    rules = written(trainings, dialect, [*reserved(named), *held])
+    rules = written(trainings, dialect, NATIVE, [*reserved(named), *held])
     sources = [
         Source(t.training, declared, trainings, names, classes, t.batch_layouts, dialect, rules)
         for t, declared, names in zip(lowered.trainings, program.trainings, named, strict=True)

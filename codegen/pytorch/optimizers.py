@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from codegen.python.source import Expr, Name
+from codegen.python.optimizers import Setting, looks_ahead, made, native
+from codegen.python.source import Expr
 from nnspec.catalogue.optimizers import SGD, Adam, Optimizer
+
+DECAY = Setting("weight_decay", "weight_decay", 0.0)
+NATIVE = (
+    native(
+        Adam,
+        "torch.optim.Adam",
+        Setting("lr", "lr", 1e-3),
+        Setting("betas", ("beta1", "beta2"), (0.9, 0.999)),
+        Setting("eps", "epsilon", 1e-8),
+        DECAY,
+    ),
+    native(
+        SGD,
+        "torch.optim.SGD",
+        Setting("lr", "lr"),
+        Setting("momentum", "momentum", 0.0),
+        Setting("nesterov", looks_ahead, False),
+        DECAY,
+    ),
+)
 
 
 def optimizer(value: Optimizer, parameters: Expr, rate: Expr | None = None) -> Expr:
     """`torch.optim.Adam(net.parameters())`; `rate`: in place of the optimizer's own."""
-    match value:
-        case Adam(lr=lr, beta1=beta1, beta2=beta2, epsilon=epsilon, weight_decay=decay):
-            made = Name("torch.optim.Adam")(parameters)
-            if rate is not None or lr != 1e-3:
-                made = made.with_keyword("lr", lr if rate is None else rate)
-            if (beta1, beta2) != (0.9, 0.999):
-                made = made.with_keyword("betas", (beta1, beta2))
-            if epsilon != 1e-8:
-                made = made.with_keyword("eps", epsilon)
-        case SGD(lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=decay):
-            made = Name("torch.optim.SGD")(parameters)
-            made = made.with_keyword("lr", lr if rate is None else rate)
-            if momentum:
-                made = made.with_keyword("momentum", momentum)
-            if nesterov and momentum:
-                made = made.with_keyword("nesterov", True)
-        case _:
-            raise TypeError(f"PyTorch has no optimizer for {value}")
-    return made.with_keyword("weight_decay", decay) if decay else made
+    return made(NATIVE, value, rate, parameters)
