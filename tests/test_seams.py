@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import nnspec
 from nnspec.compiler import analyse, check
 from nnspec.elaborate.sources import Sources
+from nnspec.report.diagnostics import Suggestion
 from nnspec.report.render import to_json
 from nnspec.report.source import Span
 
@@ -93,7 +95,7 @@ FOLDER = Path(__file__).parent / "cases" / "errors"
 SUGGESTED = [
     path.with_suffix(".nn")
     for path in sorted(FOLDER.glob("*.txt"))
-    if "did you mean" in path.read_text()
+    if re.search("did you mean|is called", path.read_text())
 ]
 
 
@@ -102,7 +104,7 @@ def test_what_is_suggested_mends(path: Path) -> None:
     """Every suggestion is an edit, and what it was made for is no longer said once it is carried out."""
     text = path.read_text()
     for diagnostic in check(path).diagnostics:
-        if not any(help.startswith("did you mean") for help in diagnostic.helps):
+        if not any(isinstance(help, Suggestion) for help in diagnostic.helps):
             continue
         (edit,) = diagnostic.edits
         mended = text[: edit.span.start] + edit.text + text[edit.span.end :]

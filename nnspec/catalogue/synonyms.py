@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from nnspec.report.diagnostics import Suggestion
+
 _NAMES = {
     "Dense": "Linear FullyConnected Fc",
     "Conv2D": "Convolution2D",
@@ -77,17 +79,21 @@ WORDS = {"True": "true", "False": "false", "None": "none", "null": "none", "nil"
 NAMES = {other: ours for ours, others in _NAMES.items() for other in others.split()}
 
 
+def _called(name: str, ours: str) -> Suggestion:
+    return Suggestion(name, ours, f"`{name}` is called `{ours}` here")
+
+
 def called_here(name: str, known: Collection[str]) -> tuple[str, ...]:
     """A help for a name of another library, where the language has what it means."""
     if name in WORDS:
-        return (f"write `{WORDS[name]}`",)
+        return (Suggestion(name, WORDS[name], f"write `{WORDS[name]}`"),)
     ours = NAMES.get(name)
-    return (f"`{name}` is called `{ours}` here",) if ours in known else ()
+    return (_called(name, ours),) if ours is not None and ours in known else ()
 
 
 def parameter_here(name: str, known: Collection[str]) -> tuple[str, ...]:
     """The same for a parameter; also for what is not given here because the input tells it."""
     for ours, others in _PARAMETERS.items():
         if ours in known and name in others.split():
-            return (f"`{name}` is called `{ours}` here",)
+            return (_called(name, ours),)
     return (f"leave `{name}` out: the input tells it",) if name in _FROM_INPUT.split() else ()

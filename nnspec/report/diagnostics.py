@@ -42,8 +42,8 @@ class Suggestion(str):
     word: str
     replacement: str
 
-    def __new__(cls, word: str, replacement: str) -> Suggestion:
-        suggestion = super().__new__(cls, f"did you mean `{replacement}`?")
+    def __new__(cls, word: str, replacement: str, text: str = "") -> Suggestion:
+        suggestion = super().__new__(cls, text or f"did you mean `{replacement}`?")
         suggestion.word, suggestion.replacement = word, replacement
         return suggestion
 
