@@ -4,7 +4,10 @@ from codegen.dtypes import Lacks
 from nnspec.catalogue.ops.algebra import MatMul
 from nnspec.catalogue.ops.convolution import Conv, ConvTranspose
 from nnspec.catalogue.ops.dense import Dense
+from nnspec.catalogue.ops.indexing import ScatterAdd
 from nnspec.catalogue.ops.recurrent import LSTM
+from nnspec.catalogue.ops.search import Sort
+from nnspec.catalogue.ops.sliding import Convolution, ConvolutionTranspose
 
 DTYPES = {
     "f16": "float16",
@@ -19,6 +22,14 @@ DTYPES = {
 }
 
 _ON_GPUS = "MXNet computes products of matrices in it on GPUs only"
+_BYTES = "MXNet looks up, and adds to, parts of wider numbers only"
 LACKS: Lacks = {
-    "f16": dict.fromkeys((Dense, MatMul, Conv, ConvTranspose, LSTM), _ON_GPUS),
+    "f16": {
+        **dict.fromkeys(
+            (Dense, MatMul, Conv, ConvTranspose, Convolution, ConvolutionTranspose, LSTM), _ON_GPUS
+        ),
+        Sort: "MXNet does not sort them",
+    },
+    "i8": {ScatterAdd: _BYTES},
+    "u8": {ScatterAdd: _BYTES},
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from codegen.dtypes import PLAIN
 from codegen.keras.dtypes import DTYPES
+from codegen.python.dialect import Unsupported
 from codegen.python.source import Call, Expr, Literal, Name, lift
 from nnspec.catalogue import initializers as init
 from nnspec.graph.graph import Weight
@@ -54,6 +55,9 @@ def with_initializers(made: Call, weights: tuple[Weight, ...], *, fan_in: str = 
 
 def free_weight(weight: Weight) -> Expr:
     """`self.add_weight(...)` for a weight of its own."""
+    if isinstance(weight.initializer, init.ForgetBias):
+        reason = "it has no such initialiser outside of its own LSTM"
+        raise Unsupported(f"`{weight.path}`", weight.span, "Keras", reason)
     chosen = initializer(weight.initializer or init.Zeros())
     add = Name("self.add_weight")
     made = add(shape=lift(weight.type.shape), initializer=chosen, name=weight.role)

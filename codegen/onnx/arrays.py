@@ -60,7 +60,8 @@ def flip(to: Lowering, node: Node, inputs: list[str]) -> list[str]:
 def pad(to: Lowering, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     sizes = [before for before, _ in op.pads] + [after for _, after in op.pads]
-    value = to.constant(np.array(op.value, DTYPES[node.inputs[0].type.dtype].numpy), "constant")
+    dtype = np.dtype("f4") if to.widens else DTYPES[node.inputs[0].type.dtype].numpy
+    value = to.constant(np.array(op.value, dtype), "constant")
     return [to.op("Pad", [*inputs, to.shape(sizes), value])]
 
 

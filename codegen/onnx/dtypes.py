@@ -7,10 +7,13 @@ from nnspec.catalogue.ops.base import Op
 from nnspec.catalogue.ops.convolution import Conv, ConvTranspose
 from nnspec.catalogue.ops.dense import Embedding
 from nnspec.catalogue.ops.elementwise import Constant, Same
+from nnspec.catalogue.ops.indexing import ScatterAdd
 from nnspec.catalogue.ops.losses import BinaryCrossEntropy
+from nnspec.catalogue.ops.numeric import Erf
 from nnspec.catalogue.ops.pooling import AvgPool, GlobalAvgPool
 from nnspec.catalogue.ops.recurrent import LSTM
 from nnspec.catalogue.ops.shaping import Cast, Concat, Flatten, Reshape, Slice, Transpose
+from nnspec.catalogue.ops.sliding import Convolution, ConvolutionTranspose
 
 DTYPES = {
     "f16": TensorProto.FLOAT16,
@@ -27,8 +30,20 @@ DTYPES = {
 _NO_KERNEL = "onnxruntime has no such operator on CPUs, and a narrower one would be less exact"
 LACKS: Lacks = {
     "f64": dict.fromkeys(
-        (Conv, ConvTranspose, AvgPool, GlobalAvgPool, LSTM, BinaryCrossEntropy), _NO_KERNEL
+        (
+            Conv,
+            ConvTranspose,
+            Convolution,
+            ConvolutionTranspose,
+            AvgPool,
+            GlobalAvgPool,
+            LSTM,
+            BinaryCrossEntropy,
+            Erf,
+        ),
+        _NO_KERNEL,
     ),
+    "f16": {ScatterAdd: _NO_KERNEL},
     **BYTES,
 }
 

@@ -39,13 +39,13 @@ TABLE.add(
         for op, name in ((Max, "ops.max"), (Min, "ops.min"), (Prod, "ops.prod"))
     ),
     function(CumSum, "ops.cumsum", key("axis", "axis")),
-    function(TopK, "ops.top_k", at("k"), legal=along_last),
     function(Flip, "ops.flip", key("axis", "axis", form=ONE)),
     function(ExpandDims, "ops.expand_dims", key("axis", "axis")),
     function(Tile, "ops.tile", at("times")),
     function(Repeat, "ops.repeat", at("times"), key("axis", "axis")),
     function(Gather, "ops.take", key("axis", "axis")),
 )
+TABLE.legal[TopK] = along_last
 TABLE.rewrites[TopK] = topk_along_last
 TABLE.legal[ScatterAdd] = in_rows
 TABLE.rewrites[ScatterAdd] = scatter_in_rows
@@ -69,6 +69,13 @@ def argmin(op: ArgMin, use: Use, x: Expr) -> Result:
 
 
 @TABLE.rule
+def topk(op: TopK, use: Use, x: Expr) -> Result:
+    """Keras's places are i32."""
+    found = use.forward.name(Name("ops.top_k")(x, op.k), "found")
+    return found[0], Name("ops.cast")(found[1], "int64")
+
+
+@TABLE.rule
 def sort(op: Sort, use: Use, x: Expr) -> Result:
     made = Name("ops.sort")(x, axis=op.axis)
     return Name("ops.flip")(made, axis=op.axis) if op.descending else made
@@ -80,8 +87,13 @@ def pad(op: Pad, use: Use, x: Expr) -> Result:
     made = Name("ops.pad")(x, Tuple(pairs))
     if op.value == 0:
         return made
-    infinite = op.value == float("-inf")
-    return made.with_keyword("constant_values", Name("float")("-inf") if infinite else op.value)
+    if op.value == float("-inf"):
+        return made.with_keyword("constant_values", Name("float")("-inf"))
+    x_type = use.types[0]
+    value = (
+        op.value if x_type.is_float else op.value == 1 if x_type.dtype == "bool" else int(op.value)
+    )
+    return made.with_keyword("constant_values", value)
 
 
 @TABLE.rule

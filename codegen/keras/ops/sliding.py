@@ -27,7 +27,11 @@ TABLE.legal[Convolution] = _covers
 
 
 def _is_bare(node: Node) -> bool:
-    return isinstance(node.op, MaxWindow) and not any(map(any, node.op.pads))
+    """TensorFlow has maxima over volumes in f32 only (and bf16)."""
+    op = node.op
+    if not isinstance(op, MaxWindow) or any(map(any, op.pads)):
+        return False
+    return op.rank < 3 or node.inputs[0].type.dtype not in ("f16", "f64")
 
 
 TABLE.legal[MaxWindow] = _is_bare

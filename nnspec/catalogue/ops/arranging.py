@@ -36,6 +36,10 @@ class Pad(Op):
         (x,) = inputs
         if len(self.pads) != x.rank:
             raise ShapeError(f"expects a pair for each axis of {x}, found {len(self.pads)}", 0)
+        if not x.is_float and self.value not in (
+            (0, 1) if x.dtype == "bool" else (self.value // 1,)
+        ):
+            raise ShapeError(f"cannot put {self.value} around {x}", 0)
         sizes = zip(x.shape, self.pads, strict=True)
         return (x.with_shape(tuple(d + before + after for d, (before, after) in sizes)),)
 

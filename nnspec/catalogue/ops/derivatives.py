@@ -56,5 +56,5 @@ def part(to: Site, x: Term, axis: int, start: int, end: int | None, step: int = 
 def at(to: Site, x: Term, axis: int, index: int) -> Term:
     """`x[..., index, ...]`, without the axis."""
     starts = tuple(index if i == axis else None for i in range(x.rank))
-    none, one = (None,) * x.rank, (1,) * x.rank
-    return to.slice(x, starts=starts, ends=none, steps=one, squeeze=(axis,))
+    ends = tuple(index + 1 if i == axis else None for i in range(x.rank))
+    return to.slice(x, starts=starts, ends=ends, steps=(1,) * x.rank, squeeze=(axis,))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnspec.catalogue.ops.base import Example, Op, Operand, ShapeError, declare
 from nnspec.catalogue.ops.derivatives import Flows, Terms
-from nnspec.catalogue.ops.helpers import need_integer, normal_axis, same_dtype
+from nnspec.catalogue.ops.helpers import need_integer, need_numbers, normal_axis, same_dtype
 from nnspec.catalogue.ops.site import Site
 from nnspec.core.dims import Dim, symbol
 from nnspec.core.dtypes import DTYPES
@@ -73,6 +73,7 @@ class ScatterAdd(Op):
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         x, indices, updates = inputs
         same_dtype(x, updates)
+        need_numbers(x)
         (parts,) = Gather(self.axis).infer(x, indices)
         if updates != parts:
             raise ShapeError(f"expects {parts} to add to {x}, found {updates}", 0, 2)

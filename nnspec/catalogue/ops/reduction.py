@@ -185,7 +185,9 @@ class Prod(Reduce):
 
     @classmethod
     def examples(cls) -> Iterator[Example]:
-        x = TensorType("f32", (N, 5, 3))
-        for axis in (None, (1,), (0, 2)):
+        # Few factors: halves soon have no more room for a product.
+        yield Example(cls(), (TensorType("f32", (2, 3)),))
+        x = TensorType("f32", (N, 5, 2))
+        for axis in ((1,), (0, 2)):
             yield Example(cls(axis=axis), (x,))
         yield Example(cls(axis=(-1,), keepdims=True), (x,))

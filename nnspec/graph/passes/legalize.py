@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from nnspec.catalogue.ops.base import Op
+from nnspec.catalogue.ops.base import Op, ShapeError
 from nnspec.catalogue.ops.site import Term, results
 from nnspec.graph.graph import Call, Graph, Node, Step, Value
 from nnspec.graph.site import GraphSite, expanded
@@ -96,10 +96,9 @@ class _Pass:
         terms = results(rewrite(site, node.op, *(site.term(v) for v in node.inputs)))
         for step in site.steps:
             same = isinstance(step, Node) and type(step.op) is type(node.op)
-            # A rewrite that leads back to what it began with is a mistake of the target.
-            assert not isinstance(step, Node) or not same or self.target.native(step), (
-                f"{node.op.name} stays as it is"
-            )
+            # A rewrite that leads back to what it began with does not help: an element type is missing.
+            if isinstance(step, Node) and same and not self.target.native(step):
+                raise self.target.refuse(node)
         return self._settle(node, tuple(map(site.value, terms)), site.steps, known)
 
     def _expand(self, node: Node, known: dict[Value, Value]) -> list[Step]:
@@ -109,13 +108,16 @@ class _Pass:
             Value(v.type, o.name) for v, o in zip(node.inputs, _operands(node), strict=True)
         )
         inside = replace(node, inputs=parameters)
-        outputs = expanded(inside, site)
+        try:
+            outputs = expanded(inside, site)
+        except ShapeError:  # what it expands to needs a number where a size is symbolic
+            raise self.target.refuse(node) from None
         work = [s for s in site.steps if s.inputs]
         if not node.weights and len(work) <= SHORT:
             site = self._site(node)
             return self._settle(node, expanded(node, site), site.steps, known)
         body = Graph(
-            name=node.op.name,
+            name=node.op.name if node.weights else node.op.name.lower(),
             inputs=parameters,
             steps=tuple(replace(s, doc=None) for s in site.steps),
             outputs=outputs,
@@ -126,9 +128,9 @@ class _Pass:
             span=node.span,
             doc=(type(node.op).__doc__ or "").strip().partition("\n")[0] or None,
         )
-        call = Call(
-            self.graph(body), node.inputs, node.outputs, node.layer or "", node.span, node.doc
-        )
+        # A layer without weights is a function too: nothing is held for it.
+        layer = node.layer or "" if node.weights else ""
+        call = Call(self.graph(body), node.inputs, node.outputs, layer, node.span, node.doc)
         return [call]
 
     def _settle(
