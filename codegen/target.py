@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from nnspec.catalogue.ops.base import Op
 from nnspec.core.declare import Declaration, declaration
 from nnspec.core.files import Content
 from nnspec.graph.graph import Graph, Program
@@ -69,6 +70,24 @@ class Emitted:
     programs: dict[str, ProgramNames] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Fault:
+    """A fault of a framework's own, in f64, that `verify` names and bounds by itself.
+
+    op: whose uses it concerns. quantities: of a report. bound: relative; reason: what is wrong there.
+    spreads: whether it reaches what other nodes of the network give, too.
+    """
+
+    op: type[Op]
+    quantities: tuple[str, ...]
+    bound: float
+    reason: str
+    spreads: bool = False
+
+    def concerns(self, op: Op) -> bool:
+        return isinstance(op, self.op)
+
+
 @declaration
 class NoOptions(Declaration):
     """Of a target of which nothing can be chosen."""
@@ -82,6 +101,7 @@ class Target(Protocol):
     name: "pytorch". extra: what to install, as in `pip install "nnspec[pytorch]"`; None where the
     core suffices. modules: what must be importable to run it. suffix: of native weight files.
     holds_weights: whether its files hold the weights, which `emit` then takes as `weights`.
+    faults: of the framework, which `verify` allows for.
     Options: declares what `emit` takes by name beside that, and with it the flags of `nnspec build`.
     """
 
@@ -90,6 +110,7 @@ class Target(Protocol):
     modules: tuple[str, ...]
     suffix: str
     holds_weights: bool
+    faults: tuple[Fault, ...]
     Options: type[Declaration]
 
     def emit(self, program: Program, *, stem: str, provenance: str) -> Emitted: ...

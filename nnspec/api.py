@@ -148,14 +148,24 @@ class Spec:
         stored = load_all(Path(weights), self.program, self.whole) if weights is not None else None
         return emit(self, found, options, stored)
 
-    def verify(self, targets: Sequence[str] | None = None, *, seed: int = 0) -> Report:
-        """Compare the targets (all that are installed) on the same weights and inputs."""
-        from nnspec.driver.requirements import installed, is_runnable, require, targets_named
+    def verify(
+        self,
+        targets: Sequence[str] | None = None,
+        *,
+        seed: int = 0,
+        quick: bool = False,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> Report:
+        """Compare the targets (all that are installed) with the definition, on the same weights and inputs.
+
+        quick: one optimizer step instead of ten. say: told what is done next.
+        """
+        from nnspec.driver.requirements import installed, require, targets_named
         from nnspec.driver.verify.run import verify
 
         skipped: dict[str, str] = {}
         if targets:
-            chosen = [t for t in targets_named(targets) if is_runnable(t.name)]
+            chosen = targets_named(targets)
             for target in chosen:
                 require(target, "verify")
         else:
@@ -168,7 +178,7 @@ class Spec:
                     helps=('pip install "nnspec[all]", or one of `nnspec targets`',),
                 )
             )
-        return verify(self.program, chosen, skipped=skipped, seed=seed)
+        return verify(self.program, chosen, skipped=skipped, seed=seed, quick=quick, say=say)
 
     def initial_weights(self, seed: int = 0) -> Mapping[str, Array]:
         """Canonical weights as the initialisers draw them, of all networks of the file."""

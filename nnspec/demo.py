@@ -10,7 +10,7 @@ import numpy as np
 from nnspec import cli
 from nnspec.catalogue.data import digits
 from nnspec.driver import inference
-from nnspec.driver.requirements import installed
+from nnspec.driver.requirements import installed, is_runnable
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEC = ROOT / "specs" / "digits_cnn.nn"
@@ -21,8 +21,8 @@ LEAST_ACCURACY = 0.97
 
 def main() -> int:
     """Carry out the commands that a newcomer would type; the exit status says whether all went well."""
-    ready, _ = installed()
-    print(f"frameworks installed here: {', '.join(t.name for t in ready) or 'none'}\n")
+    frameworks = [t.name for t in installed()[0] if is_runnable(t.name)]
+    print(f"frameworks installed here: {', '.join(frameworks) or 'none'}\n")
     spec, weights = _shown(SPEC), _shown(WEIGHTS)
     commands = [
         ["check", spec],

@@ -23,7 +23,7 @@ from codegen.python.names import distinct
 from codegen.python.rules import written
 from codegen.python.source import ClassDef, FunctionDef
 from codegen.python.training import Source, reserved, snake
-from codegen.target import Emitted, EmittedModel
+from codegen.target import Emitted, EmittedModel, Fault
 from nnspec.catalogue.ops.normalization import BatchNorm
 from nnspec.core.declare import Declaration, declaration
 from nnspec.core.fields import arg
@@ -37,6 +37,14 @@ extra: str | None = "gluon"
 modules = ("mxnet",)
 suffix = ".params"
 holds_weights = False
+faults = (
+    Fault(
+        BatchNorm,
+        ("running statistics", "weights after 1 step", "weights after 10 steps"),
+        1e-6,
+        "MXNet keeps the momentum of a batch norm as f32",
+    ),
+)
 
 
 @declaration

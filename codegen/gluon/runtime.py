@@ -95,6 +95,39 @@ def _split(symbol: Any, weights: Mapping[str, Array]) -> tuple[dict[str, Any], d
     )
 
 
+def differentiate(
+    module: ModuleType,
+    class_name: str,
+    weights: dict[str, Array],
+    inputs: list[Array],
+    projections: list[Array],
+) -> dict[str, Any]:
+    """Outputs in training mode, and gradients of their sum times `projections`."""
+    net = _build(getattr(module, class_name), weights)
+    arrays = [_array(a) for a in inputs]
+    floats = [a.dtype.kind == "f" for a in inputs]
+    for array, is_float in zip(arrays, floats):
+        if is_float:
+            array.attach_grad()
+    with mx.autograd.record():
+        outputs = _flat(net(*arrays))
+        factors = [_array(p.astype(o.dtype)) for o, p in zip(outputs, projections)]
+        heads = [o for o in outputs if np.dtype(o.dtype).kind == "f"]
+    mx.autograd.backward(
+        heads, [f for o, f in zip(outputs, factors) if np.dtype(o.dtype).kind == "f"]
+    )
+    return {
+        "outputs": [o.asnumpy() for o in outputs],
+        "weights": {
+            n: p.grad().asnumpy()
+            for n, p in net._collect_params_with_prefix().items()
+            if p.grad_req != "null"
+        },
+        "inputs": [a.grad.asnumpy() if f else None for a, f in zip(arrays, floats)],
+        "state": _arrays(net),
+    }
+
+
 def train(
     module: ModuleType,
     request: TrainRequest,

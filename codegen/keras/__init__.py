@@ -16,7 +16,7 @@ from codegen.python.functions import Functions, parameter_names
 from codegen.python.rules import written
 from codegen.python.source import ClassDef
 from codegen.python.training import Source, reserved
-from codegen.target import Emitted, EmittedModel, NoOptions
+from codegen.target import Emitted, EmittedModel, Fault, NoOptions
 from nnspec.core.orders import plain
 from nnspec.graph.graph import Program
 from nnspec.graph.layouts import Layout, Layouts
@@ -28,6 +28,7 @@ extra: str | None = "keras"
 modules = ("keras", "tensorflow")
 suffix = ".weights.h5"
 holds_weights = False
+faults: tuple[Fault, ...] = ()
 Options = NoOptions
 
 

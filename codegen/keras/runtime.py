@@ -37,6 +37,39 @@ def predict(
     return [_array(o) for o in outputs]
 
 
+def differentiate(
+    module: ModuleType,
+    class_name: str,
+    weights: Mapping[str, Array],
+    inputs: Sequence[Array],
+    projections: Sequence[Array],
+) -> dict[str, Any]:
+    """Outputs in training mode, and gradients of their sum times `projections`."""
+    _use("f64")
+    net = _network(module, class_name, weights)
+    tensors = [keras.ops.convert_to_tensor(a) for a in inputs]
+    trained = {n: v for n, v in _variables(net) if v.trainable}
+    leaves = [x for x in tensors if x.dtype.is_floating] + [v.value for v in trained.values()]
+    with tensorflow.GradientTape() as tape:
+        tape.watch(leaves)
+        result = net(*tensors, training=True)
+        outputs = result if isinstance(result, tuple) else (result,)
+        total = sum(
+            tensorflow.reduce_sum(o * p)
+            for o, p in zip(outputs, projections)
+            if o.dtype.is_floating
+        )
+    flows = tape.gradient(total, leaves) if tensorflow.is_tensor(total) else [None] * len(leaves)
+    found = [np.zeros(x.shape) if g is None else _array(g) for x, g in zip(leaves, flows)]
+    given = iter(found)
+    return {
+        "outputs": [_array(o) for o in outputs],
+        "inputs": [next(given) if x.dtype.is_floating else None for x in tensors],
+        "weights": {n: next(given) for n in trained},
+        "state": _arrays(net),
+    }
+
+
 def train(
     module: ModuleType,
     request: TrainRequest,

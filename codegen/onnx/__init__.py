@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from codegen.dtypes import check_types
-from codegen.target import Emitted, EmittedModel
+from codegen.target import Emitted, EmittedModel, Fault
 from nnspec.core.declare import Declaration, declaration
 from nnspec.core.fields import arg
 from nnspec.core.kinds import choice, whole
@@ -26,6 +26,7 @@ modules: tuple[str, ...] = ("onnxruntime",)
 suffix = ".onnx"
 
 holds_weights = True
+faults: tuple[Fault, ...] = ()
 
 
 @declaration

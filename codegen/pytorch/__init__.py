@@ -17,7 +17,7 @@ from codegen.pytorch.dtypes import DTYPES
 from codegen.pytorch.initializers import init_weights
 from codegen.pytorch.module import DIALECT, native_name
 from codegen.pytorch.optimizers import NATIVE
-from codegen.target import Emitted, EmittedModel, NoOptions
+from codegen.target import Emitted, EmittedModel, Fault, NoOptions
 from nnspec.graph.graph import Program, walk
 
 name = "pytorch"
@@ -25,6 +25,7 @@ extra: str | None = "pytorch"
 modules = ("torch", "safetensors")
 suffix = ".safetensors"
 holds_weights = False
+faults: tuple[Fault, ...] = ()
 Options = NoOptions
 
 

@@ -34,6 +34,39 @@ def predict(
     return [_array(o) for o in outputs]
 
 
+def differentiate(
+    module: ModuleType,
+    class_name: str,
+    weights: Mapping[str, Array],
+    inputs: Sequence[Array],
+    projections: Sequence[Array],
+) -> dict[str, Any]:
+    """Outputs in training mode, and gradients of their sum times `projections`."""
+    net = _network(module, class_name, weights).train()
+    tensors = list(map(_tensor, inputs))
+    for x in tensors:
+        x.requires_grad_(x.is_floating_point())
+    result = net(*tensors)
+    outputs = result if isinstance(result, tuple) else (result,)
+    total = sum(
+        (o * torch.tensor(p)).sum() for o, p in zip(outputs, projections) if o.requires_grad
+    )
+    if isinstance(total, torch.Tensor):
+        total.backward()
+    trained = {n: p for n, p in net.named_parameters() if p.requires_grad}
+    return {
+        "outputs": [o.detach().numpy() for o in outputs],
+        "weights": {n: _gradient(p) for n, p in trained.items()},
+        "inputs": [_gradient(x) if x.requires_grad else None for x in tensors],
+        "state": _arrays(net),
+    }
+
+
+def _gradient(leaf: Any) -> Array:
+    array: Array = (torch.zeros_like(leaf) if leaf.grad is None else leaf.grad).numpy()
+    return array
+
+
 def train(
     module: ModuleType,
     request: TrainRequest,

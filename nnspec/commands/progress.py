@@ -1,4 +1,4 @@
-"""A progress bar over epochs, with a line of figures for each."""
+"""What a command that takes long shows meanwhile."""
 
 from __future__ import annotations
 
@@ -35,6 +35,23 @@ def epochs_shown(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
                 bar.update(task, total=progress.epochs, completed=progress.epoch)
 
             yield show
+
+
+@contextlib.contextmanager
+def line_shown(title: str) -> Iterator[Callable[[str], None]]:
+    """One line that says what is being done, with the time; nothing where standard error is no terminal."""
+    if not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    from rich.progress import Progress as Bar
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from nnspec.commands.terminal import console
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Bar(*columns, console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda text: bar.update(task, description=f"{title}: {text}")
 
 
 def _line(progress: Progress) -> str:

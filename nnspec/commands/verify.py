@@ -27,13 +27,15 @@ def verify(
     settings: Settings = None,
     roots: ImportRoots = None,
     seed: Seed = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="one optimizer step, not ten")] = False,
     format: OutputFormat = Format.text,
 ) -> int:
     """Prove that the targets agree: same weights, same inputs, every installed target.
 
-    Compares outputs, the loss, every gradient, and the weights after 1 and 10 optimizer steps, with
-    the ONNX reference evaluator and with each other. Each target runs in a process of its own.
-    Exit status 1 when targets disagree, with the first node that differs and its line in the spec.
+    Compares outputs in evaluation and in training, running statistics, the loss, every gradient, and the
+    weights after 1 and 10 optimizer steps with the language's own definition, evaluated in f64 with NumPy.
+    Each target runs in a process of its own. Exit status 1 when one disagrees, with the first node that
+    differs and its line in the spec.
 
     \b
     Examples:
@@ -41,6 +43,7 @@ def verify(
       nnspec verify specs/*.nn --target pytorch,keras
       nnspec verify digits_cnn.nn --format json
     """
+    from nnspec.commands.progress import line_shown
     from nnspec.commands.sources import load_spec
     from nnspec.commands.terminal import console, print_json, show_diagnostics
     from nnspec.report.diagnostics import SpecError
@@ -48,7 +51,9 @@ def verify(
     reports, failed = [], False
     for file in files:
         try:
-            report = load_spec(file, settings, roots).verify(target, seed=seed)
+            spec = load_spec(file, settings, roots)
+            with line_shown(f"verify {file}") as say:
+                report = spec.verify(target, seed=seed, quick=quick, say=say)
         except SpecError as error:
             if len(files) == 1:
                 raise

@@ -59,11 +59,11 @@ def is_runnable(target: str) -> bool:
 
 
 def installed() -> tuple[list[Target], dict[str, str]]:
-    """Targets whose source can run here, and why the others cannot."""
+    """Targets whose files can run here, and why the others cannot."""
     from codegen import TARGETS
 
     ready, skipped = [], {}
-    for target in (TARGETS[name] for name in TARGETS if is_runnable(name)):
+    for target in TARGETS.values():
         found = installation(target)
         if found.missing:
             skipped[target.name] = f"not installed ({found.install})"

@@ -79,6 +79,21 @@ class Predict:
 
 
 @dataclass(frozen=True)
+class Differentiate:
+    """Apply a model in training mode and differentiate the sum of its outputs times `projections`.
+
+    The result is a dict: "outputs"; "weights", gradients by native name; "inputs", one gradient each or None;
+    "state", all weights afterwards (running statistics among them).
+    """
+
+    module: str
+    class_name: str
+    weights: dict[str, Array]
+    inputs: list[Array]
+    projections: list[Array]
+
+
+@dataclass(frozen=True)
 class Train:
     """Take training steps with the generated program; `batches[step][column]`."""
 
@@ -107,8 +122,10 @@ class LoadNative:
     path: str
 
 
-Job = Predict | Train | SaveNative | LoadNative
-JOBS: dict[str, type[Any]] = {c.__name__: c for c in (Predict, Train, SaveNative, LoadNative)}
+Job = Predict | Differentiate | Train | SaveNative | LoadNative
+JOBS: dict[str, type[Any]] = {
+    c.__name__: c for c in (Predict, Differentiate, Train, SaveNative, LoadNative)
+}
 
 
 def run(target: str, jobs: Sequence[Job], *, timeout: float = 1800) -> list[Any]:
@@ -209,6 +226,10 @@ def _perform(runtime: Any, job: dict[str, Any]) -> Any:
         case Predict():
             return runtime.predict(
                 module, task.class_name, task.weights, task.inputs, training=task.training
+            )
+        case Differentiate():
+            return runtime.differentiate(
+                module, task.class_name, task.weights, task.inputs, task.projections
             )
         case Train():
             return runtime.train(module, task.request, task.weights, task.batches)

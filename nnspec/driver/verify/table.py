@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from nnspec.driver.verify.report import Report, Row
+from nnspec.driver.verify.report import DEFINITION, Report, Row
 
 
 def render(report: Report) -> RenderableType:
@@ -14,14 +14,16 @@ def render(report: Report) -> RenderableType:
     table = Table(title=f"{report.path}", title_justify="left", header_style="bold")
     table.add_column("program")
     table.add_column("quantity")
+    table.add_column("in")
     for target in report.targets:
         table.add_column(target, justify="right")
     table.add_column("bound", justify="right")
     subject = None
     for (name, quantity), cells in report.worst().items():
-        bound = next(iter(cells.values())).bound
-        row = [Text(name if name != subject else ""), Text(quantity)]
-        row += [_cell(cells.get(target), target, cells) for target in report.targets]
+        any_row = next(iter(cells.values()))
+        row = [Text(name if name != subject else ""), Text(quantity), Text(any_row.precision)]
+        row += [_cell(cells.get(target), target) for target in report.targets]
+        bound = min(cell.bound for cell in cells.values())
         table.add_row(*row, Text(f"{bound:.0e}"), end_section=False)
         subject = name
     parts: list[RenderableType] = [table]
@@ -31,10 +33,11 @@ def render(report: Report) -> RenderableType:
     parts += [
         Text(
             f"{r.subject}: {r.quantity} `{r.tensor}` of {r.target} differs by {r.relative:.1e}"
-            f" from {r.reference} (bound {r.bound:.0e})" + (f", {r.span}" if r.span else ""),
+            f" in {r.precision} (bound {r.bound:.0e})" + (f", {r.span}" if r.span else ""),
             style="red",
         )
-        for r in report.rows
+        for cells in report.worst().values()
+        for r in cells.values()
         if not r.agrees
     ]
     parts += [
@@ -48,8 +51,7 @@ def render(report: Report) -> RenderableType:
     return Group(*parts)
 
 
-def _cell(row: Row | None, target: str, cells: dict[str, Row]) -> Text:
+def _cell(row: Row | None, target: str) -> Text:
     if row is None:
-        is_reference = any(r.reference == target for r in cells.values())
-        return Text("reference" if is_reference else "-", style="dim")
+        return Text("judge" if target == DEFINITION else "-", style="dim")
     return Text(f"{row.relative:.1e}", style="green" if row.agrees else "bold red")

@@ -1,0 +1,117 @@
+"""What the definition says of a model and of a training program: the judge of every target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnspec.graph.derivative import gradients
+from nnspec.graph.evaluate.arrays import ArraySite
+from nnspec.graph.evaluate.model import Interpreter, evaluate_model
+from nnspec.graph.evaluate.training import TrainingRun
+from nnspec.graph.graph import Graph, Value
+from nnspec.graph.graph import weights as weights_of
+from nnspec.graph.training import Training
+from nnspec.graph.weight_map import Array
+
+Weights = Mapping[str, Mapping[str, Array]]
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A model in training mode, in f64.
+
+    outputs: as it gives them. weights: gradients of the trainable ones, of the sum of outputs times projections.
+    inputs: the same for each input; None where it has no gradient. kept: running statistics afterwards.
+    """
+
+    outputs: tuple[Array, ...]
+    weights: dict[str, Array]
+    inputs: tuple[Array | None, ...]
+    kept: dict[str, Array]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training program in f64.
+
+    losses: of the first step, before any update; of each update as the step goes on.
+    gradients: of the first step, for each update, by network and path. weights: after each step of `at`.
+    """
+
+    losses: tuple[float, ...]
+    gradients: list[dict[str, dict[str, Array]]]
+    weights: dict[int, dict[str, dict[str, Array]]]
+
+
+def outputs(model: Graph, weights: Mapping[str, Array], inputs: Sequence[Array]) -> list[Array]:
+    """Outputs in evaluation mode, computed in f64."""
+    return list(evaluate_model(model, inputs, weights, precision="f64").outputs)
+
+
+def projections(model: Graph, results: Sequence[Array], seed: int) -> list[Array]:
+    """Fixed random weights for the outputs: with them a model becomes one number to differentiate."""
+    generator = np.random.default_rng(seed)
+    drawn = (generator.standard_normal(a.shape) for a in results)
+    return [
+        d if v.type.is_float else np.zeros(a.shape)
+        for v, a, d in zip(model.outputs, results, drawn, strict=True)
+    ]
+
+
+def derived(
+    model: Graph, weights: Mapping[str, Array], inputs: Sequence[Array], by: Sequence[Array]
+) -> Derived:
+    """The model in training mode, and the gradients of its outputs, projected."""
+    site = ArraySite(training=True)
+    interpreter = Interpreter(site, "f64")
+    interpreter.bind(model.inputs, inputs)
+    trainable = [w for w in weights_of(model) if w.trainable]
+    for weight in weights_of(model):
+        interpreter.bind([weight], [weights[weight.path]])
+    start = dict(interpreter.terms)
+    for step in model.steps:
+        interpreter.step(step)
+    total = site.number(0.0, "f64")
+    for value, factors in zip(model.outputs, by, strict=True):
+        if value.type.is_float:
+            term = interpreter.terms[value]
+            total = total + site.sum(term * site.term(factors.astype(term.held.dtype)))
+    wrt: list[Value] = [*trainable, *(v for v in model.inputs if v.type.is_float)]
+    flows = dict(zip(wrt, gradients(site, total, [start[v] for v in wrt]), strict=True))
+    return Derived(
+        tuple(interpreter.terms[v].held for v in model.outputs),
+        {w.path: flows[w].held for w in trainable},
+        tuple(flows[v].held if v in flows else None for v in model.inputs),
+        {w.path: interpreter.terms[w].held for w in interpreter.moved},
+    )
+
+
+def trained(
+    training: Training, weights: Weights, batches: Sequence[Sequence[Array]], at: Sequence[int]
+) -> Trained:
+    """The program's steps, gradients and updates."""
+    start = {(n, path): a for n, arrays in weights.items() for path, a in arrays.items()}
+    run = TrainingRun(training, start, "f64")
+    after: dict[int, dict[str, dict[str, Array]]] = {}
+    for number in range(1, max(at) + 1):
+        step = run.step(batches[(number - 1) % len(batches)])
+        if number == 1:
+            first = step
+        if number in at:
+            after[number] = by_network(run.weights)
+    return Trained(
+        tuple(float(loss) for loss in first.losses),
+        [by_network(flows) for flows in first.gradients],
+        after,
+    )
+
+
+def by_network(places: Mapping[tuple[str, str], Array]) -> dict[str, dict[str, Array]]:
+    """Arrays by network, then by path."""
+    nested: dict[str, dict[str, Array]] = {}
+    for (network, path), array in places.items():
+        nested.setdefault(network, {})[path] = array
+    return nested

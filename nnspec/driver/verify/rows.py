@@ -1,0 +1,139 @@
+"""What a target gave beside what the definition says, as rows of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from codegen.jobs import TrainResult
+from codegen.target import Target
+from nnspec.driver.verify import cases
+from nnspec.driver.verify.definition import Derived, Trained
+from nnspec.driver.verify.report import BOUNDS, CANCELLATION, OUTPUTS, Row, difference
+from nnspec.graph.graph import Graph, Node, walk
+from nnspec.graph.training import Minimize, Training
+from nnspec.graph.weight_map import Array
+from nnspec.report.source import Span
+
+
+def output_rows(
+    model: Graph, target: str, outputs: Sequence[Array], expected: Sequence[Array]
+) -> Iterator[Row]:
+    """Outputs in evaluation, in the model's own types."""
+    precision = cases.precision(model)
+    for name, value, a, b in zip(model.output_names, model.outputs, outputs, expected, strict=True):
+        row = _row(f"model {model.name}", "outputs", name, target, a, b, value.span)
+        yield replace(row, precision=precision, bound=OUTPUTS[precision])
+
+
+def derived_rows(model: Graph, target: Target, found: Derived, expected: Derived) -> Iterator[Row]:
+    """Training mode, running statistics and gradients, in f64."""
+    subject = f"model {model.name}"
+    makers = _makers(model)
+    for name, value, a, b in zip(
+        model.output_names, model.outputs, found.outputs, expected.outputs, strict=True
+    ):
+        yield _row(subject, "outputs in training", name, target.name, a, b, value.span)
+    for path, b in expected.kept.items():
+        row = _row(subject, "running statistics", path, target.name, found.kept[path], b)
+        yield _judged(row, target, makers.get(path), makers)
+    arrays = [*expected.weights.values(), *(a for a in expected.inputs if a is not None)]
+    least = CANCELLATION * _largest(arrays)
+    for path, b in expected.weights.items():
+        a = found.weights[path]
+        row = _row(subject, "gradients", path, target.name, a, b, None, least)
+        yield _judged(row, target, makers.get(path), makers)
+    for value, a_, b_ in zip(model.inputs, found.inputs, expected.inputs, strict=True):
+        if b_ is not None:
+            a = np.zeros(b_.shape) if a_ is None else a_
+            row = _row(
+                subject, "gradients", value.name or "x", target.name, a, b_, value.span, least
+            )
+            yield _judged(row, target, None, makers)
+
+
+def loss_rows(
+    training: Training, target: str, losses: Sequence[float], expected: Trained
+) -> Iterator[Row]:
+    """Losses of the first step, in f32."""
+    updates = [s for s in training.steps if isinstance(s, Minimize)]
+    for i, (update, a, b) in enumerate(zip(updates, losses, expected.losses, strict=True), 1):
+        name = f"loss {i}" if len(updates) > 1 else "loss"
+        subject = f"train {training.name}"
+        yield _row(subject, "loss", name, target, np.array(a), np.array(b), update.span)
+
+
+def step_rows(
+    training: Training, target: Target, result: TrainResult, expected: Trained
+) -> Iterator[Row]:
+    """Gradients of the first step, and weights after some steps, in f64."""
+    makers = {n.name: _makers(n.model) for n in training.networks}
+    for found, wanted in zip(result.gradients, expected.gradients, strict=True):
+        for network, arrays in wanted.items():
+            least = CANCELLATION * _largest(list(arrays.values()))
+            yield from _weight_rows(
+                training, "gradients", target, network, found[network], arrays, makers, least
+            )
+    for count, networks in expected.weights.items():
+        quantity = f"weights after {count} step{'s' if count > 1 else ''}"
+        for network, arrays in networks.items():
+            given = result.weights[str(count)][network]
+            yield from _weight_rows(training, quantity, target, network, given, arrays, makers, 0.0)
+
+
+def _weight_rows(
+    training: Training,
+    quantity: str,
+    target: Target,
+    network: str,
+    found: Mapping[str, Array],
+    expected: Mapping[str, Array],
+    makers: Mapping[str, Mapping[str, Node]],
+    least: float,
+) -> Iterator[Row]:
+    prefix = f"{network}." if len(training.networks) > 1 else ""
+    subject = f"train {training.name}"
+    for path, b in expected.items():
+        maker = makers[network].get(path)
+        span = maker.span if maker else None
+        row = _row(subject, quantity, prefix + path, target.name, found[path], b, span, least)
+        yield _judged(row, target, maker, makers[network])
+
+
+def _makers(model: Graph) -> dict[str, Node]:
+    """The node that a weight belongs to, by the weight's path."""
+    return {w.path: node for node in walk(model) for w in node.weights}
+
+
+def _judged(row: Row, target: Target, own: Node | None, makers: Mapping[str, Node]) -> Row:
+    """The row with the bound of a fault of the framework's own, where the target names one.
+
+    own: the node whose weight it is about; makers: all layers of the network.
+    """
+    bounds = [row.bound]
+    for fault in target.faults:
+        nodes = makers.values() if fault.spreads else [own] if own else []
+        if row.quantity in fault.quantities and any(fault.concerns(n.op) for n in nodes):
+            bounds.append(fault.bound)
+    return row.bounded(max(bounds))
+
+
+def _largest(arrays: Sequence[Array]) -> float:
+    return max((float(np.abs(a).max(initial=0.0)) for a in arrays), default=0.0)
+
+
+def _row(
+    subject: str,
+    quantity: str,
+    tensor: str,
+    target: str,
+    a: Array,
+    b: Array,
+    span: Span | None = None,
+    least: float = 0.0,
+) -> Row:
+    absolute, relative = difference(np.asarray(a), np.asarray(b), least)
+    precision, bound = BOUNDS[quantity]
+    return Row(subject, quantity, precision, tensor, target, absolute, relative, bound, span)
