@@ -301,3 +301,20 @@ def test_bench_says_and_takes_sizes(capsys: pytest.CaptureFixture[str]) -> None:
 def test_bench_options(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("tokens.nn", *arguments) == 2
     assert says in capsys.readouterr().err
+
+
+def test_the_definition_runs_a_spec_and_reads_as_onnxruntime_does(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said = {}
+    for device in ("cpu", "definition"):
+        command = ["run", "tokens.nn", "tokens=tokens.npy", "scale=scale.npy", "--device", device]
+        assert cli.status([*command, "--format", "json"]) == 0
+        said[device] = json.loads(capsys.readouterr().out)
+    assert said["definition"]["device"] == "definition"
+    a, b = (said[d]["outputs"]["y"]["values"] for d in ("cpu", "definition"))
+    np.testing.assert_allclose(a, b, rtol=1e-6)
+    assert cli.status(["run", "tokens.nn", "tokens=high.npy", "scale=scale.npy",
+                       "--device", "definition"]) == 1  # fmt: skip
+    assert "E0715" in capsys.readouterr().err
+    assert cli.status(["run", "model.onnx", "--device", "definition"]) == 2

@@ -11,6 +11,7 @@ from nnspec.commands.options import Format, ImportRoots, Model, OutputFormat, Se
 
 if TYPE_CHECKING:
     from nnspec.core.files import Content
+    from nnspec.driver.runner import Runner
     from nnspec.graph.weight_map import Array
 
 LONGEST = 1000
@@ -21,6 +22,7 @@ class Device(StrEnum):
     auto = "auto"
     cpu = "cpu"
     cuda = "cuda"
+    definition = "definition"
 
 
 def register(app: typer.Typer) -> None:
@@ -53,7 +55,12 @@ def run(
         ),
     ] = None,
     device: Annotated[
-        Device, typer.Option("--device", metavar="auto|cpu|cuda", help="where to compute")
+        Device,
+        typer.Option(
+            "--device",
+            metavar="auto|cpu|cuda|definition",
+            help="where to compute; definition: with NumPy, as the language says, for a .nn file",
+        ),
     ] = Device.auto,
     threads: Annotated[
         int | None,
@@ -81,7 +88,7 @@ def run(
     roots: ImportRoots = None,
     format: OutputFormat = Format.text,
 ) -> None:
-    """Run a model in onnxruntime.
+    """Run a model in onnxruntime, or by the language's own definition.
 
     Inputs and outputs are in the model's own layout for a .onnx file, and as the spec says for a .nn
     file. Without --weights a .nn file gets its initial ones.
@@ -103,11 +110,15 @@ def run(
     from nnspec.commands.terminal import print_json, say, show_diagnostics
     from nnspec.driver import inference
     from nnspec.driver.inputs import read_inputs
+    from nnspec.driver.runner import WARM_UP
 
     check_flags(bench, bool(inputs), batch=batch, size=size, warm_up=warm_up)
+    engine: Runner
     if file.suffix.lower() == ".onnx":
         _check_model_file(weights=weights, model=model, settings=settings, roots=roots)
-        engine = inference.load(file, device.value, threads=threads)
+        engine = inference.load(file, _onnx_device(device), threads=threads)
+    elif device is Device.definition:
+        engine = _defined(file, model, weights, settings, roots)
     else:
         built = _built(file, model, weights, settings, roots)
         engine = inference.load_files(built, device.value, threads=threads)
@@ -118,7 +129,7 @@ def run(
         sizes = {} if feeds else chosen_sizes(engine.symbols, batch, size or ())
         told = engine.bench(
             feeds or engine.examples(sizes),
-            warm_up=inference.WARM_UP if warm_up is None else warm_up,
+            warm_up=WARM_UP if warm_up is None else warm_up,
         )
         report["latency"] = told.to_json() | ({"sizes": sizes} if sizes else {})
     outputs = engine.run(feeds) if feeds or not bench else {}
@@ -160,6 +171,34 @@ def _built(
 
     alone = load_spec(file, settings, roots).model(model).alone()
     return alone.build("onnx", weights=weights, layout="nhwc").files
+
+
+def _onnx_device(device: Device) -> str:
+    """The device of a `.onnx` file, which the definition knows nothing of."""
+    from nnspec.report.diagnostics import Diagnostic, SpecError
+
+    if device is Device.definition:
+        message = "`--device definition` means nothing to a .onnx file"
+        raise SpecError(Diagnostic("E0706", message, helps=("give the .nn file",)))
+    return device.value
+
+
+def _defined(
+    file: Path,
+    model: str | None,
+    weights: Path | None,
+    settings: list[str] | None,
+    roots: list[Path] | None,
+) -> Runner:
+    """A model of a spec, to be evaluated by its definition."""
+    from nnspec.commands.sources import load_spec
+    from nnspec.driver import defined
+    from nnspec.driver.stored import load_all
+
+    alone = load_spec(file, settings, roots).model(model).alone()
+    (graph,) = alone.program.models
+    stored = load_all(weights, alone.program, alone.whole)[graph] if weights else None
+    return defined.load(graph, stored or alone.initial_weights())
 
 
 def _shown(array: Array) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import statistics
 import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,9 +15,10 @@ import numpy as np
 from nnspec.core import inputs
 from nnspec.core.files import Content, write_files
 from nnspec.driver.requirements import mixed_onnxruntime
-from nnspec.driver.tensors import Input, check_shapes, converted, element_type
+from nnspec.driver.runner import Runner
+from nnspec.driver.tensors import Input, element_type
 from nnspec.graph.layouts import Layout
-from nnspec.report.diagnostics import Diagnostic, SpecError, did_you_mean
+from nnspec.report.diagnostics import Diagnostic, SpecError
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -27,46 +26,13 @@ if TYPE_CHECKING:
     from nnspec.graph.weight_map import Array
 
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
-WARM_UP = 5
-"""Calls that do not count, before those that are measured."""
 
 
 @dataclass(frozen=True)
-class Latency:
-    """Of one call, in seconds; rows is the batch it was measured with."""
-
-    median: float
-    p90: float
-    fastest: float
-    calls: int
-    rows: int
-
-    @property
-    def per_second(self) -> float:
-        """Examples in a second at this batch."""
-        return self.rows / self.median
-
-    def to_json(self) -> dict[str, float]:
-        return {
-            "median_ms": self.median * 1e3,
-            "p90_ms": self.p90 * 1e3,
-            "fastest_ms": self.fastest * 1e3,
-            "calls": self.calls,
-            "batch": self.rows,
-            "examples_per_second": self.per_second,
-        }
-
-
-@dataclass(frozen=True)
-class Engine:
-    """A loaded model.
-
-    device: where it computes, "cpu" or "cuda"; notes: why not elsewhere, where that was asked for.
-    """
+class Engine(Runner):
+    """A model in onnxruntime."""
 
     session: onnxruntime.InferenceSession
-    device: str
-    notes: tuple[Diagnostic, ...] = ()
 
     @cached_property
     def metadata(self) -> Mapping[str, str]:
@@ -93,76 +59,9 @@ class Engine:
     def outputs(self) -> tuple[str, ...]:
         return tuple(o.name for o in self.session.get_outputs())
 
-    @cached_property
-    def symbols(self) -> dict[str, bool]:
-        """Names of sizes that the caller chooses, in order; true for that of the batch."""
-        names: dict[str, bool] = {}
-        for i in self.inputs:
-            for axis, dim in enumerate(i.shape):
-                if isinstance(dim, str) and dim.isidentifier():
-                    names[dim] = names.get(dim, False) or axis == 0
-        return names
-
-    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """Outputs by name; raises `SpecError` where an input does not fit."""
-        checked = self._checked(feeds)
-        return dict(zip(self.outputs, self._call(checked), strict=True))
-
-    def bench(
-        self, feeds: Mapping[str, Array], *, seconds: float = 2.0, warm_up: int = WARM_UP
-    ) -> Latency:
-        """Latency of calls with these inputs, after some that do not count."""
-        checked = self._checked(feeds)
-        for _ in range(warm_up):
-            self._call(checked)
-        times: list[float] = []
-        end = time.perf_counter() + seconds
-        while time.perf_counter() < end or len(times) < 10:
-            start = time.perf_counter()
-            self._call(checked)
-            times.append(time.perf_counter() - start)
-        times.sort()
-        rows = next((a.shape[0] for a in checked.values() if a.ndim), 1)
-        return Latency(
-            statistics.median(times), times[int(len(times) * 0.9)], times[0], len(times), rows
-        )
-
-    def examples(self, sizes: Mapping[str, int]) -> dict[str, Array]:
-        """Inputs to measure with: zeros; sizes that the model does not say are 1 or as given."""
-        return {
-            i.name: np.zeros(
-                [d if isinstance(d, int) else sizes.get(str(d), 1) for d in i.shape],
-                i.type.dtype if i.type else None,
-            )
-            for i in self.inputs
-        }
-
-    def _checked(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """Every input, as the model takes it."""
-        names = [i.name for i in self.inputs]
-        for name in feeds:
-            if name not in names:
-                raise SpecError(
-                    Diagnostic(
-                        "E0710",
-                        f"the model has no input `{name}`",
-                        notes=(f"its inputs: {', '.join(names) or 'none'}",),
-                        helps=did_you_mean(name, names),
-                    )
-                )
-        missing = [n for n in names if n not in feeds]
-        if missing:
-            raise SpecError(
-                Diagnostic(
-                    "E0710",
-                    f"no value for the input `{missing[0]}`",
-                    helps=(f"give a file for it: `{missing[0]}=FILE.npy`",),
-                )
-            )
-        arrays = {i.name: converted(i, feeds[i.name], i.name) for i in self.inputs}
-        shaped = {i.name: (i, arrays[i.name]) for i in self.inputs}
-        check_shapes(shaped, named="nnspec.model" in self.metadata)
-        return arrays
+    @property
+    def names_sizes(self) -> bool:
+        return "nnspec.model" in self.metadata
 
     def _call(self, checked: Mapping[str, Array]) -> list[Array]:
         """Run the session; raises `SpecError` (E0717) where the model itself fails."""
@@ -242,7 +141,7 @@ def load(model: Path | bytes, device: str = "auto", *, threads: int | None = Non
     try:
         session = onnxruntime.InferenceSession(content, options, providers=providers)
         used = "cuda" if CUDA in session.get_providers() else "cpu"
-        engine = Engine(session, used, tuple(notes))
+        engine = Engine(used, tuple(notes), session)
         # All that is read of it later: broken files have names that are no text.
         _ = engine.inputs, engine.outputs
     except Exception as error:  # noqa: BLE001  onnxruntime's own errors have no common base
