@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+from typing import Any
 
 import numpy as np
 import pytest
@@ -137,7 +138,7 @@ def test_a_derivative_is_a_step() -> None:
     assert step.op.infer(*(v.type for v in step.inputs)) == (step.output.type,)
     # The network stands in the program, where targets look for it, not inside of a function.
     assert sum(isinstance(s, Call) and s.layer == "net" for s in training.steps) == 2
-    for target in ("pytorch", "keras", "gluon"):
+    for target in ("keras", "gluon"):
         with pytest.raises(nnspec.SpecError, match="E0704"):
             nnspec.load(text).build(target)
 
@@ -153,3 +154,53 @@ def test_a_derivative_has_a_derivative() -> None:
     step = run.step([np.array(3.0)])
     np.testing.assert_allclose(step.losses[0], 0.5**4, rtol=1e-14)
     np.testing.assert_allclose(run.weights["net", "w"], 0.5 - 0.1 * 4 * 0.5**3, rtol=1e-14)
+
+
+SLOPE = """
+block slope(critic) {
+  input x
+  g = grad(sum(critic(x)), x)
+  norm = sqrt(sum(g * g, axis = -1))
+  output mean((norm - 1) * (norm - 1))
+}
+model Judge {
+  input x: f32[N, 8]
+  output score = x -> Dense(16, activation = tanh) -> Dense(1)
+}
+train Judge {
+  D = Judge()
+  batch x: f32[N, 8], z: f32[N, 8]
+  mixed = 0.5 * x + 0.5 * z
+  minimize mean(D(x)) - mean(D(z)) + 10 * slope(mixed, D) using SGD(0.1)
+  metric slope = slope(x, D)
+}
+"""
+
+
+@pytest.mark.framework
+def test_pytorch_takes_derivatives_as_the_definition_does() -> None:
+    """Three steps with a penalty on a slope, whose gradient is a second derivative; and no step."""
+    torch = pytest.importorskip("torch")
+    spec = nnspec.load(SLOPE)
+    (text,) = spec.build("pytorch").files.values()
+    assert isinstance(text, str)
+    made: dict[str, Any] = {"__name__": "made"}
+    exec(compile(text, "made.py", "exec"), made)
+    torch.manual_seed(0)
+    net = made["Judge"]().double()
+    optimizer = made["make_optimizer"](net)
+    weights = {("D", name): p.detach().numpy().copy() for name, p in net.named_parameters()}
+    run = TrainingRun(spec.training(), weights, "f64")
+    generator = np.random.default_rng(0)
+    for _ in range(3):
+        x, z = generator.normal(size=(2, 4, 8))
+        loss = run.step([x, z]).losses[0]
+        figures = made["train_step"](net, optimizer, torch.tensor(x), torch.tensor(z))
+        np.testing.assert_allclose(figures["loss"].item(), loss, rtol=1e-12)
+    for name, parameter in net.named_parameters():
+        np.testing.assert_allclose(
+            parameter.detach().numpy(), run.weights["D", name], rtol=1e-10, atol=1e-13
+        )
+    expected = run.step([x, z], training=False).losses[0]
+    figures = made["evaluate"](net, torch.tensor(x), torch.tensor(z))
+    np.testing.assert_allclose(figures["loss"].item(), expected, rtol=1e-12)

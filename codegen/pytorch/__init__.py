@@ -14,6 +14,7 @@ from codegen.python.source import ClassDef, Stmt
 from codegen.python.training import Source, reserved
 from codegen.pytorch import train
 from codegen.pytorch.dtypes import DTYPES
+from codegen.pytorch.gradients import watching
 from codegen.pytorch.initializers import init_weights
 from codegen.pytorch.module import DIALECT, native_name
 from codegen.pytorch.optimizers import NATIVE
@@ -33,6 +34,7 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     """`<stem>_pytorch.py`, with a class for each model and a loop for each training program."""
     check_types(program, "PyTorch", DTYPES, "it has no such tensors")
     dialect = replace(DIALECT, standing_in=Functions())
+    program = replace(program, trainings=tuple(map(watching, program.trainings)))
     lowered = lowered_program(program, dialect.legality)
     trainings = [t.training for t in lowered.trainings]
     named = [train.names(t, trainings) for t in trainings]

@@ -9,6 +9,7 @@ from codegen.python.forward import Forward
 from codegen.python.source import Expr, Literal, Name, Operator
 from codegen.python.subscripts import part
 from codegen.pytorch.dtypes import DTYPES
+from codegen.pytorch.gradients import Watched, derivative, watched
 from nnspec.catalogue.ops.activations import LogSoftmax, Relu, Sigmoid, Softmax, Tanh
 from nnspec.catalogue.ops.algebra import MatMul
 from nnspec.catalogue.ops.base import Op
@@ -45,6 +46,7 @@ from nnspec.catalogue.ops.reduction import Mean, Sum
 from nnspec.catalogue.ops.shaping import Cast, Concat, Flatten, Reshape, Transpose
 from nnspec.catalogue.ops.shaping import Slice as Part
 from nnspec.graph.graph import Node
+from nnspec.graph.training import Derivative
 
 
 def function(name: str) -> Application:
@@ -214,6 +216,8 @@ FUNCTIONS: dict[type[Op], Application] = {
     StopGradient: lambda node, operands, forward: operands[0].attr("detach")(),
     Constant: constant,
     RandomNormal: random_normal,
+    Watched: watched,
+    Derivative: derivative,
 }
 MODULES: dict[type[Op], Callable[[Node], Expr | None]] = {
     Relu: module("nn.ReLU"),

@@ -30,7 +30,7 @@ from codegen.python.training import Source, parameters
 from codegen.pytorch.dtypes import DTYPES
 from codegen.pytorch.optimizers import optimizer
 from codegen.target import ProgramNames
-from nnspec.graph.training import Minimize, Training
+from nnspec.graph.training import Gradient, Minimize, Training
 
 OPTIMIZER = Name("torch.optim.Optimizer")
 FIGURES = Name("dict")[Tuple((Name("str"), Name("Tensor")))]
@@ -137,6 +137,7 @@ def _step(source: Source, *, update: bool) -> Stmt:
     results = tuple((Literal(f.name), _tensor(forward.result(f.value))) for f in figures)
     forward.emit(Return(Dict(results)))
     optimizers = source.optimizers if update else ()
+    derives = any(isinstance(step, Gradient) for step in program.steps)
     steps = [Parameter("steps", Name("Iterator")[Name("int")])]
     given = (
         *parameters(tuple(source.networks.values()), "nn.Module"),
@@ -149,7 +150,7 @@ def _step(source: Source, *, update: bool) -> Stmt:
         given,
         forward.body(),
         returns=FIGURES,
-        decorators=() if update else (Name("torch.no_grad")(),),
+        decorators=() if update or derives else (Name("torch.no_grad")(),),
         doc=(program.doc or "One update on a batch.")
         if update
         else "Losses and metrics of a batch.",
