@@ -93,7 +93,7 @@ def _updated(source: Source, update: Minimize) -> Expr:
         Dict(((part.expression.attr("name"), part.expression),))
         if isinstance(part.slot, WeightSlot)
         else part.expression.attr("collect_params")()
-        for part in source.parts(update, source.networks.__getitem__)
+        for part in source.reached(update, source.networks.__getitem__)
     ]
     return parameters[0] if len(parameters) == 1 else Call(Name("together"), tuple(parameters))
 

@@ -18,6 +18,7 @@ from codegen.python.plan import (
     BlockSlot,
     ChainSlot,
     ListSlot,
+    Owner,
     Plan,
     Slot,
     WeightSlot,
@@ -26,6 +27,7 @@ from codegen.python.plan import (
 )
 from codegen.python.source import ClassDef, Expr, Name, Parameter
 from codegen.target import ProgramNames
+from nnspec.catalogue.ops.recurrent import LSTM
 from nnspec.graph.flow import Flow, owner
 from nnspec.graph.graph import Value, Weight
 from nnspec.graph.graph import weights as weights_of
@@ -222,6 +224,22 @@ class Source:
         """The objects that an update is over."""
         return self._parts(update.over, base)
 
+    def reached(self, update: Minimize, base: Callable[[str], str]) -> Iterator[Part]:
+        """The same without what the loss does not depend on, as far as that has objects of its own."""
+        reached = self.flow.reached(update)
+        frozen = self.flow.places(self.training.frozen)
+        for path in update.over:
+            places = self.flow.places((path,)) - frozen
+            plan = self.plan(path[0])
+            held = {(path[0], own.weight.path): own for own in owners(plan)}
+            split = all(_whole(held[place]) for place in places)
+            if places <= reached or (places & reached and not split):
+                yield from self._parts((path,), base)
+                continue
+            for place in sorted(places & reached):
+                weight = held[place].weight
+                yield Part(self.weight(weight, base), WeightSlot(weight))
+
     def frozen(self, base: Callable[[str], str]) -> Iterator[Part]:
         """The objects that are applied as in evaluation, and not updated."""
         weights = {w.path for n in self.training.networks for w in weights_of(n.model)}
@@ -262,6 +280,11 @@ class Source:
                 target,
                 "its weights change in place; apply the network again after the update",
             )
+
+
+def _whole(own: Owner) -> bool:
+    """Whether a weight is one attribute of its object."""
+    return own.node is None or not isinstance(own.node.op, LSTM)
 
 
 def _slot_at(plan: Plan, path: Sequence[str]) -> tuple[tuple[str, ...], Slot] | None:

@@ -129,9 +129,10 @@ class Flow:
 
     def updated(self, update: Minimize) -> frozenset[Place]:
         """Weights that an update is over, without the frozen ones."""
-        return self._places(update.over) - self._places(self.training.frozen)
+        return self.places(update.over) - self.places(self.training.frozen)
 
-    def _places(self, paths: Iterable[tuple[str, ...]]) -> frozenset[Place]:
+    def places(self, paths: Iterable[tuple[str, ...]]) -> frozenset[Place]:
+        """Trained weights that paths lead to."""
         networks = {n.name: n for n in self.training.networks}
         return frozenset(
             (name, weight.path)

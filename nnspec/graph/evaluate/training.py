@@ -11,7 +11,8 @@ from nnspec.catalogue.ops.site import Term
 from nnspec.graph.derivative import gradients
 from nnspec.graph.evaluate.arrays import Array, ArraySite
 from nnspec.graph.evaluate.model import Interpreter
-from nnspec.graph.graph import Graph, Value, Weight
+from nnspec.graph.flow import Flow
+from nnspec.graph.graph import Call, Graph, Node, Value
 from nnspec.graph.graph import weights as weights_of
 from nnspec.graph.training import Minimize, Training
 from nnspec.graph.updates import Schedule, Update
@@ -60,47 +61,65 @@ class TrainingRun:
         site = ArraySite(training=training, generator=self.generator)
         interpreter = Interpreter(site, self.precision, frozen=self.training.frozen)
         interpreter.bind(self.training.batch, batch)
-        places = self._bind_weights(interpreter)
+        held = self._held(interpreter)
         losses: list[Array] = []
         flows: list[dict[Place, Array]] = []
         self.steps += training
         for statement in self.training.steps:
             if not isinstance(statement, Minimize):
-                interpreter.step(statement)
+                self._apply(statement, interpreter, held)
                 continue
             losses.append(interpreter.terms[statement.loss].held)
             if training:
-                flows.append(self._update(statement, interpreter, places))
+                flows.append(self._update(statement, interpreter, held))
         values = {v: t.held for v, t in interpreter.terms.items()}
-        for weight, place in places.items():
-            self.weights[place] = values[weight]
+        for place, term in held.items():
+            self.weights[place] = term.held
         return Step(tuple(losses), tuple(flows), values)
 
-    def _bind_weights(self, interpreter: Interpreter) -> dict[Weight, Place]:
-        places: dict[Weight, Place] = {}
+    def _held(self, interpreter: Interpreter) -> dict[Place, Term]:
+        """The weights of each network, which may be one of several of a model."""
+        held: dict[Place, Term] = {}
         for network in self.training.networks:
             for weight in weights_of(network.model):
-                places[weight] = network.name, weight.path
-                interpreter.bind([weight], [self.weights[places[weight]]])
-        return places
+                place = network.name, weight.path
+                interpreter.bind([weight], [self.weights[place]])
+                held[place] = interpreter.terms[weight]
+        return held
+
+    def _apply(self, step: Node | Call, interpreter: Interpreter, held: dict[Place, Term]) -> None:
+        """A step of the program; a network is applied with its own weights."""
+        if not isinstance(step, Call) or step.layer not in {n.name for n in self.training.networks}:
+            interpreter.step(step)
+            return
+        for weight in weights_of(step.body):
+            interpreter.terms[weight] = held[step.layer, weight.path]
+        interpreter.step(step)
+        for weight in weights_of(step.body):
+            held[step.layer, weight.path] = interpreter.terms[weight]
 
     def _update(
-        self, update: Minimize, interpreter: Interpreter, places: Mapping[Weight, Place]
+        self, update: Minimize, interpreter: Interpreter, held: dict[Place, Term]
     ) -> dict[Place, Array]:
         """Move the weights that the update names; what follows sees the new ones."""
         frozen = self.training.frozen
-        moved = [
-            w
-            for w, place in places.items()
-            if w.trainable and named(update.over, place) and not named(frozen, place)
-        ]
-        terms = interpreter.terms
+        trained = {
+            (n.name, w.path): w
+            for n in self.training.networks
+            for w in weights_of(n.model)
+            if w.trainable
+        }
+        moved = [p for p in trained if named(update.over, p) and not named(frozen, p)]
         site = interpreter.site
-        flows = gradients(site, terms[update.loss], [terms[w] for w in moved])
+        flows = gradients(site, interpreter.terms[update.loss], [held[place] for place in moved])
+        # What a loss does not depend on stays as it is, whatever the optimizer.
+        reached = Flow(self.training).reached(update)
         if self.steps % update.update.every == 0:
-            for weight, flow in zip(moved, flows, strict=True):
-                terms[weight] = self._moved(update.update, places[weight], terms[weight], flow)
-        return {places[w]: f.held for w, f in zip(moved, flows, strict=True)}
+            for place, flow in zip(moved, flows, strict=True):
+                if place not in reached:
+                    continue
+                held[place] = self._moved(update.update, place, held[place], flow)
+        return {place: flow.held for place, flow in zip(moved, flows, strict=True)}
 
     def _moved(self, update: Update, place: Place, weight: Term, flow: Term) -> Term:
         """The weight after an update, by the optimizer's rule."""
