@@ -58,6 +58,9 @@ def free_weight(weight: Weight) -> Expr:
     if isinstance(weight.initializer, init.ForgetBias):
         reason = "it has no such initialiser outside of its own LSTM"
         raise Unsupported(f"`{weight.path}`", weight.span, "Keras", reason)
+    if isinstance(weight.initializer, init.Orthogonal) and weight.type.dtype == "bf16":
+        reason = "TensorFlow cannot make an orthogonal matrix in bf16"
+        raise Unsupported(f"`{weight.path}`", weight.span, "Keras", reason)
     chosen = initializer(weight.initializer or init.Zeros())
     add = Name("self.add_weight")
     made = add(shape=lift(weight.type.shape), initializer=chosen, name=weight.role)

@@ -133,10 +133,10 @@ class Forward:
             return self.weight_of(value)
         return self._bound[value]
 
-    def any_input(self) -> Name | None:
-        """A tensor that the function was given and still has under its name (for its device, say)."""
-        held = (Name(name) for value, name in self.inputs if self._holder.get(name) is value)
-        return next(held, None)
+    def any_input(self, dtype: str | None = None) -> Name | None:
+        """A tensor (of an element type) that the function was given and still has under its name."""
+        held = ((value, name) for value, name in self.inputs if self._holder.get(name) is value)
+        return next((Name(name) for v, name in held if dtype in (None, v.type.dtype)), None)
 
     @contextmanager
     def capture(self) -> Iterator[list[Stmt]]:

@@ -96,7 +96,10 @@ def broadcast_to(op: BroadcastTo, use: Use, x: Expr) -> Result:
     sizes = tuple(map(use.forward.size, op.shape))
     if not isinstance(x, Literal):
         return x.attr("expand")(*sizes)
-    made = Name("torch.full")(Tuple(sizes), x, dtype=Name(DTYPES[use.types[0].dtype]))
+    dtype = use.types[0].dtype
+    if (alike := use.forward.any_input(dtype)) is not None:
+        return alike.attr("new_full")(Tuple(sizes), x)
+    made = Name("torch.full")(Tuple(sizes), x, dtype=Name(DTYPES[dtype]))
     tensor = use.forward.any_input()
     return made if tensor is None else made.with_keyword("device", tensor.attr("device"))
 

@@ -68,13 +68,14 @@ class Recurrent(Op):
         count = x.shape[1]
         if not isinstance(count, int):
             raise ShapeError(f"needs a number of steps, found {x.type}", 0)
+        zeros = to.broadcast_to(to.number(0, x.dtype), (x.shape[0], self.units))
         final: list[tuple[Term, ...]] = []
         for layer in range(self.layers):
             sides, final = [], []
             for side in range(self.directions):
                 name = f"l{layer}{'_reverse' if side else ''}"
                 order = range(count)[::-1] if side else range(count)
-                steps, states = self.along(to, x, name, list(order), weights)
+                steps, states = self.along(to, x, zeros, name, list(order), weights)
                 sides.append(to.stack(*(steps[::-1] if side else steps), axis=1))
                 final.append(states)
             x = sides[0] if len(sides) == 1 else to.concat(*sides)
@@ -84,14 +85,19 @@ class Recurrent(Op):
         return {"sequence": (x,), "last": (last[0],), "all": (x, *last)}[self.returns]
 
     def along(
-        self, to: Site, x: Term, name: str, order: list[int], weights: dict[str, Term]
+        self,
+        to: Site,
+        x: Term,
+        zeros: Term,
+        name: str,
+        order: list[int],
+        weights: dict[str, Term],
     ) -> tuple[list[Term], tuple[Term, ...]]:
         """What one direction of one layer puts out, in the order in which it reads; its final states."""
         from_x = x @ to.transpose(weights[f"weight_ih_{name}"])
         from_x = from_x + weights[f"{self.biases[0]}_{name}"]
         weight = to.transpose(weights[f"weight_hh_{name}"])
         bias = weights[f"{self.biases[1]}_{name}"] if len(self.biases) > 1 else None
-        zeros = to.broadcast_to(to.number(0, x.dtype), (x.shape[0], self.units))
         states, put_out = (zeros,) * self.states, []
         for t in order:
             states = self.step(to, at(to, from_x, 1, t), states, weight, bias)
@@ -169,3 +175,43 @@ class LSTM(Recurrent):
     def examples(cls) -> Iterator[Example]:
         yield from super().examples()
         yield Example(cls(4, "last"), (TensorType("f32", (N, T, 3)),))
+
+
+@declare
+class GRU(Recurrent):
+    """Gated recurrent unit (Cho et al. 2014), the reset gate after the product with the state.
+
+    `[N, T, C]` becomes, by `returns`: `"sequence"` `[N, T, units]`; `"last"` `[N, units]`, the final
+    state; `"all"` both. `bidirectional` doubles `units`: forward, then backward. `layers` stacks.
+    """
+
+    name = "GRU"
+    gates = 3
+    biases = ("bias_ih", "bias_hh")
+
+    def step(
+        self, to: Site, x: Term, states: tuple[Term, ...], weight: Term, bias: Term | None
+    ) -> tuple[Term, ...]:
+        (h,) = states
+        from_h = h @ weight
+        from_h = from_h if bias is None else from_h + bias
+        reset, update = (to.sigmoid(self.gate(to, x, n) + self.gate(to, from_h, n)) for n in (0, 1))
+        new = to.tanh(self.gate(to, x, 2) + reset * self.gate(to, from_h, 2))
+        return ((1 - update) * new + update * h,)
+
+
+@declare
+class RNN(Recurrent):
+    """The plain recurrent layer (Elman 1990): `h = tanh(x W + b + h U)`.
+
+    `[N, T, C]` becomes, by `returns`: `"sequence"` `[N, T, units]`; `"last"` `[N, units]`, the final
+    state; `"all"` both. `bidirectional` doubles `units`: forward, then backward. `layers` stacks.
+    """
+
+    name = "RNN"
+    gates = 1
+
+    def step(
+        self, to: Site, x: Term, states: tuple[Term, ...], weight: Term, bias: Term | None
+    ) -> tuple[Term, ...]:
+        return (to.tanh(x + states[0] @ weight),)
