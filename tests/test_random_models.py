@@ -10,8 +10,8 @@ from random_specs import spec
 
 import nnspec
 from codegen import TARGETS
-from codegen.onnx import reference
 from nnspec.driver.verify import cases
+from nnspec.graph.evaluate import evaluate_model
 from nnspec.graph.passes.freeze_random import freeze_graph
 from nnspec.report.source import Source
 from nnspec.syntax.format import format_source
@@ -19,7 +19,7 @@ from nnspec.syntax.format import format_source
 
 @pytest.mark.parametrize("seed", range(12))
 def test_onnx(seed: int) -> None:
-    """Formatted or not the same models; the file is clean and onnxruntime agrees with the evaluator."""
+    """Formatted or not the same models; the file is clean and onnxruntime agrees with the definition."""
     text = spec(seed, 6)
     found = nnspec.load(text)
     again = nnspec.load(format_source(Source("x", text)))
@@ -40,7 +40,7 @@ def test_onnx(seed: int) -> None:
         onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
         session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
         feeds = {i.name: a for i, a in zip(session.get_inputs(), inputs, strict=True)}
-        expected = reference.outputs(graph, weights, inputs)
+        expected = evaluate_model(graph, inputs, weights, precision="f64").outputs
         for one, other in zip(session.run(None, feeds), expected, strict=True):
             scale = np.abs(other).max(initial=1e-6)
             assert np.abs(one - other).max() <= 1e-5 * scale, text
