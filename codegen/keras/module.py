@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from functools import partial
 
 from codegen.dtypes import PLAIN, dtype_of, is_plain
@@ -64,12 +65,22 @@ def _init(parts: ClassParts) -> Stmt:
     for name in parts.parameters:  # `get_config` reads them
         if Name(f"self.{name}") not in kept:
             body.append(Assign(Name(f"self.{name}"), Name(name)))
-    body += parts.init
+    body += map(_named, parts.init)
     if parts.model and parts.graph.inputs:
         call = Call(Name("self"), tuple(map(_symbol, parts.graph.inputs)))
         body += [Comment(BUILT), Expression(call)]
     parameters = (Parameter("self"), *own, Parameter("**kwargs"))
     return FunctionDef("__init__", parameters, tuple(body))
+
+
+def _named(statement: Stmt) -> Stmt:
+    """A layer that the spec numbers is told its name: Keras counts by itself, over all models."""
+    match statement:
+        case Assign(Name(place), Call(Name(made)) as layer) if not made.startswith("self."):
+            name = place.removeprefix("self.")
+            if re.search(r"_\d+$", name) and not any(k == "name" for k, _ in layer.keywords):
+                return dataclasses.replace(statement, value=layer.with_keyword("name", name))
+    return statement
 
 
 def _symbol(value: Value) -> Expr:

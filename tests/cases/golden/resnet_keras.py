@@ -13,8 +13,12 @@ class Residual(layers.Layer):
         self.filters = filters
         self.conv2d = layers.Conv2D(filters, 3, padding="same", use_bias=False)
         self.batch_norm = layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
-        self.conv2d_2 = layers.Conv2D(filters, 3, padding="same", use_bias=False)
-        self.batch_norm_2 = layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
+        self.conv2d_2 = layers.Conv2D(
+            filters, 3, padding="same", use_bias=False, name="conv2d_2"
+        )
+        self.batch_norm_2 = layers.BatchNormalization(
+            momentum=0.9, epsilon=1e-5, name="batch_norm_2"
+        )
 
     def call(self, x):
         y = self.conv2d(x)
@@ -38,10 +42,18 @@ class ResidualStride2(layers.Layer):
             filters, 3, strides=2, padding="same", use_bias=False
         )
         self.batch_norm = layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
-        self.conv2d_2 = layers.Conv2D(filters, 3, padding="same", use_bias=False)
-        self.batch_norm_2 = layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
-        self.conv2d_3 = layers.Conv2D(filters, 1, strides=2, use_bias=False)
-        self.batch_norm_3 = layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
+        self.conv2d_2 = layers.Conv2D(
+            filters, 3, padding="same", use_bias=False, name="conv2d_2"
+        )
+        self.batch_norm_2 = layers.BatchNormalization(
+            momentum=0.9, epsilon=1e-5, name="batch_norm_2"
+        )
+        self.conv2d_3 = layers.Conv2D(
+            filters, 1, strides=2, use_bias=False, name="conv2d_3"
+        )
+        self.batch_norm_3 = layers.BatchNormalization(
+            momentum=0.9, epsilon=1e-5, name="batch_norm_3"
+        )
 
     def call(self, x):
         y = self.conv2d(x)
@@ -69,9 +81,9 @@ class ResNet(keras.Model):
         self.batch_norm = layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
         self.residuals = [Residual(16) for _ in range(2)]
         self.residuals_2 = [Residual(16) for _ in range(2)]
-        self.residual_3 = ResidualStride2(32)
-        self.residual_4 = Residual(32)
-        self.residual_5 = ResidualStride2(64)
+        self.residual_3 = ResidualStride2(32, name="residual_3")
+        self.residual_4 = Residual(32, name="residual_4")
+        self.residual_5 = ResidualStride2(64, name="residual_5")
         self.dense = layers.Dense(10)
         # Called on symbols, it makes its weights.
         self(keras.Input((32, 32, 3)))

@@ -29,7 +29,7 @@ class Small(keras.Model):
             ),
             activation="relu",
         )
-        self.dense_2 = layers.Dense(3)
+        self.dense_2 = layers.Dense(3, name="dense_2")
         # Called on symbols, it makes its weights.
         self(keras.Input((5,)))
 
@@ -54,7 +54,7 @@ class SmallWidth4(keras.Model):
             ),
             activation="relu",
         )
-        self.dense_2 = layers.Dense(3)
+        self.dense_2 = layers.Dense(3, name="dense_2")
         # Called on symbols, it makes its weights.
         self(keras.Input((5,)))
 
@@ -70,7 +70,7 @@ class Teacher(keras.Model):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.dense = layers.Dense(8, activation="tanh")
-        self.dense_2 = layers.Dense(3, use_bias=False)
+        self.dense_2 = layers.Dense(3, use_bias=False, name="dense_2")
         # Called on symbols, it makes its weights.
         self(keras.Input((5,)))
 
