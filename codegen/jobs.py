@@ -17,7 +17,8 @@ class TrainRequest:
     functions: of the program, in the generated module.
     networks: (name in the program, class in the generated module), in order.
     columns: names of the batch's columns.
-    minimizes: how many updates one step makes.
+    losses: how many the program has, one for each `minimize`.
+    updates: how many of them the first step makes (an update that is made on `every` fifth step waits).
     at: after which steps (from 1) the weights are returned; the last one ends the run.
     dtype: "f32" or "f64".
     """
@@ -25,7 +26,8 @@ class TrainRequest:
     functions: ProgramNames
     networks: tuple[tuple[str, str], ...]
     columns: tuple[str, ...]
-    minimizes: int = 1
+    losses: int = 1
+    updates: int = 1
     at: tuple[int, ...] = (1, 10)
     dtype: str = "f32"
 
@@ -35,7 +37,7 @@ class TrainResult:
     """What came of it, in native names and layouts.
 
     losses: for each step, the loss of each `minimize`.
-    gradients: of the first step, for each `minimize`: those of the networks that it updates.
+    gradients: of the first step, for each update that it makes: those of the networks that it moves.
     weights: after each step of `at` (keys are the step as text).
     """
 

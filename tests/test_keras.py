@@ -140,7 +140,7 @@ def gan(folder: Path, stop: str) -> TrainResult:
     (training,) = program.trainings
     networks = cases.networks_weights(training, 0)
     classes, functions = (("G", "Maker"), ("F", "Judge")), emitted.programs["Gan"]
-    request = TrainRequest(functions, classes, ("real", "z"), 2, (1, 3), "f64")
+    request = TrainRequest(functions, classes, ("real", "z"), 2, 2, (1, 3), "f64")
     weights = {
         n.name: to_native(networks[n.name], emitted.models[n.model].weight_map)
         for n in training.networks

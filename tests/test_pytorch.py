@@ -71,7 +71,7 @@ def gan(folder: Path, stop: str) -> TrainResult:
     (training,) = program.trainings
     networks = cases.networks_weights(training, 0)
     classes, functions = (("G", "Maker"), ("F", "Judge")), emitted.programs["Gan"]
-    request = TrainRequest(functions, classes, ("real", "z"), 2, (1, 3), "f64")
+    request = TrainRequest(functions, classes, ("real", "z"), 2, 2, (1, 3), "f64")
     weights = {
         n.name: to_native(
             {p: a.astype("float64") for p, a in networks[n.name].items()},

@@ -88,7 +88,7 @@ def job(spec: nnspec.Spec, target: str, folder: Path) -> worker.Train:
     classes = tuple((n, e.class_name) for n, e in entries.items())
     minimizes = sum(isinstance(s, Minimize) for s in training.steps)
     request = worker.TrainRequest(
-        emitted.programs["T"], classes, ("x", "label"), minimizes, (1, STEPS), "f64"
+        emitted.programs["T"], classes, ("x", "label"), minimizes, minimizes, (1, STEPS), "f64"
     )
     folder.mkdir(parents=True)
     return worker.Train(

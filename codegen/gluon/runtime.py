@@ -150,9 +150,7 @@ def train(
         columns = [_array(_in(column, request.dtype)) for column in batch]
         with _recorded(trainers if count == 1 else [], names, nets, result.gradients):
             report = train_step(*nets, *trainers, *steps, *columns)
-        result.losses.append(
-            [loss.asscalar() for loss in list(report.values())[: request.minimizes]]
-        )
+        result.losses.append([loss.asscalar() for loss in list(report.values())[: request.losses]])
         if count in request.at:
             result.weights[str(count)] = {n: _arrays(net) for n, net in zip(names, nets)}
     return result

@@ -81,11 +81,11 @@ def train(
     networks = {name: _network(module, cls, weights[name]) for name, cls in request.networks}
     step = _step(module, request, tuple(networks.values()))
     result = TrainResult([], [])
-    with _watched(networks, result, request.minimizes):
+    with _watched(networks, result, request.updates):
         for number in range(1, max(request.at) + 1):
             arrays = batches[(number - 1) % len(batches)]
             batch = dict(zip(request.columns, arrays, strict=True))
-            result.losses.append(step(batch)[: request.minimizes])
+            result.losses.append(step(batch)[: request.losses])
             if number in request.at:
                 result.weights[str(number)] = {n: _arrays(net) for n, net in networks.items()}
     return result
@@ -110,7 +110,7 @@ def _step(
 
 
 @contextmanager
-def _watched(networks: Mapping[str, Any], result: TrainResult, minimizes: int) -> Iterator[None]:
+def _watched(networks: Mapping[str, Any], result: TrainResult, updates: int) -> Iterator[None]:
     """Note the gradients of the first step, just before an optimizer uses them."""
     places = {
         id(variable): (network, name)
@@ -121,7 +121,7 @@ def _watched(networks: Mapping[str, Any], result: TrainResult, minimizes: int) -
     apply = optimizer.apply
 
     def noting(self: Any, grads: Any, trainable_variables: Any = None) -> Any:
-        if len(result.gradients) < minimizes:
+        if len(result.gradients) < updates:
             found: Weights = {}
             for gradient, variable in zip(grads, trainable_variables, strict=True):
                 network, name = places[id(variable)]

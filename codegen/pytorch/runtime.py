@@ -81,26 +81,24 @@ def train(
     made = getattr(module, request.functions.make)(*networks.values())
     optimizers = made if isinstance(made, tuple) else (made,)
     for optimizer in optimizers:
-        _watch(optimizer, networks, result, request.minimizes)
+        _watch(optimizer, networks, result, request.updates)
     step = getattr(module, request.functions.step)
     steps = [itertools.count(1)] if request.functions.counted else []
     for number in range(1, max(request.at) + 1):
         batch = batches[(number - 1) % len(batches)]
         figures = step(*networks.values(), *optimizers, *steps, *map(_tensor, batch))
-        result.losses.append([loss.item() for loss in list(figures.values())[: request.minimizes]])
+        result.losses.append([loss.item() for loss in list(figures.values())[: request.losses]])
         if number in request.at:
             result.weights[str(number)] = {n: _arrays(net) for n, net in networks.items()}
     return result
 
 
-def _watch(
-    optimizer: Any, networks: Mapping[str, Any], result: TrainResult, minimizes: int
-) -> None:
+def _watch(optimizer: Any, networks: Mapping[str, Any], result: TrainResult, updates: int) -> None:
     """Note the gradients of the first step, just before the optimizer uses them."""
     own = {id(p) for group in optimizer.param_groups for p in group["params"]}
 
     def note(*_: object) -> None:
-        if len(result.gradients) == minimizes:
+        if len(result.gradients) == updates:
             return
         found: Weights = {}
         for name, net in networks.items():

@@ -216,7 +216,8 @@ def _perform(runtime: Any, job: dict[str, Any]) -> Any:
             ProgramNames(**{**request["functions"], "more": tuple(request["functions"]["more"])}),
             tuple((name, cls) for name, cls in request["networks"]),
             tuple(request["columns"]),
-            request["minimizes"],
+            request["losses"],
+            request["updates"],
             tuple(request["at"]),
             request["dtype"],
         )

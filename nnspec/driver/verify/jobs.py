@@ -88,11 +88,13 @@ class Module:
         """Steps of a training program."""
         entries = {n.name: self._entry(n.model) for n in training.networks}
         layouts = self.emitted.batch_layouts[training.name]
+        minimizes = [s for s in training.steps if isinstance(s, Minimize)]
         request = TrainRequest(
             self.emitted.programs[training.name],
             tuple((name, e.class_name) for name, e in entries.items()),
             tuple(column.name or "x" for column in training.batch),
-            sum(isinstance(s, Minimize) for s in training.steps),
+            len(minimizes),
+            sum(m.update.every == 1 for m in minimizes),
             at,
             dtype,
         )

@@ -25,7 +25,7 @@ Place = tuple[str, str]
 class Step:
     """What one step gave.
 
-    losses: of each update, before it. gradients: for each update, of the weights that it moves.
+    losses: of each `minimize`, before it. gradients: for each update that this step makes, of what it moves.
     values: of the step's tensors, metrics among them.
     """
 
@@ -70,7 +70,7 @@ class TrainingRun:
                 self._apply(statement, interpreter, held)
                 continue
             losses.append(interpreter.terms[statement.loss].held)
-            if training:
+            if training and self.steps % statement.update.every == 0:
                 flows.append(self._update(statement, interpreter, held))
         values = {v: t.held for v, t in interpreter.terms.items()}
         for place, term in held.items():
@@ -114,10 +114,8 @@ class TrainingRun:
         flows = gradients(site, interpreter.terms[update.loss], [held[place] for place in moved])
         # What a loss does not depend on stays as it is, whatever the optimizer.
         reached = Flow(self.training).reached(update)
-        if self.steps % update.update.every == 0:
-            for place, flow in zip(moved, flows, strict=True):
-                if place not in reached:
-                    continue
+        for place, flow in zip(moved, flows, strict=True):
+            if place in reached:
                 held[place] = self._moved(update.update, place, held[place], flow)
         return {place: flow.held for place, flow in zip(moved, flows, strict=True)}
 
