@@ -105,7 +105,10 @@ class Native:
         arguments; "method": of the first operand; "operator": between operands or before one;
         "operand": nothing at all, the operand itself.
     weights: the target's names of weights, by role, where they differ.
+    orders: of weights that the target keeps with their axes in another order: by role, where each comes from.
     chain: a function's class of objects, for a chain of layers ("nn.ReLU"); given the `chain_arguments`.
+    activation: the argument of a layer that takes the name of the function that follows it.
+    alias: a function's name as such an argument, where it stands without arguments of its own.
     legal: whether the form covers a use; what it does not cover is rewritten or expanded.
     """
 
@@ -117,6 +120,9 @@ class Native:
     chain: str | None = None
     chain_arguments: tuple[Argument, ...] = ()
     legal: Callable[[Node], bool] = lambda node: True
+    orders: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    activation: str | None = None
+    alias: str | None = None
 
     def name(self, node: Node) -> str:
         """What is called for this node."""
@@ -128,10 +134,21 @@ def layer(
     call: str | Callable[[Node], str],
     *arguments: Argument,
     weights: Mapping[str, str] | None = None,
+    orders: Mapping[str, tuple[int, ...]] | None = None,
+    activation: str | None = None,
     legal: Callable[[Node], bool] = lambda node: True,
 ) -> Native:
     """An object of the framework, made once and applied."""
-    return Native(op, call, "layer", arguments, weights or {}, legal=legal)
+    return Native(
+        op,
+        call,
+        "layer",
+        arguments,
+        weights or {},
+        legal=legal,
+        orders=orders or {},
+        activation=activation,
+    )
 
 
 def function(
@@ -140,11 +157,12 @@ def function(
     *arguments: Argument,
     chain: str | None = None,
     chain_arguments: tuple[Argument, ...] | None = None,
+    alias: str | None = None,
     legal: Callable[[Node], bool] = lambda node: True,
 ) -> Native:
     """A function of the framework, called with the operands, then the arguments."""
     given = arguments if chain_arguments is None else chain_arguments
-    return Native(op, call, "function", arguments, {}, chain, given, legal)
+    return Native(op, call, "function", arguments, {}, chain, given, legal, alias=alias)
 
 
 def method(op: type[Op], call: str, *arguments: Argument) -> Native:

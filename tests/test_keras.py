@@ -17,6 +17,7 @@ from codegen.target import Emitted
 from nnspec.compiler import compile_source
 from nnspec.driver.generated import load_module
 from nnspec.driver.verify import cases
+from nnspec.graph.evaluate import evaluate_model
 from nnspec.graph.graph import Program
 from nnspec.graph.weight_map import to_canonical, to_native
 from nnspec.report.diagnostics import Reporter
@@ -95,6 +96,100 @@ print(type(net).__name__)
     )
     assert run.stdout.strip() == "M", run.stderr
     assert keras.saving.get_registered_name(module.M) == "case>M"
+
+
+ZOO = """
+block Stage(width) { input x
+  output x + (x -> Conv2D(width, 3, padding = 1) -> BatchNorm -> relu -> Dropout(0.1)) }
+model Images { input image: f32[N, 15, 13, 3]
+  stem = Conv2D(4, 7, stride = 2, padding = 3, activation = softplus) -> AvgPool2D(2)
+  x = image -> stem -> Stage(4) -> MaxPool2D(3, stride = 1, padding = 1)
+  x = x -> Conv2D(4, 3, stride = 2, padding = ((0, 1), (1, 0)), activation = relu)
+  x = x -> Conv2D(4, 3, stride = 2, dilation = 2, padding = "same")
+  x = x -> ConvTranspose2D(2, (2, 5), stride = (3, 2)) -> ConvTranspose2D(4, 2, dilation = 2)
+  output x -> AvgPool2D(3, stride = 2, padding = 1) -> flatten -> Dense(3, activation = softmax) }
+model Sequences { input tokens: i64[N, 9]
+  x = tokens -> Embedding(7, 5) -> Conv1D(6, 3, padding = "causal") -> AvgPool1D(2)
+  output x -> LSTM(4, bidirectional = true, layers = 2) -> global_avg_pool -> Dense(3, activation = sigmoid) }
+model Volumes { input volume: f32[N, 6, 5, 4, 2]
+  output volume -> Conv3D(3, 3, padding = 1) -> MaxPool3D(2, padding = "same") -> AvgPool3D(2)
+    -> ConvTranspose3D(2, 2, stride = 2) -> global_avg_pool }
+"""
+
+
+@pytest.mark.framework
+@pytest.mark.parametrize("name", ["Images", "Sequences", "Volumes"])
+def test_models_are_keras_models(name: str, tmp_path: Path) -> None:
+    """Compiled by XLA they train; as a `.keras` file and as weights alone they come back."""
+    import keras
+
+    runtime = importlib.import_module("codegen.keras.runtime")
+    runtime._use("f32")
+    program = program_of(ZOO)
+    (model,) = (m for m in program.models if m.name == name)
+    module = module_of(emit(program), tmp_path)
+    net, other = getattr(module, name)(), getattr(module, name)()
+    (inputs,) = cases.inputs_of(model.inputs, model.steps, {"N": 4}, np.random.default_rng(0))
+    before = np.asarray(net(inputs))
+    net.compile(optimizer="sgd", loss="mse", jit_compile=True)
+    net.fit(inputs, np.ones_like(before), verbose=0)
+    trained = np.asarray(net(inputs))
+    assert np.isfinite(trained).all() and not np.array_equal(trained, before)
+    np.testing.assert_allclose(net.predict(inputs, verbose=0), trained, rtol=1e-4, atol=1e-5)
+    net.save(tmp_path / "net.keras")
+    net.save_weights(tmp_path / "net.weights.h5")
+    other.load_weights(tmp_path / "net.weights.h5")
+    for again in (keras.saving.load_model(tmp_path / "net.keras"), other):
+        np.testing.assert_array_equal(again(inputs), trained)
+
+
+SIZES = """
+model M { input image: f32[N, H, W, 3]
+  x = image -> Conv2D(3, 3, stride = 2, dilation = 2, padding = "same") -> relu
+  x = x -> AvgPool2D(3, stride = 1, padding = ((1, 0), (2, 1)))
+  x = x -> Conv2D(3, 2, stride = 4, dilation = (2, 1), padding = "same")
+  output x -> ConvTranspose2D(2, (2, 5), stride = (3, 2)) }
+"""
+
+
+@pytest.mark.framework
+@pytest.mark.parametrize("size", [(23, 16), (16, 21), (18, 19)])
+def test_padding_follows_sizes(size: tuple[int, int], tmp_path: Path) -> None:
+    """What Keras has no words for, at sizes that are known at run time only."""
+    runtime = importlib.import_module("codegen.keras.runtime")
+    program = program_of(SIZES)
+    (model,) = program.models
+    emitted = emit(program)
+    weights = cases.weights_of(model, 0)
+    image = np.random.default_rng(0).standard_normal((2, *size, 3))
+    native = {
+        k: a.astype("f8") for k, a in to_native(weights, emitted.models[model].weight_map).items()
+    }
+    (found,) = runtime.predict(module_of(emitted, tmp_path), "M", native, [image])
+    (expected,) = evaluate_model(model, [image], weights, precision="f64").outputs
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_padding_is_said_where_keras_has_a_word() -> None:
+    text = code(ZOO)
+    assert 'layers.Conv2D(4, 3, padding="same")' in text
+    assert 'layers.MaxPooling2D(3, strides=1, padding="same")' in text
+    assert "ops.pad(" not in text
+    # In a chain too it is a layer.
+    assert "[\n                layers.ZeroPadding2D(3),\n" in text
+    assert "self.conv2d_padding = layers.ZeroPadding2D(((0, 1), (1, 0)))" in text
+
+
+def test_layers_are_told_their_activation() -> None:
+    """The last axis is what Keras's `softmax` is over; a batch norm takes no activation."""
+    text = code("""
+model M { input x: f32[N, 4, 5]
+  a = x -> Dense(3) -> softmax(axis = 2)
+  b = x -> Dense(3) -> softmax(axis = 1)
+  output a, b, c = x -> BatchNorm -> tanh -> Dense(3) -> log_softmax }
+""")
+    assert text.count('activation="softmax"') == 1 and "ops.softmax(y, axis=1)" in text
+    assert 'activation="log_softmax"' in text and "ops.tanh(" in text
 
 
 @pytest.mark.framework

@@ -46,6 +46,9 @@ def test_windows_count(size: int, kernel: int, stride: int, dilation: int) -> No
     """Count the places at which a window fits, one by one."""
     reach = dilation * (kernel - 1)
     before, after = same_padding(size, kernel, stride, dilation)
+    told = same_padding(symbol("n"), kernel, stride, dilation)
+    assert tuple(substitute(cells, {"n": size}) for cells in told) == (before, after)
+    assert isinstance(before, int) and isinstance(after, int)
     places = len(range(0, size + before + after - reach, stride))
     assert window(size, kernel, stride, dilation, "same") == places == -(-size // stride)
     assert after - before in (0, 1), "the odd cell goes to the end"

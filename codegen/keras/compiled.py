@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from codegen.keras.losses import compiled_loss, compiled_metric
+from codegen.keras.ops.losses import compiled_loss, compiled_metric
 from codegen.keras.trainer import freezing, made_optimizer
 from codegen.python.source import (
     Expr,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from codegen.dtypes import PLAIN
 from codegen.keras.dtypes import DTYPES
 from codegen.python.dialect import Unsupported
 from codegen.python.source import Call, Expr, Literal, Name, lift
 from nnspec.catalogue import initializers as init
-from nnspec.graph.graph import Weight
+from nnspec.catalogue.ops.convolution import ConvTranspose
+from nnspec.graph.graph import Node, Weight
 
 
 def initializer(value: init.Initializer, *, fan_in: str = "fan_in") -> Expr:
@@ -41,15 +44,26 @@ def _scaling(scale: float, mode: str, distribution: str) -> Call:
     return made(scale=scale, mode=mode, distribution=distribution)
 
 
-def with_initializers(made: Call, weights: tuple[Weight, ...], *, fan_in: str = "fan_in") -> Call:
-    """The layer, told how its kernel and bias begin where that is not as Keras has it."""
-    names = {"weight": "kernel_initializer", "bias": "bias_initializer"}
-    usual = {"weight": init.GlorotUniform(), "bias": init.Zeros()}
-    for weight in weights:
-        if weight.initializer not in (None, usual[weight.role]):
-            assert weight.initializer is not None
+USUAL: dict[str, init.Initializer] = {
+    "kernel": init.GlorotUniform(),
+    "bias": init.Zeros(),
+    "gamma": init.Ones(),
+    "beta": init.Zeros(),
+    "moving_mean": init.Zeros(),
+    "moving_variance": init.Ones(),
+}
+"""What Keras takes by itself, by its names of weights."""
+
+
+def with_initializers(made: Call, node: Node, names: Mapping[str, str]) -> Call:
+    """The layer, told how its weights begin where that is not as Keras has it."""
+    # A transposed kernel's fan in stands where Keras looks for the fan out.
+    fan_in = "fan_out" if isinstance(node.op, ConvTranspose) else "fan_in"
+    for weight in node.weights:
+        name = names[weight.role]
+        if weight.initializer is not None and weight.initializer != USUAL.get(name):
             chosen = initializer(weight.initializer, fan_in=fan_in)
-            made = made.with_keyword(names[weight.role], chosen)
+            made = made.with_keyword(f"{name}_initializer", chosen)
     return made
 
 

@@ -8,15 +8,11 @@ from functools import partial
 
 from codegen.dtypes import PLAIN, dtype_of, is_plain
 from codegen.keras.dtypes import DTYPES, LACKS
-from codegen.keras.functions import FUNCTIONS, MODULES
 from codegen.keras.initializers import free_weight
-from codegen.keras.layers import APPLIED, CHAINED, LAYERS, absorb
-from codegen.keras.losses import LOSSES
-from codegen.keras.ops import arrays, numbers, sliding
+from codegen.keras.ops import TABLES
 from codegen.keras.weights import weight_ref
 from codegen.python.dialect import ClassParts, Dialect
 from codegen.python.fixed import snippet_imports, snippets
-from codegen.python.native import tables
 from codegen.python.source import (
     Assign,
     Call,
@@ -158,13 +154,11 @@ unrolled_steps_per_execution variable_dtype variables weights
 """What `keras.Model` and `keras.layers.Layer` have themselves."""
 
 
-TABLES = tables(family.TABLE for family in (arrays, numbers, sliding))
-
 DIALECT = Dialect(
     name="keras",
-    layers={**LAYERS, **TABLES.layers},
-    functions={**APPLIED, **FUNCTIONS, **LOSSES, **TABLES.functions},
-    modules={**CHAINED, **MODULES, **TABLES.modules},
+    layers=TABLES.layers,
+    functions=TABLES.functions,
+    modules=TABLES.modules,
     legal=TABLES.legal,
     rewrites=TABLES.rewrites,
     frame=partial(frame, "nnspec"),
@@ -176,7 +170,7 @@ DIALECT = Dialect(
     typed=typed,
     lacks=LACKS,
     size=lambda tensor, axis: Name("ops.shape")(tensor)[axis],
-    absorb=absorb,
+    absorb=TABLES.absorb,
     imports={
         **snippet_imports("codegen.keras.snippets"),
         **snippet_imports("codegen.python.snippets"),

@@ -103,6 +103,18 @@ class Tables:
     rewrites: dict[type[Op], Rewrite]
     legal: dict[type[Op], Callable[[Node], bool]]
     weights: dict[type[Op], dict[str, str]]
+    natives: dict[type[Op], Native]
+
+    def absorb(self, layer: Node, activation: Node) -> Expr | None:
+        """The layer, told the activation that follows it, where the records of both know how."""
+        told, following = (self.natives.get(type(n.op)) for n in (layer, activation))
+        if told is None or told.activation is None or following is None or following.alias is None:
+            return None
+        if any(a.written(activation) is not REQUIRED for a in following.arguments):
+            return None
+        made_ = self.layers[told.op](layer)
+        assert isinstance(made_, Call)
+        return made_.with_keyword(told.activation, following.alias)
 
 
 Finish = Callable[[Call, Node], Expr]
@@ -111,7 +123,7 @@ Finish = Callable[[Call, Node], Expr]
 
 def tables(families: Iterable[Table], finish: Finish = lambda made, node: made) -> Tables:
     """The tables of a target's families, joined."""
-    result = Tables({}, {}, {}, {}, {}, {})
+    result = Tables({}, {}, {}, {}, {}, {}, {})
     for family in families:
         for native in family.natives.values():
             _enter(result, native, finish)
@@ -125,6 +137,7 @@ def tables(families: Iterable[Table], finish: Finish = lambda made, node: made) 
 
 def _enter(result: Tables, native: Native, finish: Finish) -> None:
     kind = native.op
+    result.natives[kind] = native
     result.legal[kind] = native.legal
     if native.weights:
         result.weights[kind] = dict(native.weights)

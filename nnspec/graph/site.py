@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 
 from nnspec.catalogue.ops.base import Op
 from nnspec.catalogue.ops.site import Site, Term, results
@@ -16,6 +16,7 @@ class GraphSite(Site):
     whole: whether a composite op stays one node; by default each is expanded down to primitives.
     origin: the node in whose place the steps stand: they get its span, its doc, and, where they apply it
         `again`, its layer and weights.
+    taken: names of layers in the graph.
     """
 
     def __init__(
@@ -24,9 +25,10 @@ class GraphSite(Site):
         whole: Callable[[Op], bool] = lambda op: False,
         origin: Node | None = None,
         training: bool = False,
+        taken: Container[str] = (),
     ) -> None:
         super().__init__(training=training)
-        self.whole, self.origin = whole, origin
+        self.whole, self.origin, self.taken = whole, origin, taken
         self.steps: list[Step] = []
         self._terms: dict[Value, Term] = {}
 
@@ -59,6 +61,19 @@ class GraphSite(Site):
         """The layer in whose place the steps stand, with other arguments and operands, but its weights."""
         assert self.origin is not None
         return self._node(op, operands, self.origin.layer, self.origin.weights)
+
+    def beside(self, suffix: str, op: Op, *operands: Term) -> tuple[Term, ...]:
+        """An op without weights that becomes a layer, named after the one in whose place the steps stand.
+
+        Where that is a function, or one of several layers in a container, it stays a function.
+        """
+        layer = self.origin.layer if self.origin else None
+        if layer is None or "." in layer:
+            return self._node(op, operands)
+        name = f"{layer}_{suffix}"
+        while name in self.taken:
+            name += "_"
+        return self._node(op, operands, name)
 
     def _node(
         self,

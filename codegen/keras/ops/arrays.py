@@ -5,16 +5,16 @@ from __future__ import annotations
 from itertools import accumulate
 
 from codegen.keras.dtypes import DTYPES
+from codegen.keras.ops.reduction import ONE
 from codegen.python.dialect import Result
 from codegen.python.native import Table, Use
 from codegen.python.source import Expr, Literal, Name, Tuple
 from codegen.rewrites import along_last, in_rows, scatter_in_rows, topk_along_last
-from codegen.rules import Form, at, function, key
+from codegen.rules import at, function, key
 from nnspec.catalogue.ops.arranging import (
     BroadcastTo,
     ExpandDims,
     Flip,
-    Pad,
     Repeat,
     Split,
     Squeeze,
@@ -23,21 +23,10 @@ from nnspec.catalogue.ops.arranging import (
 )
 from nnspec.catalogue.ops.indexing import Gather, OneHot, ScatterAdd
 from nnspec.catalogue.ops.random import RandomUniform
-from nnspec.catalogue.ops.reduction import Max, Min, Prod
-from nnspec.catalogue.ops.search import ArgMax, ArgMin, CumSum, Position, Sort, TopK
-
-ONE = Form(
-    lambda axes: axes[0] if axes is not None and len(axes) == 1 else axes,
-    lambda axes: (axes,) if isinstance(axes, int) else axes,
-)
-"""One axis as a number."""
+from nnspec.catalogue.ops.search import CumSum, Sort, TopK
 
 TABLE = Table()
 TABLE.add(
-    *(
-        function(op, name, key("axis", "axis", None, ONE), key("keepdims", "keepdims", False))
-        for op, name in ((Max, "ops.max"), (Min, "ops.min"), (Prod, "ops.prod"))
-    ),
     function(CumSum, "ops.cumsum", key("axis", "axis")),
     function(Flip, "ops.flip", key("axis", "axis", form=ONE)),
     function(ExpandDims, "ops.expand_dims", key("axis", "axis")),
@@ -51,23 +40,6 @@ TABLE.legal[ScatterAdd] = in_rows
 TABLE.rewrites[ScatterAdd] = scatter_in_rows
 
 
-def position(name: str, op: Position, x: Expr) -> Expr:
-    """Keras's is an i32."""
-    made = Name(name)(x, axis=op.axis)
-    made = made.with_keyword("keepdims", True) if op.keepdims else made
-    return Name("ops.cast")(made, "int64")
-
-
-@TABLE.rule
-def argmax(op: ArgMax, use: Use, x: Expr) -> Result:
-    return position("ops.argmax", op, x)
-
-
-@TABLE.rule
-def argmin(op: ArgMin, use: Use, x: Expr) -> Result:
-    return position("ops.argmin", op, x)
-
-
 @TABLE.rule
 def topk(op: TopK, use: Use, x: Expr) -> Result:
     """Keras's places are i32."""
@@ -79,21 +51,6 @@ def topk(op: TopK, use: Use, x: Expr) -> Result:
 def sort(op: Sort, use: Use, x: Expr) -> Result:
     made = Name("ops.sort")(x, axis=op.axis)
     return Name("ops.flip")(made, axis=op.axis) if op.descending else made
-
-
-@TABLE.rule
-def pad(op: Pad, use: Use, x: Expr) -> Result:
-    pairs = tuple(Tuple(tuple(map(use.forward.size, pair))) for pair in op.pads)
-    made = Name("ops.pad")(x, Tuple(pairs))
-    if op.value == 0:
-        return made
-    if op.value == float("-inf"):
-        return made.with_keyword("constant_values", Name("float")("-inf"))
-    x_type = use.types[0]
-    value = (
-        op.value if x_type.is_float else op.value == 1 if x_type.dtype == "bool" else int(op.value)
-    )
-    return made.with_keyword("constant_values", value)
 
 
 @TABLE.rule

@@ -1,12 +1,40 @@
-"""Element by element: powers, waves, rounding, logic."""
+"""Element by element: arithmetic, comparison, powers, waves, rounding, logic."""
 
 from __future__ import annotations
 
+from codegen.keras.dtypes import DTYPES
 from codegen.python.dialect import Result
 from codegen.python.native import Table, Use
 from codegen.python.source import Expr, Name
 from codegen.rules import function, operator
-from nnspec.catalogue.ops.logic import LogicalAnd, LogicalNot, LogicalOr
+from nnspec.catalogue.ops.algebra import MatMul
+from nnspec.catalogue.ops.elementwise import (
+    Abs,
+    Add,
+    Divide,
+    Exp,
+    Log,
+    Log1p,
+    Maximum,
+    Minimum,
+    Multiply,
+    Negative,
+    Sign,
+    Sqrt,
+    Subtract,
+)
+from nnspec.catalogue.ops.logic import (
+    Equal,
+    Greater,
+    GreaterEqual,
+    Less,
+    LessEqual,
+    LogicalAnd,
+    LogicalNot,
+    LogicalOr,
+    NotEqual,
+    Where,
+)
 from nnspec.catalogue.ops.numeric import (
     Ceil,
     Clip,
@@ -22,19 +50,32 @@ from nnspec.catalogue.ops.numeric import (
 
 TABLE = Table()
 TABLE.add(
+    *(
+        function(op, f"ops.{op.name}")
+        for op in (Exp, Log, Log1p, Sign, Sqrt, Abs, Maximum, Minimum, Equal, NotEqual, Where)
+    ),
+    operator(Negative, "-"),
+    operator(Add, "+"),
+    operator(Subtract, "-"),
+    operator(Multiply, "*"),
+    operator(MatMul, "@"),
+    operator(Less, "<"),
+    operator(LessEqual, "<="),
+    operator(Greater, ">"),
+    operator(GreaterEqual, ">="),
     operator(Power, "**"),
-    function(Rsqrt, "ops.rsqrt"),
-    function(Expm1, "ops.expm1"),
-    function(Sin, "ops.sin"),
-    function(Cos, "ops.cos"),
-    function(Erf, "ops.erf"),
-    function(Floor, "ops.floor"),
-    function(Ceil, "ops.ceil"),
-    function(Round, "ops.round"),
-    function(LogicalAnd, "ops.logical_and"),
-    function(LogicalOr, "ops.logical_or"),
-    function(LogicalNot, "ops.logical_not"),
+    *(function(op, f"ops.{op.name}") for op in (Rsqrt, Expm1, Sin, Cos, Erf, Floor, Ceil, Round)),
+    *(function(op, f"ops.{op.name}") for op in (LogicalAnd, LogicalOr, LogicalNot)),
 )
+
+
+@TABLE.rule
+def divide(op: Divide, use: Use, x: Expr, y: Expr) -> Result:
+    kind = use.node.outputs[0].type
+    if kind.is_float:
+        return x / y
+    # Whole numbers are cut off towards zero.
+    return Name("ops.cast")(Name("ops.trunc")(x / y), DTYPES[kind.dtype])
 
 
 @TABLE.rule

@@ -109,13 +109,20 @@ class Windowed(Spatial):
         along = zip(space, cells, steps, spread, self._pads(), strict=True)
         return tuple(window(*axis) for axis in along)
 
-    def around(self, x: TensorType) -> Pads | None:
-        """Cells added before and after each axis; None where that depends on a size known only at run time."""
+    def surroundings(self, x: TensorType) -> tuple[tuple[Dim, Dim], ...]:
+        """Cells added before and after each axis."""
         cells, steps, spread, _ = self.window
         along = zip(self.space(x), cells, steps, spread, self._pads(), strict=True)
-        pairs = [pads(*axis) for axis in along]
-        known = tuple(pair for pair in pairs if pair is not None)
-        return known if len(known) == len(pairs) else None
+        return tuple(pads(*axis) for axis in along)
+
+    def around(self, x: TensorType) -> Pads | None:
+        """The same as numbers; None where they depend on a size known only at run time."""
+        numbers = [
+            (before, after)
+            for before, after in self.surroundings(x)
+            if isinstance(before, int) and isinstance(after, int)
+        ]
+        return tuple(numbers) if len(numbers) == self.rank else None
 
     def known_pads(self, x: TensorType) -> Pads:
         """Cells added before and after each axis, which an expansion needs as numbers."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnspec.catalogue.ops.base import ShapeError
-from nnspec.core.dims import Dim, floor
+from nnspec.core.dims import Dim, floor, modulo
 
 Pads = tuple[tuple[int, int], ...]
 
@@ -30,22 +30,26 @@ def window(size: Dim, kernel: int, stride: int, dilation: int, pad: tuple[int, i
 
 def pads(
     size: Dim, kernel: int, stride: int, dilation: int, pad: tuple[int, int] | str
-) -> tuple[int, int] | None:
-    """Cells added before and after one axis; None where that depends on a size not yet known."""
+) -> tuple[Dim, Dim]:
+    """Cells added before and after one axis."""
     if not isinstance(pad, str):
         return pad
     if pad == "valid":
         return (0, 0)
     if stride == 1:  # the same for every size
-        return same_padding(extent(kernel, dilation), kernel, 1, dilation)
-    return same_padding(size, kernel, stride, dilation) if isinstance(size, int) else None
+        size = extent(kernel, dilation)
+    return same_padding(size, kernel, stride, dilation)
 
 
-def same_padding(size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
+def same_padding(size: Dim, kernel: int, stride: int, dilation: int) -> tuple[Dim, Dim]:
     """What `"same"` adds before and after: the odd cell goes to the end."""
-    places = -(-size // stride)
-    total = max((places - 1) * stride + extent(kernel, dilation) - size, 0)
-    return total // 2, total - total // 2
+    span = extent(kernel, dilation)
+    # The last place begins at the last multiple of the stride.
+    total = span - 1 - modulo(size - 1, stride)
+    if span < stride:
+        # None where the window does not reach the end, which a quotient of 0 or 1 tells.
+        total = total * floor(total + stride, stride)
+    return floor(total, 2), floor(total + 1, 2)
 
 
 def transposed(size: Dim, kernel: int, stride: int, dilation: int, pad: str) -> Dim:

@@ -63,8 +63,13 @@ def legalize_training(training: Training, target: Legality) -> Training:
 @dataclass
 class _Pass:
     target: Legality
+    names: frozenset[str] = frozenset()
 
     def graph(self, graph: Graph) -> Graph:
+        names = frozenset(s.layer for s in graph.steps if s.layer)
+        return _Pass(self.target, names)._graph(graph)
+
+    def _graph(self, graph: Graph) -> Graph:
         known: dict[Value, Value] = {}
         steps = [new for step in graph.steps for new in self.step(step, known)]
         if not known and all(a is b for a, b in zip(steps, graph.steps)):
@@ -89,7 +94,7 @@ class _Pass:
         return self._expand(step, known)
 
     def _site(self, node: Node) -> GraphSite:
-        return GraphSite(whole=lambda op: True, origin=node)
+        return GraphSite(whole=lambda op: True, origin=node, taken=self.names)
 
     def _inline(self, node: Node, known: dict[Value, Value], rewrite: Rewrite) -> list[Step]:
         site = self._site(node)
@@ -140,9 +145,9 @@ class _Pass:
         steps: list[Step],
         known: dict[Value, Value],
     ) -> list[Step]:
-        """Steps in place of a node, made native themselves; results get the names of the node's."""
+        """Steps in place of a node, made native themselves; results get the names and types of the node's."""
         named = {
-            new: replace(new, name=old.name, span=old.span)
+            new: replace(new, type=old.type, name=old.name, span=old.span)
             for new, old in zip(outputs, node.outputs, strict=True)
             if any(new in s.outputs for s in steps)
         }

@@ -1,0 +1,118 @@
+"""Convolutions and their transposes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from codegen.keras.ops.dense import KERNEL
+from codegen.keras.ops.padding import PADDING, said, surrounded
+from codegen.python.native import Table
+from codegen.rules import SQUARE, Argument, Native, at, key, layer
+from nnspec.catalogue.ops.convolution import CONVOLUTIONS, TRANSPOSED, Conv, ConvTranspose
+from nnspec.catalogue.ops.site import Term
+from nnspec.catalogue.ops.windows import extent
+from nnspec.core.dims import Dim
+from nnspec.graph.graph import Node
+from nnspec.graph.site import GraphSite
+
+
+def thinned(op: Conv) -> bool:
+    """Whether places are left out after the layer: Keras has no stride together with dilation."""
+    return set(op.stride) != {1} and set(op.dilation) != {1}
+
+
+def beyond(op: ConvTranspose) -> list[int]:
+    """Cells by which kernels reach beyond the stride, along each axis."""
+    along = zip(op.kernel, op.dilation, op.stride, strict=True)
+    return [extent(k, d) - s for k, d, s in along]
+
+
+def covers(node: Node) -> bool:
+    """Whether the layer alone is all that the op does."""
+    match node.op:
+        case Conv() as op:
+            return not thinned(op) and said(op) is not None
+        case ConvTranspose() as op:
+            # Keras's "valid" result ends with a whole stride.
+            return op.padding == "same" or min(beyond(op)) >= 0
+    return False
+
+
+def record(
+    op: type[Conv | ConvTranspose], call: str, *own: Argument, dilated: str | None = None
+) -> Native:
+    """OIHW kernels, of transposed ones IOHW, become HWIO and HWOI."""
+    ones = (1,) * op.rank
+
+    def name(node: Node) -> str:
+        spread = getattr(node.op, "dilation", ones) != ones
+        return dilated if dilated and spread else call
+
+    return layer(
+        op,
+        name,
+        at("filters"),
+        at("kernel", form=SQUARE),
+        key("strides", "stride", ones, SQUARE),
+        *own,
+        key("use_bias", "use_bias", True),
+        weights=KERNEL,
+        orders={"weight": (*range(2, op.rank + 2), 1, 0)},
+        activation="activation",
+        legal=covers,
+    )
+
+
+def conv(op: type[Conv]) -> Native:
+    spread = key("dilation_rate", "dilation", (1,) * op.rank, SQUARE)
+    return record(op, f"layers.{op.name}", PADDING, spread, key("groups", "groups", 1))
+
+
+def transpose(op: type[ConvTranspose]) -> Native:
+    """Keras's own cannot dilate and stride, nor dilate at all on every device: those are classes of the file."""
+    name = f"Conv{op.rank}DTranspose"
+    spread = key("dilation", "dilation", (1,) * op.rank)
+    padding = key("padding", "padding", "valid")
+    return record(op, f"layers.{name}", padding, spread, dilated=f"Dilated{name}")
+
+
+TABLE = Table()
+TABLE.add(*map(conv, CONVOLUTIONS), *map(transpose, TRANSPOSED))
+
+
+def convolved(to: GraphSite, op: Conv, x: Term) -> Term:
+    """Padded before, thinned out afterwards."""
+    bare = replace(op, stride=(1,) * op.rank) if thinned(op) else op
+    starts: tuple[Dim, ...] = (0,) * op.rank
+    if said(bare) is None:
+        x, bare = surrounded(to, x, op.surroundings(x.type)), replace(bare, padding="valid")
+    elif thinned(op) and op.padding == "same":
+        # Padded for every place, it has more before the first than it would have for those that are left.
+        around = zip(bare.surroundings(x.type), op.surroundings(x.type), strict=True)
+        starts = tuple(before - wanted for (before, _), (wanted, _) in around)
+    (y,) = to.again(bare, x)
+    if bare.stride == op.stride:
+        return y
+    whole = (None,) * x.rank
+    return to.slice(y, starts=(None, *starts, None), ends=whole, steps=(1, *op.stride, 1))
+
+
+def whole(to: GraphSite, op: ConvTranspose, x: Term) -> Term:
+    """Stands in the "same" result of the operand among as many zeros as kernels reach beyond it."""
+    over = beyond(op)
+    cells = [max(-(-b // s), 0) for b, s in zip(over, op.stride, strict=True)]
+    x = surrounded(to, x, tuple((n, n) for n in cells))
+    (y,) = to.again(replace(op, padding="same"), x)
+    added = [n * s for n, s in zip(cells, op.stride, strict=True)]
+    before = [a - max(b, 0) // 2 for a, b in zip(added, over, strict=True)]
+    after = [a + max(b, 0) // 2 - b for a, b in zip(added, over, strict=True)]
+    return to.slice(
+        y,
+        starts=(None, *(n or None for n in before), None),
+        ends=(None, *(-n or None for n in after), None),
+        steps=(1,) * x.rank,
+    )
+
+
+TABLE.rewrites.update(dict.fromkeys(CONVOLUTIONS, convolved))
+TABLE.rewrites.update(dict.fromkeys(TRANSPOSED, whole))

@@ -1,0 +1,95 @@
+"""Cells around space: Keras has words for "same" and "valid", and a layer for what is neither."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codegen.python.dialect import Result
+from codegen.python.native import Table, Use, made
+from codegen.python.source import Expr, Name, Tuple
+from codegen.rules import Form, at, key, layer
+from nnspec.catalogue.ops.arranging import Pad
+from nnspec.catalogue.ops.image import Windowed
+from nnspec.catalogue.ops.site import Term
+from nnspec.catalogue.ops.windows import extent, same_padding
+from nnspec.core.dims import Dim
+from nnspec.graph.graph import Node
+from nnspec.graph.site import GraphSite
+
+
+def said(op: Windowed) -> str | None:
+    """The word for the padding, if Keras has one."""
+    cells, steps, spread, padding = op.window
+    if isinstance(padding, str):
+        return padding
+    if not any(map(any, padding)):
+        return "valid"
+    # Only with a stride of 1 is "same" the same for every size.
+    alike = (same_padding(extent(k, d), k, 1, d) for k, d in zip(cells, spread, strict=True))
+    return "same" if set(steps) == {1} and padding == tuple(alike) else None
+
+
+def word(node: Node) -> str | None:
+    return said(node.op) if isinstance(node.op, Windowed) else None
+
+
+PADDING = key("padding", word, "valid")
+
+
+def _pairs(pads: Any) -> Any:
+    """`3` for three cells everywhere, else a pair for each axis, which for one axis stands alone."""
+    around = tuple(pads[1:-1])
+    if len({n for pair in around for n in pair}) == 1:
+        return around[0][0]
+    return around if len(around) > 1 else around[0]
+
+
+ZEROS = layer(
+    Pad,
+    lambda node: f"layers.ZeroPadding{node.inputs[0].type.rank - 2}D",
+    at("pads", "padding", Form(_pairs, lambda value: value)),
+)
+"""Zeros around space, as a layer of its own."""
+
+TABLE = Table()
+TABLE.add(ZEROS)
+
+
+def is_layer(op: Pad) -> bool:
+    """Whether it puts so many zeros around space, and nowhere else."""
+    known = all(isinstance(n, int) for pair in op.pads for n in pair)
+    edges = (op.pads[0], op.pads[-1]) if op.pads else ()
+    return known and op.value == 0 and 3 <= len(op.pads) <= 5 and edges == ((0, 0), (0, 0))
+
+
+@TABLE.chain
+def pad_in_chain(op: Pad, node: Node) -> Expr | None:
+    return made(ZEROS, node) if is_layer(op) else None
+
+
+@TABLE.rule
+def pad(op: Pad, use: Use, x: Expr) -> Result:
+    if use.node.layer is not None:
+        return use.forward.layer(use.node)(x)
+    pairs = tuple(Tuple(tuple(map(use.forward.size, pair))) for pair in op.pads)
+    padded = Name("ops.pad")(x, Tuple(pairs))
+    if op.value == 0:
+        return padded
+    if op.value == float("-inf"):
+        return padded.with_keyword("constant_values", Name("float")("-inf"))
+    x_type = use.types[0]
+    value = (
+        op.value if x_type.is_float else op.value == 1 if x_type.dtype == "bool" else int(op.value)
+    )
+    return padded.with_keyword("constant_values", value)
+
+
+def surrounded(
+    to: GraphSite, x: Term, pads: tuple[tuple[Dim, Dim], ...], value: float = 0.0
+) -> Term:
+    """Cells around space, for the layer in whose place the steps stand."""
+    if not any(before != 0 or after != 0 for before, after in pads):
+        return x
+    op = Pad(((0, 0), *pads, (0, 0)), value)
+    (y,) = to.beside("padding", op, x) if is_layer(op) else to.apply(op, x)
+    return y

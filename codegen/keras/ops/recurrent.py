@@ -1,0 +1,58 @@
+"""Recurrent layers: one of Keras's for each that is stacked."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+from codegen.python.dialect import Result
+from codegen.python.native import Table, Use
+from codegen.python.source import Assign, Expr, List, Literal, Name, Tuple
+from nnspec.catalogue.ops.recurrent import LSTM, Recurrent
+from nnspec.graph.graph import Node
+
+TABLE = Table()
+
+
+def stacked(call: str, op: Recurrent) -> Expr:
+    """The layer, or a list of them."""
+    each = tuple(alone(call, op, last=i == op.layers - 1) for i in range(op.layers))
+    return each[0] if len(each) == 1 else List(each)
+
+
+def alone(call: str, op: Recurrent, *, last: bool) -> Expr:
+    made = Name(call)(Literal(op.units, "units"))
+    if not last or op.returns != "last":
+        made = made.with_keyword("return_sequences", True)
+    if last and op.returns == "all":
+        made = made.with_keyword("return_state", True)
+    return Name("layers.Bidirectional")(made) if op.bidirectional else made
+
+
+def applied(op: Recurrent, use: Use, x: Expr) -> Result:
+    """One after the other; what both directions end with stands side by side."""
+    layer = use.forward.layer(use.node)
+    stack = [layer] if op.layers == 1 else [layer[i] for i in range(op.layers)]
+    result = reduce(lambda x, each: each(x), stack, x)
+    if op.returns != "all" or not op.bidirectional:
+        return result
+    ends = ("h", "c")[: op.states]
+    names = ("sequence", *ends, *(f"{n}_back" for n in ends))
+    sequence, *states = map(use.forward.fresh, names)
+    use.forward.emit(Assign(Tuple((sequence, *states)), result))
+    pairs = zip(states[: op.states], states[op.states :], strict=True)
+    return sequence, *(Name("ops.concatenate")(list(pair), axis=-1) for pair in pairs)
+
+
+@TABLE.maker
+def lstm(op: LSTM, node: Node) -> Expr:
+    return stacked("layers.LSTM", op)
+
+
+@TABLE.rule
+def apply_lstm(op: LSTM, use: Use, x: Expr) -> Result:
+    return applied(op, use, x)
+
+
+@TABLE.chain
+def lstm_in_chain(op: LSTM, node: Node) -> Expr | None:
+    return lstm(op, node) if op.layers == 1 and op.returns != "all" else None

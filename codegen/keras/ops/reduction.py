@@ -1,0 +1,55 @@
+"""Reductions over axes."""
+
+from __future__ import annotations
+
+from codegen.python.dialect import Result
+from codegen.python.native import Table, Use
+from codegen.python.source import Expr, Name
+from codegen.rules import Form, function, key
+from nnspec.catalogue.ops.pooling import GlobalAvgPool
+from nnspec.catalogue.ops.reduction import Max, Mean, Min, Prod, Sum
+from nnspec.catalogue.ops.search import ArgMax, ArgMin, Position
+from nnspec.graph.graph import Node
+
+ONE = Form(
+    lambda axes: axes[0] if axes is not None and len(axes) == 1 else axes,
+    lambda axes: (axes,) if isinstance(axes, int) else axes,
+)
+"""One axis as a number."""
+
+TABLE = Table()
+TABLE.add(
+    *(
+        function(
+            op, f"ops.{op.name}", key("axis", "axis", None, ONE), key("keepdims", "keepdims", False)
+        )
+        for op in (Mean, Sum, Max, Min, Prod)
+    )
+)
+
+
+@TABLE.rule
+def global_avg_pool(op: GlobalAvgPool, use: Use, x: Expr) -> Result:
+    return Name("ops.mean")(x, axis=ONE.write(op.space(use.rank)))
+
+
+@TABLE.chain
+def global_avg_pool_in_chain(op: GlobalAvgPool, node: Node) -> Expr:
+    return Name(f"layers.GlobalAveragePooling{node.inputs[0].type.rank - 2}D")()
+
+
+def position(name: str, op: Position, x: Expr) -> Expr:
+    """Keras's is an i32."""
+    made = Name(name)(x, axis=op.axis)
+    made = made.with_keyword("keepdims", True) if op.keepdims else made
+    return Name("ops.cast")(made, "int64")
+
+
+@TABLE.rule
+def argmax(op: ArgMax, use: Use, x: Expr) -> Result:
+    return position("ops.argmax", op, x)
+
+
+@TABLE.rule
+def argmin(op: ArgMin, use: Use, x: Expr) -> Result:
+    return position("ops.argmin", op, x)
