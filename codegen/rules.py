@@ -7,7 +7,7 @@ by the writers of a target, and can be read backwards by an importer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -127,6 +127,26 @@ class Native:
     def name(self, node: Node) -> str:
         """What is called for this node."""
         return self.call if isinstance(self.call, str) else self.call(node)
+
+    def read(self, positional: Sequence[Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
+        """The record backwards: fields of the op from the arguments of a call.
+
+        What a call leaves out has the target's default. Arguments that no field gives (sizes of the operands) are
+        passed over; the kinds of the fields make a tuple of `3` again.
+        """
+        kinds = {f.name: f.kind for f in self.op.arguments()}
+        places = iter(positional)
+        fields: dict[str, Any] = {}
+        for argument in self.arguments:
+            if argument.keyword is None:
+                value = argument.form.read(next(places))
+            elif argument.keyword in keywords:
+                value = argument.form.read(keywords[argument.keyword])
+            else:
+                value = argument.default
+            if isinstance(argument.source, str):
+                fields[argument.source] = kinds[argument.source](value)
+        return fields
 
 
 def layer(
