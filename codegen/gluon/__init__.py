@@ -7,8 +7,8 @@ import dataclasses
 from codegen.dtypes import check_types
 from codegen.gluon import train
 from codegen.gluon.dtypes import DTYPES
-from codegen.gluon.layers import moving_batch_norm
-from codegen.gluon.module import DIALECT, TRAINING
+from codegen.gluon.module import DIALECT, moving_batch_norm, training_dialect
+from codegen.gluon.namespace import under
 from codegen.gluon.optimizers import NATIVE
 from codegen.gluon.records import moves_once
 from codegen.gluon.source import file_text
@@ -75,7 +75,7 @@ def emit(
     dialect = dataclasses.replace(DIALECT, standing_in=Functions())
     lowered = lowered_program(program, dialect.legality)
     if style == "symbol":
-        return _symbols(program, lowered, stem, provenance)
+        return _symbols(program, lowered, dialect, stem, provenance)
     trainings = [train.losses_named(t.training) for t in lowered.trainings]
     named = [train.names(t, trainings) for t in trainings]
     dialect.standing_in.avoid([*parameter_names(program), *reserved(named)])
@@ -87,19 +87,17 @@ def emit(
         reserved=reserved(named),
     )
     held = [d.name for d in classes.definitions if isinstance(d, ClassDef)]
-    aids = [d.name for d in dialect.standing_in.definitions if isinstance(d, FunctionDef)]
-    taken = frozenset([*reserved(named), *held, *aids])
-    steps = dataclasses.replace(TRAINING, standing_in=Functions(), reserved=taken)
-    steps.standing_in.avoid(parameter_names(program))
-    rules = written(trainings, steps, NATIVE, [*taken])
+    dialect.standing_in.avoid(held)
+    taken = [*reserved(named), *held]
+    steps = training_dialect(dialect, taken)
+    rules = written(trainings, steps, NATIVE, taken)
     sources = [
         Source(training, declared, trainings, names, classes, t.batch_layouts, steps, rules)
         for training, declared, names, t in zip(
             trainings, program.trainings, named, lowered.trainings, strict=True
         )
     ]
-    loops = train.definitions(sources, hybridize)
-    loops = (*steps.standing_in.definitions, *loops)
+    loops = under("nd", train.definitions(sources, hybridize))
     models = {
         logical: EmittedModel(
             classes.names[model.graph],
@@ -133,15 +131,19 @@ def _counting(dialect: Dialect) -> Dialect:
     return dataclasses.replace(dialect, layers={**dialect.layers, BatchNorm: moving_batch_norm})
 
 
-def _symbols(program: Program, lowered: LoweredProgram, stem: str, provenance: str) -> Emitted:
+def _symbols(
+    program: Program, lowered: LoweredProgram, dialect: Dialect, stem: str, provenance: str
+) -> Emitted:
     """A function for each model (one for those that are alike); `get_symbol` where there is only one."""
     describe = described(lowered)
+    getters = {graph: f"get_{snake(model.graph.name)}" for graph, model in lowered.models.items()}
+    dialect.standing_in.avoid([*parameter_names(program), *getters.values(), "get_symbol"])
     functions: dict[FunctionDef, str] = {}
     built: dict[Graph, tuple[FunctionDef, WeightMap]] = {}
     for logical, model in lowered.models.items():
         doc = "\n\n".join(t for t in (model.graph.doc, describe(model.graph)) if t)
-        wanted = f"get_{snake(model.graph.name)}"
-        definition, weights = build_symbol(model.graph, wanted, doc, model.reorders)
+        wanted = getters[logical]
+        definition, weights = build_symbol(model.graph, wanted, doc, model.reorders, dialect)
         built[logical] = definition, weights
         if definition not in functions:
             functions[definition] = distinct(wanted, {*RESERVED, *functions.values()})
@@ -157,6 +159,6 @@ def _symbols(program: Program, lowered: LoweredProgram, stem: str, provenance: s
         )
         for logical, model in lowered.models.items()
     }
-    text = file_text(module_doc(provenance, program, BIND), body, DIALECT)
+    text = file_text(module_doc(provenance, program, BIND), body, dialect)
     layouts = {t.training.name: t.batch_layouts for t in lowered.trainings}
     return Emitted({f"{stem}_symbol.py": text}, models, layouts)

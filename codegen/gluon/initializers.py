@@ -4,9 +4,34 @@ from __future__ import annotations
 
 import math
 
-from codegen.python.source import Expr, Name
+from codegen.python.source import Call, Expr, Name
 from nnspec.catalogue import initializers as init
 from nnspec.catalogue.initializers import Initializer, fans_of
+from nnspec.catalogue.ops.convolution import Conv, ConvTranspose
+from nnspec.catalogue.ops.dense import Dense, Embedding
+from nnspec.graph.graph import Node
+
+INITIALIZED = (Dense, Embedding, Conv, ConvTranspose)
+"""Layers whose blocks are told how their weights begin."""
+
+
+def with_initializers(made: Call, node: Node) -> Call:
+    """The block, told of those weights that begin otherwise than MXNet's (zeros for biases)."""
+    if not isinstance(node.op, INITIALIZED):
+        return made
+    weights = {w.role: w for w in node.weights}
+    for spec in node.op.weights(*(v.type for v in node.inputs)):
+        weight = weights.get(spec.role)
+        value = spec.initializer if weight is None else weight.initializer
+        if isinstance(value, init.GlorotUniform):
+            begin: Expr = Name("mx.init.Xavier")()
+        elif spec.role == "bias" and isinstance(value, init.Zeros):
+            continue
+        else:
+            shape = tuple(d for d in spec.shape if isinstance(d, int))
+            begin = initializer(value, shape, spec.fans)
+        made = made.with_keyword(f"{spec.role}_initializer", begin)
+    return made
 
 
 def initializer(

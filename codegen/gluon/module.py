@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from codegen.dtypes import PLAIN, dtype_of
-from codegen.gluon.arrays import LEGAL, REWRITES, arrays
 from codegen.gluon.dtypes import DTYPES, LACKS
-from codegen.gluon.functions import functions
 from codegen.gluon.initializers import initializer
-from codegen.gluon.layers import APPLIED, LAYERS
-from codegen.gluon.losses import table as losses
-from codegen.gluon.weights import NATIVE_ROLES
+from codegen.gluon.namespace import PLACE, rewritten
+from codegen.gluon.ops.normalization import TABLE as NORMALIZATION
+from codegen.gluon.ops.tables import TABLES
+from codegen.gluon.weights import native_role
 from codegen.python.dialect import ClassParts, Dialect
 from codegen.python.fixed import snippet_imports, snippets
 from codegen.python.forward import Forward
 from codegen.python.names import attribute, distinct
+from codegen.python.native import made as made_of
 from codegen.python.source import (
     Assign,
     Attribute,
@@ -38,9 +37,10 @@ from codegen.python.source import (
     Verbatim,
     With,
 )
-from codegen.python.source.tree import children, inner_fields, names
+from codegen.python.source.tree import children, names
 from nnspec.catalogue.ops.base import Op
 from nnspec.catalogue.ops.elementwise import StopGradient
+from nnspec.catalogue.ops.normalization import BatchNorm
 from nnspec.graph.graph import Node, Weight
 
 IMPORTS: Mapping[str, Import] = {
@@ -126,7 +126,7 @@ class Held(Attribute):
 def weight_ref(weight: Weight, owner: Expr, node: Node | None) -> Expr:
     """`self.position` or `self.embed.weight`, to be replaced by `frame`."""
     name = weight.role if node is not None else attribute(weight.role, ATTRIBUTES)
-    return Held(owner, NATIVE_ROLES.get((type(node.op), name), name) if node else name)
+    return Held(owner, native_role(node, name) if node else name)
 
 
 def frame(parts: ClassParts) -> Stmt:
@@ -177,18 +177,8 @@ def _held(tree: Any) -> Iterator[Held]:
             yield from _held(child)
 
 
-def _with_arguments(tree: Any, arguments: Mapping[Held, str]) -> Any:
-    match tree:
-        case Held():
-            return Name(arguments[tree])
-        case tuple():
-            parts = tuple([_with_arguments(part, arguments) for part in tree])
-            return parts if any(map(operator.is_not, parts, tree)) else tree
-    changed = {
-        name: _with_arguments(getattr(tree, name), arguments) for name in inner_fields(type(tree))
-    }
-    same = all(value is getattr(tree, name) for name, value in changed.items())
-    return tree if same else replace(tree, **changed)
+def _with_arguments(forward: tuple[Stmt, ...], arguments: Mapping[Held, str]) -> tuple[Stmt, ...]:
+    return rewritten(forward, lambda n: Name(arguments[n]) if isinstance(n, Held) else n)
 
 
 def _joined(expression: Expr) -> str:
@@ -217,42 +207,55 @@ def _detach(node: Node, args: tuple[Expr, ...], forward: Forward) -> Expr:
     return Name(f"{value.text}.detach")() if isinstance(value, Name) else value.attr("detach")()
 
 
+def reads_place(tensor: Expr, axis: int) -> Expr:
+    """A size, where a Symbol has none."""
+    return Name("ruler")(Name(PLACE), tensor, axis)
+
+
 DIALECT = Dialect(
     name="Gluon",
-    layers=LAYERS,
-    functions={**functions("F"), **arrays("F"), **losses("F"), **APPLIED},
+    layers=TABLES.layers,
+    functions=TABLES.functions,
     frame=frame,
     loop=loop,
     container=container,
     sequence=container,
     weight=free_weight,
     weight_ref=weight_ref,
-    legal=LEGAL,
-    rewrites=REWRITES,
+    legal=TABLES.legal,
+    rewrites=TABLES.rewrites,
     typed=typed,
     never=NEVER,
     lacks=LACKS,
     imports=IMPORTS,
     helpers=HELPERS,
-    size=lambda tensor, axis: Name("ruler")(Name("F"), tensor, axis),
-    forward_names=("self", "F"),
+    size=reads_place,
+    forward_names=("self", PLACE),
     reserved_attributes=ATTRIBUTES,
-    function_parameters=("F",),
+    function_parameters=(PLACE,),
 )
 
-TRAINING = Dialect(
-    name="Gluon",
-    layers={},
-    functions={**functions("nd"), **arrays("nd"), **losses("nd"), StopGradient: _detach},
-    frame=frame,
-    loop=loop,
-    container=container,
-    weight_ref=weight_ref,
-    legal=LEGAL,
-    rewrites=REWRITES,
-    never=NEVER,
-    lacks=LACKS,
-    imports=IMPORTS,
-    helpers=HELPERS,
-    forward_names=(),
-)
+
+def moving_batch_norm(node: Node) -> Expr:
+    """The program's own class in place of MXNet's (see `records.moves_once`)."""
+    return replace(made_of(NORMALIZATION.natives[BatchNorm], node), function=Name("BatchNorm"))
+
+
+def training_dialect(blocks: Dialect, taken: Iterable[str]) -> Dialect:
+    """That of training steps, whose tensors are arrays. Operators stand under `F` at first (`namespace.py`).
+
+    blocks: of the same file; functions that stand in for ops are written in it. taken: names of the file.
+    """
+    return replace(
+        blocks,
+        layers={},
+        functions={**TABLES.functions, StopGradient: _detach},
+        sequence=None,
+        weight=None,
+        typed=lambda made, node: made,
+        size=lambda tensor, axis: tensor.attr("shape")[axis],
+        forward_names=(),
+        reserved=frozenset({*taken, PLACE}),
+        reserved_attributes=frozenset(),
+        functions_in=blocks,
+    )

@@ -1,42 +1,45 @@
-"""Padding as MXNet takes it: symmetric inside an op, everything else by an explicit `pad`."""
+"""Padding as MXNet's layers take it: symmetric; all else is an explicit `pad`."""
 
 from __future__ import annotations
 
 from codegen.python.dialect import UnsupportedOp
-from codegen.python.source import Expr, Name
 from nnspec.catalogue.ops.image import Windowed
+from nnspec.catalogue.ops.pooling import Pool
+from nnspec.catalogue.ops.site import Term
 from nnspec.catalogue.ops.windows import Pads
+from nnspec.core.types import TensorType
 from nnspec.graph.graph import Node
-
-
-def pads(node: Node) -> Pads:
-    """What is added before and after each axis of space."""
-    op, x = node.op, node.inputs[0].type
-    assert isinstance(op, Windowed)
-    around = op.around(x)
-    if around is None:
-        size = next(d for d in op.space(x) if not isinstance(d, int))
-        raise UnsupportedOp(
-            node, "Gluon", f'"same" with a stride depends on the size {size}, not known before'
-        )
-    return around
+from nnspec.graph.site import GraphSite
 
 
 def symmetric(padding: Pads) -> bool:
     return all(before == after for before, after in padding)
 
 
-def padded(prefix: str, x: Expr, padding: Pads, value: Expr | float) -> Expr:
-    """`x` (N, C, then axes of space) with a border of a value."""
-    # MXNet pads images and volumes only: a sequence becomes an image of width 1.
-    around = padding if len(padding) > 1 else (*padding, (0, 0))
-    width = (0, 0, 0, 0, *(cells for pair in around for cells in pair))
-    if len(padding) == 1:
-        x = Name(f"{prefix}.expand_dims")(x, axis=3)
-    x = Name(f"{prefix}.pad")(x, mode="constant", pad_width=width, constant_value=value)
-    return x if len(padding) > 1 else Name(f"{prefix}.squeeze")(x, axis=3)
+def own(node: Node) -> tuple[int, ...] | None:
+    """The padding that the layer can do itself; a pooling does not pad by a whole window."""
+    op = node.op
+    assert isinstance(op, Windowed)
+    around = op.around(node.inputs[0].type)
+    if around is None or not symmetric(around):
+        return None
+    before = tuple(cells for cells, _ in around)
+    if isinstance(op, Pool) and any(p >= k for p, k in zip(before, op.size, strict=True)):
+        return None
+    return before
 
 
-def compact(sizes: tuple[int, ...]) -> int | tuple[int, ...]:
-    """One number where all are the same."""
-    return sizes[0] if len(set(sizes)) == 1 else sizes
+def known(to: GraphSite, op: Windowed, x: TensorType) -> Pads:
+    """What a layer adds on each side, as numbers."""
+    around = op.around(x)
+    if around is None:
+        assert to.origin is not None
+        size = next(d for d in op.space(x) if not isinstance(d, int))
+        reason = f'"same" with a stride depends on the size {size}, not known before'
+        raise UnsupportedOp(to.origin, "Gluon", reason)
+    return around
+
+
+def padded(to: GraphSite, op: Windowed, x: Term, value: float = 0.0) -> Term:
+    """The operand with what the layer would add around its space (the language's order of axes)."""
+    return to.pad(x, ((0, 0), *known(to, op, x.type), (0, 0)), value)

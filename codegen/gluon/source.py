@@ -24,7 +24,8 @@ def file_text(
 ) -> str:
     """The text of a Gluon file."""
     framework, others = _split(dialect.imports)
-    mentioned = _mentioned((*definitions, *program), dialect.helpers)
+    standing_in = dialect.standing_in.definitions
+    mentioned = _mentioned((*standing_in, *definitions, *program), dialect.helpers)
     used = sort_imports([i for n, i in framework.items() if n in mentioned])
     first = Verbatim(f"{SHIM}\n{statements_text(used)}", ("np",))
     dialect = dataclasses.replace(dialect, imports=others)

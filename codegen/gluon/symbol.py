@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import NoReturn
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from codegen.gluon.arrays import LEGAL, REWRITES, arrays
-from codegen.gluon.dtypes import DTYPES, LACKS
-from codegen.gluon.functions import functions
-from codegen.gluon.losses import table as losses
-from codegen.gluon.module import HELPERS, IMPORTS, NEVER
-from codegen.gluon.symbol_layers import SYMBOL_ROLES, Layers
+from codegen.gluon.dtypes import DTYPES
+from codegen.gluon.module import HELPERS, IMPORTS
+from codegen.gluon.namespace import PLACE, under
+from codegen.gluon.ops.tables import OPERATORS
 from codegen.gluon.weights import lstm_role, transforms
-from codegen.python.dialect import Dialect
+from codegen.python.dialect import Dialect, Result
 from codegen.python.forward import Forward
 from codegen.python.names import distinct, identifier
+from codegen.python.native import call
 from codegen.python.source import (
     Assign,
+    Call,
     Expr,
     FunctionDef,
     List,
@@ -27,8 +27,11 @@ from codegen.python.source import (
     Parameter,
     Return,
     Stmt,
+    lift,
 )
+from codegen.rules import Native
 from nnspec.catalogue.ops import recurrent
+from nnspec.graph.graph import Call as Application
 from nnspec.graph.graph import Graph, Node, Value, Weight
 from nnspec.graph.graph import weights as weights_of
 from nnspec.graph.passes.inline_calls import inline_calls
@@ -41,6 +44,7 @@ class _Variables:
 
     graph: Graph
     taken: set[str]
+    reserved: frozenset[str]
     layers: dict[tuple[str, ...], str] = field(default_factory=dict)
     native: dict[str, str] = field(default_factory=dict)
     variables: dict[tuple[str, ...], dict[str, Name]] = field(default_factory=dict)
@@ -48,7 +52,7 @@ class _Variables:
     prologue: list[Stmt] = field(default_factory=list)
 
     def add_free(self, weight: Weight) -> None:
-        name = distinct(identifier(weight.path.replace(".", "_"), RESERVED), self.taken)
+        name = distinct(identifier(weight.path.replace(".", "_"), self.reserved), self.taken)
         self.taken.add(name)
         self.native[weight.path] = name
         self.weights[weight.path] = Name(name)
@@ -76,7 +80,7 @@ class _Variables:
             self._join(node, name, node.op)
         elif shared:
             for role, native in natives.items():
-                variable = Name(identifier(native, RESERVED))
+                variable = Name(identifier(native, self.reserved))
                 self.variables[key][role] = self.weights[roles[role]] = variable
                 self.prologue.append(Assign(variable, Name("mx.sym.var")(native)))
 
@@ -84,7 +88,7 @@ class _Variables:
         width: object = node.inputs[0].type.shape[-1]
         for layer in range(op.layers):
             cell = f"{name}_{layer}" if op.layers > 1 else name
-            variable = Name(distinct(identifier(f"{cell}_weights", RESERVED), self.taken))
+            variable = Name(distinct(identifier(f"{cell}_weights", self.reserved), self.taken))
             self.taken.add(variable.text)
             call = Name("lstm_vector")(cell, width, op.units)
             if op.bidirectional:
@@ -106,7 +110,8 @@ def _natives(node: Node, name: str) -> dict[str, str]:
     if isinstance(node.op, recurrent.LSTM):
         return {w.role: _lstm_native(node.op, name, w.role) for w in node.weights}
     roles = [w.role for w in node.weights]
-    return {role: f"{name}_{SYMBOL_ROLES.get((type(node.op), role), role)}" for role in roles}
+    called = OPERATORS[type(node.op)].weights
+    return {role: f"{name}_{called.get(role, role)}" for role in roles}
 
 
 def _lstm_native(op: recurrent.LSTM, name: str, role: str) -> str:
@@ -116,28 +121,33 @@ def _lstm_native(op: recurrent.LSTM, name: str, role: str) -> str:
 
 
 def build_symbol(
-    graph: Graph, name: str, doc: str, reorders: Mapping[str, tuple[Transform, ...]]
+    graph: Graph,
+    name: str,
+    doc: str,
+    reorders: Mapping[str, tuple[Transform, ...]],
+    blocks: Dialect,
 ) -> tuple[FunctionDef, WeightMap]:
-    """The function that builds a lowered model, and how its weights are called."""
-    flat = inline_calls(graph)
+    """The function that builds a lowered model, and how its weights are called.
+
+    blocks: the dialect of blocks, in which functions that stand in for ops are written.
+    """
+    flat = inline_calls(graph, functions=False)
     nodes = [step for step in flat.steps if isinstance(step, Node)]
-    inputs = _input_names(flat.inputs)
-    variables = _Variables(flat, set(inputs))
+    reserved = RESERVED | blocks.standing_in.names
+    inputs = _input_names(flat.inputs, reserved)
+    variables = _Variables(flat, set(inputs), reserved)
     for weight in flat.free_weights:
         variables.add_free(weight)
     uses = Counter(_key(node) for node in nodes if node.weights)
-    read = {v.path for node in nodes for v in node.inputs if isinstance(v, Weight)}
+    read = {v.path for step in flat.steps for v in step.inputs if isinstance(v, Weight)}
     for node in nodes:
         if node.weights and _key(node) not in variables.layers:
             shared = uses[_key(node)] > 1 or bool(read.intersection(_key(node)))
             variables.add_layer(node, shared)
 
-    layers = Layers(
-        name_of=lambda node: variables.layers[_key(node)],
-        variables=lambda node: variables.variables[_key(node)],
-    )
-    forward = Forward(
-        symbol_dialect(layers),
+    blocks.standing_in.avoid(variables.taken)
+    forward = _Symbols(
+        symbol_dialect(blocks),
         list(zip(flat.inputs, inputs)),
         flat.steps,
         flat.outputs,
@@ -145,6 +155,7 @@ def build_symbol(
         weight=lambda weight: variables.weights[weight.path],
         reserved=sorted({*variables.taken, *inputs}),
     )
+    forward.variables = variables
     for step in flat.steps:
         forward.step(step)
     results = [forward.result(v) for v in flat.outputs]
@@ -153,7 +164,7 @@ def build_symbol(
         for value, name in zip(flat.inputs, inputs)
     ]
     group: Expr = results[0] if len(results) == 1 else Name("mx.sym.Group")(List(tuple(results)))
-    body = (*data, *variables.prologue, *forward.body(), Return(group))
+    body = under("mx.sym", (*data, *variables.prologue, *forward.body(), Return(group)))
     parameters = tuple(Parameter(n, default=Literal(n)) for n in inputs)
     entries = tuple(
         NativeWeight(w.path, variables.native[w.path], (*reorders.get(w.path, ()), *transforms(w)))
@@ -166,33 +177,65 @@ def _dtype(value: Value) -> dict[str, str]:
     return {} if value.type.dtype == "f32" else {"dtype": DTYPES[value.type.dtype]}
 
 
-def _input_names(inputs: tuple[Value, ...]) -> list[str]:
+def _input_names(inputs: tuple[Value, ...], reserved: frozenset[str]) -> list[str]:
     names: list[str] = []
     for value in inputs:
-        names.append(distinct(identifier(value.name or "data", RESERVED), names))
+        names.append(distinct(identifier(value.name or "data", reserved), names))
     return names
 
 
-def symbol_dialect(layers: Layers) -> Dialect:
-    """The dialect whose functions apply layers too, for they are operators like any other."""
-
-    def absent(*arguments: object) -> NoReturn:
-        raise AssertionError("a symbol graph has neither classes nor containers")
-
-    return Dialect(
-        name="Gluon",
-        layers={},
-        functions={**functions("mx.sym"), **arrays("mx.sym"), **losses("mx.sym"), **layers.table()},
-        frame=absent,
-        loop=absent,
-        container=absent,
-        weight_ref=absent,
-        legal=LEGAL,
-        rewrites=REWRITES,
-        never=NEVER,
-        lacks=LACKS,
-        imports=IMPORTS,
-        helpers=HELPERS,
-        size=lambda tensor, axis: Name("ruler")(Name("mx.sym"), tensor, axis),
-        forward_names=(),
+def symbol_dialect(blocks: Dialect) -> Dialect:
+    """That of one function whose layers are operators. These stand under `F` at first (`namespace.py`)."""
+    return replace(
+        blocks,
+        functions={**blocks.functions, recurrent.LSTM: _lstm},
+        forward_names=(PLACE,),
+        functions_in=blocks,
     )
+
+
+class _Symbols(Forward):
+    """Writes a symbol graph: a layer is an operator with its arguments, applied to operands."""
+
+    variables: _Variables
+
+    def layer(self, step: Node | Application) -> Expr:
+        assert isinstance(step, Node)
+        operator = OPERATORS[type(step.op)]
+        if not step.weights:
+            return _Operator(operator, step, {})
+        key = _key(step)
+        made = self.variables.variables[key]
+        named: dict[str, object] = {operator.weights.get(r, r): v for r, v in made.items()}
+        return _Operator(operator, step, {**named, "name": self.variables.layers[key]})
+
+
+@dataclass(frozen=True)
+class _Operator(Expr):
+    """A layer as an operator, to be applied; `named`: its variables, as far as they are made before, and its name."""
+
+    native: Native
+    node: Node
+    named: Mapping[str, object]
+
+    def __call__(self, *operands: Any, **keywords: Any) -> Call:
+        function = Name(self.native.name(self.node))
+        applied = call(function, self.native.arguments, self.node, tuple(map(lift, operands)))
+        for keyword, value in self.named.items():
+            applied = applied.with_keyword(keyword, value)
+        return applied
+
+
+def _lstm(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
+    """Its weights are joined to one vector for each layer (`_Variables`)."""
+    op, (x,) = node.op, operands
+    assert isinstance(op, recurrent.LSTM)
+    assert isinstance(forward, _Symbols)
+    for layer in range(op.layers):
+        vector = forward.variables.variables[_key(node)][f"parameters_{layer}"]
+        y = Name("lstm_layer")(x, vector, op.units)
+        if op.bidirectional:
+            y = y.with_keyword("bidirectional", True)
+        if layer < op.layers - 1:
+            x = y[0]
+    return {"sequence": y[0], "last": y[1], "all": y}[op.returns]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from codegen.gluon.ops.tables import TABLES
 from codegen.python.plan import Owner
-from nnspec.catalogue.ops import normalization, recurrent
-from nnspec.catalogue.ops.base import Op
-from nnspec.graph.graph import Weight
+from nnspec.catalogue.ops import recurrent
+from nnspec.graph.graph import Node, Weight
 from nnspec.graph.weight_map import Reshape, Transform
 
-NATIVE_ROLES: Mapping[tuple[type[Op], str], str] = {
-    (normalization.BatchNorm, "weight"): "gamma",
-    (normalization.BatchNorm, "bias"): "beta",
-}
+
+def native_role(node: Node, role: str) -> str:
+    """MXNet's name of a weight of a block."""
+    return TABLES.weights.get(type(node.op), {}).get(role, role)
 
 
 def native_name(owner: Owner) -> str:
@@ -26,7 +24,7 @@ def native_name(owner: Owner) -> str:
         stacked = f".{layer}" if node.op.layers > 1 else ""
         cell = f"{side}_cell." if node.op.bidirectional else ""
         return f"{place}{stacked}._unfused.0.{cell}{part}"
-    return f"{place}.{NATIVE_ROLES.get((type(node.op), role), role)}"
+    return f"{place}.{native_role(node, role)}"
 
 
 def lstm_role(role: str) -> tuple[str, int, str]:

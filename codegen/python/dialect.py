@@ -106,6 +106,7 @@ class Dialect:
     reserved_attributes: attributes of the base class that layers must not take ("train", "forward", "parameters").
     standing_in: definitions of functions that the target lacks, filled while forward passes are written;
         one for each emission. function_parameters: what they take before their operands (`F` in Gluon).
+    functions_in: the dialect in which their bodies are written, where it is another than this.
     """
 
     name: str
@@ -132,6 +133,7 @@ class Dialect:
     reserved_attributes: frozenset[str] = frozenset()
     standing_in: Functions = field(default_factory=Functions)
     function_parameters: tuple[str, ...] = ()
+    functions_in: Dialect | None = None
 
     def native(self, node: Node) -> bool:
         """Whether a table says how this use of the op is written."""

@@ -154,10 +154,10 @@ class Forward:
             *self.statements,
         )
 
-    def inside(self, body: Graph, parameters: Sequence[str]) -> Forward:
+    def inside(self, body: Graph, parameters: Sequence[str], dialect: Dialect) -> Forward:
         """The statements of a function that stands in for an op, with these names of its operands."""
         inner = Forward(
-            self.dialect,
+            dialect,
             tuple(zip(body.inputs, parameters, strict=True)),
             body.steps,
             body.outputs,

@@ -50,13 +50,13 @@ class Functions:
         return self._called[body]
 
     def _define(self, body: Graph, caller: Forward) -> str:
-        dialect = caller.dialect
+        dialect = caller.dialect.functions_in or caller.dialect
         reserved = {*dialect.imports, *dialect.helpers, *dialect.reserved, *dialect.forward_names}
         parameters: list[str] = []
         for value in body.inputs:
             wanted = identifier(value.name or "x", reserved)
             parameters.append(distinct(wanted, parameters))
-        inner = caller.inside(body, parameters)
+        inner = caller.inside(body, parameters, dialect)
         results = tuple(map(inner.result, body.outputs))
         returned: Expr = results[0] if len(results) == 1 else Tuple(results)
         definition = FunctionDef(

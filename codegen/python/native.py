@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from codegen.python.dialect import Application, Constructor, Result
 from codegen.python.source import Call, Expr, Literal, Name, Operator, Unary, lift
 from codegen.rules import REQUIRED, Argument, Native
+from nnspec.catalogue.ops import OPS
 from nnspec.catalogue.ops.base import Op
 from nnspec.core.types import TensorType
 from nnspec.graph.graph import Node
@@ -38,6 +39,15 @@ class Use:
         """Of the first operand."""
         return self.node.inputs[0].type.rank
 
+    def read_only(self, allowed: Callable[[Node, int], bool]) -> bool:
+        """Whether nothing but operands of nodes that are allowed reads the results: `allowed(node, place)`."""
+        return all(
+            isinstance(reader, Node)
+            and all(allowed(reader, i) for i, v in enumerate(reader.inputs) if v == value)
+            for value in self.node.outputs
+            for reader in self.forward.readers.get(value, ())
+        )
+
 
 @dataclass
 class Table:
@@ -48,6 +58,8 @@ class Table:
 
         @TABLE.rule
         def concat(op: Concat, use: Use, *x: Expr) -> Result: ...
+
+    What is annotated with a family (`MaxPool`) is for all declared ops of the family.
     """
 
     natives: dict[type[Op], Native] = field(default_factory=dict)
@@ -64,33 +76,38 @@ class Table:
 
     def rule(self, write: AnyFunction) -> AnyFunction:
         """How an op is applied, where a record does not say it."""
-        self.rules[_op_of(write)] = lambda node, operands, forward: write(
-            node.op, Use(node, forward), *operands
-        )
+        for kind in _ops_of(write):
+            self.rules[kind] = lambda node, operands, forward: write(
+                node.op, Use(node, forward), *operands
+            )
         return write
 
     def maker(self, make: AnyFunction) -> AnyFunction:
         """How the object of a layer is made, where a record does not say it: `(op, node) -> Expr`."""
-        self.makers[_op_of(make)] = lambda node: make(node.op, node)
+        for kind in _ops_of(make):
+            self.makers[kind] = lambda node: make(node.op, node)
         return make
 
     def chain(self, make: AnyFunction) -> AnyFunction:
         """How an op stands in a chain as an object, or None where it cannot: `(op, node) -> Expr | None`."""
-        self.chains[_op_of(make)] = lambda node: make(node.op, node)
+        for kind in _ops_of(make):
+            self.chains[kind] = lambda node: make(node.op, node)
         return make
 
     def rewrite(self, write: AnyFunction) -> AnyFunction:
         """What a use that is not legal becomes: `(to, op, *operands) -> terms`."""
-        self.rewrites[_op_of(write, 1)] = write
+        for kind in _ops_of(write, 1):
+            self.rewrites[kind] = write
         return write
 
 
-def _op_of(function: Callable[..., Any], place: int = 0) -> type[Op]:
-    """The op that a rule is for: the annotation of a parameter."""
+def _ops_of(function: Callable[..., Any], place: int = 0) -> list[type[Op]]:
+    """The ops that a rule is for: the annotation of a parameter, or the declared ops of that family."""
     hints = typing.get_type_hints(function)
     name = list(function.__annotations__)[place]
     kind: type[Op] = hints[name]
-    return kind
+    family = [op for op in OPS.values() if issubclass(op, kind)]
+    return [kind] if kind in family else family or [kind]
 
 
 @dataclass(frozen=True)

@@ -86,11 +86,10 @@ class ResidualStride2(gluon.HybridBlock):
             self.batch_norm_3 = nn.BatchNorm(in_channels=filters)
 
     def hybrid_forward(self, F, x):
-        y = self.conv2d(
-            F.pad(
-                x, mode="constant", pad_width=(0, 0, 0, 0, 0, 1, 0, 1), constant_value=0
-            ),
+        y = F.pad(
+            x, mode="constant", pad_width=(0, 0, 0, 0, 0, 1, 0, 1), constant_value=0
         )
+        y = self.conv2d(y)
         y = F.relu(self.batch_norm(y))
         y = self.conv2d_2(y)
         y = self.batch_norm_2(y)
