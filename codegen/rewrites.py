@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
+from nnspec.catalogue.ops.convolution import Conv, ConvTranspose
 from nnspec.catalogue.ops.indexing import ScatterAdd
+from nnspec.catalogue.ops.pooling import AvgPool, Pool
 from nnspec.catalogue.ops.search import TopK
 from nnspec.catalogue.ops.site import Site, Term
 from nnspec.catalogue.ops.sliding import Convolution, ConvolutionTranspose, MaxWindow
-from nnspec.core.dims import product
+from nnspec.catalogue.ops.windows import extent
+from nnspec.core.dims import Dim, product
 from nnspec.graph.graph import Node
+from nnspec.graph.site import GraphSite
 
 Pads = tuple[tuple[int, int], ...]
 
@@ -46,7 +53,7 @@ def topk_along_last(to: Site, op: TopK, x: Term) -> tuple[Term, ...]:
     return tuple(to.transpose(t, back) for t in found)
 
 
-def padded(to: Site, x: Term, pads: Pads, value: float = 0.0) -> Term:
+def padded(to: Site, x: Term, pads: Sequence[tuple[Dim, Dim]], value: float = 0.0) -> Term:
     """Cells around space."""
     return to.pad(x, ((0, 0), *pads, (0, 0)), value) if any(map(any, pads)) else x
 
@@ -102,3 +109,35 @@ def max_window_padded(to: Site, op: MaxWindow, x: Term) -> Term:
     """Without padding of its own."""
     x = padded(to, x, op.pads, float("-inf"))
     return to.max_window(x, steps=op.steps, pads=((0, 0),) * op.rank, cells=op.cells)
+
+
+def pad_first(to: GraphSite, op: Conv | Pool, x: Term, value: float = 0.0) -> Term:
+    """The layer without padding of its own, on the padded operand."""
+    around = op.surroundings(x.type)
+    (y,) = to.again(replace(op, padding="valid"), padded(to, x, around, value))
+    return y
+
+
+def mean_within(to: GraphSite, op: AvgPool, x: Term) -> Term:
+    """Means of what is padded with zeros, by the share of each window that is no padding."""
+    ones = to.broadcast_to(to.number(1, x.dtype), (1, *x.shape[1:]))
+    return pad_first(to, op, x) / pad_first(to, op, ones)
+
+
+def cut_after(to: GraphSite, op: ConvTranspose, x: Term) -> Term:
+    """A transposed convolution of the "same" size: of the whole result, the part that is wanted.
+
+    Where kernels do not reach as far as the stride, one more cell, of zeros, gives the result that is missing.
+    """
+    along = zip(op.kernel, op.stride, op.dilation, strict=True)
+    reach = [(extent(k, d), s) for k, s, d in along]
+    x = padded(to, x, [(0, int(cells < step)) for cells, step in reach])
+    (whole,) = to.again(replace(op, padding="valid"), x)
+    beyond = [(cells - step, cells) for cells, step in reach]
+    cuts = [(b // 2, b - b // 2) if b >= 0 else (0, cells) for b, cells in beyond]
+    return to.slice(
+        whole,
+        starts=(None, *(before or None for before, _ in cuts), None),
+        ends=(None, *(-after or None for _, after in cuts), None),
+        steps=(1,) * whole.rank,
+    )

@@ -9,13 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from nnspec.catalogue.ops.base import Op
 from nnspec.graph.graph import Node
 
 REQUIRED: Any = object()
 """The default of an argument that a call must be given."""
+
+AnyOp = TypeVar("AnyOp", bound=Op)
+
+
+def of(read: Callable[[AnyOp, Node], Any]) -> Callable[[Node], Any]:
+    """A function of the node, from one that takes its op as what it is: `(op: Conv, node) -> value`."""
+
+    def value(node: Node) -> Any:
+        op: Any = node.op
+        return read(op, node)
+
+    return value
 
 
 @dataclass(frozen=True)

@@ -134,9 +134,13 @@ class Forward:
         return self._bound[value]
 
     def any_input(self, dtype: str | None = None) -> Name | None:
-        """A tensor (of an element type) that the function was given and still has under its name."""
-        held = ((value, name) for value, name in self.inputs if self._holder.get(name) is value)
-        return next((Name(name) for v, name in held if dtype in (None, v.type.dtype)), None)
+        """A tensor (of an element type) that the function was given and still has under its name, for its
+        device, say; or one of those that the step takes."""
+        held = [
+            (value, Name(name)) for value, name in self.inputs if self._holder.get(name) is value
+        ]
+        held += [(value, name) for value, name in self._operands if isinstance(name, Name)]
+        return next((name for value, name in held if dtype in (None, value.type.dtype)), None)
 
     @contextmanager
     def capture(self) -> Iterator[list[Stmt]]:

@@ -15,6 +15,8 @@ from nnspec.graph.graph import Call, Node, Value
 from nnspec.graph.training import Minimize, TrainStep
 
 NOWHERE, SHORT, LONG = 0, 36, 60
+SMALL = frozenset({"stop_gradient", "random_normal", "cast", "pad"})
+"""What may stand in the operands of a layer."""
 
 width = measure
 
@@ -97,7 +99,7 @@ def _room(
 ) -> int:
     if isinstance(user, Minimize) or step.outputs[0].name is not None:
         return NOWHERE
-    small = isinstance(step, Node) and step.op.name in ("stop_gradient", "random_normal", "cast")
+    small = isinstance(step, Node) and step.op.name in SMALL
     if isinstance(user, Call) or user.layer is not None:
         return SHORT if small else NOWHERE
     if isinstance(user.op, Elementwise) and user.outputs[0].type.rank > 0:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 
 from codegen.dtypes import PLAIN
-from codegen.python.beginnings import unusual
+from codegen.python.beginnings import unusual, usual_initializers
 from codegen.python.dialect import Unsupported
 from codegen.python.source import (
-    Assign,
-    Attribute,
     Call,
     Expr,
     Expression,
@@ -19,16 +18,12 @@ from codegen.python.source import (
     Name,
     Operator,
     Parameter,
-    Slice,
     Stmt,
     Tuple,
 )
 from codegen.pytorch.dtypes import DTYPES
+from codegen.pytorch.ops import NATIVES
 from nnspec.catalogue import initializers as init
-from nnspec.catalogue.ops.base import Op
-from nnspec.catalogue.ops.convolution import CONVOLUTIONS, TRANSPOSED, ConvTranspose
-from nnspec.catalogue.ops.dense import Dense, Embedding
-from nnspec.catalogue.ops.recurrent import LSTM
 from nnspec.graph.graph import Node, Weight
 
 HALVES = ("f16", "bf16")
@@ -66,13 +61,20 @@ def initialization(
 def with_initializers(made: Call, node: Node) -> Expr:
     """The layer, noted down to begin otherwise than `init_weights` lets it by default."""
     keywords: dict[str, Expr] = {}
+    weights = {w.role: w for w in node.weights}
     for role, initializer in unusual(node).items():
-        # The fan in of a transposed kernel stands where PyTorch looks for the fan out.
-        fan = "fan_out" if isinstance(node.op, ConvTranspose) else "fan_in"
-        name, arguments = initialization(initializer, fan=fan)
+        name, arguments = initialization(initializer, fan=_fan(weights[role]))
         function: Expr = Name(f"nn.init.{name}")
         keywords[role] = Name("partial")(function, **arguments) if arguments else function
     return Name("starting")(made, **keywords) if keywords else made
+
+
+def _fan(weight: Weight) -> str:
+    """PyTorch's name for the fan in: it looks for it on the second axis; a transposed kernel has it on the first."""
+    if weight.fans is None:
+        return "fan_in"
+    second = prod(int(str(size)) for size in weight.type.shape[1:])
+    return "fan_in" if second == weight.fans[0] else "fan_out"
 
 
 def free_weight(weight: Weight) -> Expr:
@@ -95,110 +97,76 @@ def free_weight(weight: Weight) -> Expr:
 
 
 _MODULE = Name("module")
-
-
-def _initialize(name: str, attribute: str, **arguments: object) -> Stmt:
-    return Expression(Name(f"nn.init.{name}")(_MODULE.attr(attribute), **arguments))
-
-
-def _is(*kinds: str) -> Expr:
-    types = tuple(Name(kind) for kind in kinds)
-    return Name("isinstance")(_MODULE, types[0] if len(types) == 1 else Tuple(types))
-
-
-_KERNELS: dict[type[Op], str] = {
-    Dense: "nn.Linear",
-    **{op: f"nn.Conv{op.rank}d" for op in CONVOLUTIONS},
-    **{op: f"nn.ConvTranspose{op.rank}d" for op in TRANSPOSED},
-}
-_GLOROT = (
-    _initialize("xavier_uniform_", "weight"),
-    If(
-        Operator("is not", _MODULE.attr("bias"), Name("None")),
-        (_initialize("zeros_", "bias"),),
-    ),
+_GIVEN = For(
+    Tuple((Name("name"), Name("initializer"))),
+    Name("getattr")(_MODULE, "initializers", {}).attr("items")(),
+    (Expression(Name("initializer")(Name("getattr")(_MODULE, Name("name")))),),
 )
 
-
-def _orthogonal(halves: bool) -> Stmt:
-    """PyTorch makes no orthogonal matrices in halves: they are made in f32 and rounded."""
-    if not halves:
-        return Expression(Name("nn.init.orthogonal_")(Name("parameter")))
-    made = Name("nn.init.orthogonal_")(Name("parameter.data.float")())
-    return Expression(Name("parameter.data.copy_")(made))
+Beginning = dict[str, init.Initializer]
 
 
-def _lstm(halves: bool) -> tuple[Stmt, ...]:
-    return (
-        For(
-            Tuple((Name("name"), Name("parameter"))),
-            _MODULE.attr("named_parameters")(),
-            (
-                If(
-                    Name("name.startswith")("weight_ih"),
-                    (Expression(Name("nn.init.xavier_uniform_")(Name("parameter"))),),
-                    (
-                        If(
-                            Name("name.startswith")("weight_hh"),
-                            (_orthogonal(halves),),
-                            (
-                                Expression(Name("nn.init.zeros_")(Name("parameter"))),
-                                If(
-                                    Name("name.startswith")("bias_ih"),
-                                    (
-                                        Assign(
-                                            Name("units"),
-                                            Attribute(_MODULE, "hidden_size"),
-                                            note="gates i, f, g, o: the forget gate starts open",
-                                        ),
-                                        Expression(
-                                            Name("nn.init.ones_")(
-                                                Name("parameter.data")[
-                                                    Slice(Name("units"), Name("units") * 2)
-                                                ]
-                                            )
-                                        ),
-                                    ),
-                                ),
-                            ),
-                        ),
-                    ),
-                ),
-            ),
-        ),
-    )
+def beginning(node: Node) -> Beginning:
+    """By role, how the weights of a layer of PyTorch's own begin, which PyTorch lets begin in its own way.
+
+    A class of the file (`LSTM`, `BatchNorm2d`) begins by itself as the language has it.
+    """
+    native = NATIVES.get(type(node.op))
+    own = native is not None and native.name(node).startswith("nn.")
+    return dict(usual_initializers(node)) if own and node.weights else {}
+
+
+def is_begun(node: Node) -> bool:
+    """Whether `init_weights` has something to say of a layer."""
+    return bool(beginning(node) or (node.weights and unusual(node)))
 
 
 def init_weights(nodes: Sequence[Node]) -> FunctionDef | None:
     """The function that lets the weights of a file's layers begin as the language has it."""
-    kinds = {type(n.op) for n in nodes}
-    cases: list[tuple[Expr, tuple[Stmt, ...]]] = []
-    kernels = [name for kind, name in _KERNELS.items() if kind in kinds]
-    if kernels:
-        cases.append((_is(*kernels), _GLOROT))
-    if Embedding in kinds:
-        cases.append((_is("nn.Embedding"), (_initialize("normal_", "weight", std=0.02),)))
-    if LSTM in kinds:
-        halves = any(w.type.dtype in HALVES for n in nodes if type(n.op) is LSTM for w in n.weights)
-        cases.append((_is("nn.LSTM"), _lstm(halves)))
-    if not cases:
-        return None
+    by_class: dict[str, Beginning] = {}
+    order = list(NATIVES)
+    for node in sorted(
+        nodes, key=lambda n: order.index(type(n.op)) if type(n.op) in NATIVES else 0
+    ):
+        if begins := beginning(node):
+            by_class.setdefault(NATIVES[type(node.op)].name(node), {}).update(begins)
     chain: tuple[Stmt, ...] = ()
-    for test, body in reversed(cases):
-        chain = (If(test, body, chain),)
+    for begins, classes in reversed(_alike(by_class)):
+        kinds = tuple(map(Name, classes))
+        test = Name("isinstance")(_MODULE, kinds[0] if len(kinds) == 1 else Tuple(kinds))
+        chain = (If(test, tuple(_begin(begins)), chain),)
     if any(unusual(n) for n in nodes if n.weights):
-        chain = (
-            *chain,
-            For(
-                Tuple((Name("name"), Name("initializer"))),
-                Name("getattr")(_MODULE, "initializers", {}).attr("items")(),
-                (Expression(Name("initializer")(Name("getattr")(_MODULE, Name("name")))),),
-            ),
-        )
+        chain = (*chain, _GIVEN)
+    if not chain:
+        return None
+    glorot = any(init.GlorotUniform() in begins.values() for begins in by_class.values())
     return FunctionDef(
         "init_weights",
         (Parameter("module", Name("nn.Module")),),
         chain,
         returns=Name("None"),
-        doc="Glorot's uniform kernels and zero biases." if kernels else "How layers begin.",
+        doc="Glorot's uniform kernels and zero biases." if glorot else "How layers begin.",
     )
+
+
+def _alike(by_class: Mapping[str, Beginning]) -> list[tuple[Beginning, list[str]]]:
+    """Classes whose weights begin alike, those without a bias among them."""
+    groups: list[tuple[Beginning, list[str]]] = []
+    for name, begins in by_class.items():
+        for known, classes in groups:
+            if all(known.get(role, each) == each for role, each in begins.items()):
+                known.update(begins)
+                classes.append(name)
+                break
+        else:
+            groups.append((begins, [name]))
+    return groups
+
+
+def _begin(begins: Beginning) -> Iterator[Stmt]:
+    """A statement a weight; a bias may be left out of a layer."""
+    for number, (role, initializer) in enumerate(begins.items()):
+        name, arguments = initialization(initializer)
+        weight = _MODULE.attr(role)
+        made = Expression(Name(f"nn.init.{name}")(weight, **arguments))
+        yield made if number == 0 else If(Operator("is not", weight, Name("None")), (made,))

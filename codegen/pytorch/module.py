@@ -22,31 +22,19 @@ from codegen.python.source import (
     Tuple,
 )
 from codegen.pytorch.dtypes import DTYPES, LACKS
-from codegen.pytorch.functions import FUNCTIONS, MODULES
-from codegen.pytorch.images import APPLIED, CHAINED, LAYERS
-from codegen.pytorch.initializers import free_weight, with_initializers
-from codegen.pytorch.ops import (
-    arrays,
-    dense,
-    losses,
-    normalization,
-    numbers,
-    recurrent,
-    sliding,
-)
-from nnspec.catalogue.ops.convolution import Conv, ConvTranspose
-from nnspec.catalogue.ops.dense import Dense, Embedding
-from nnspec.catalogue.ops.recurrent import LSTM
+from codegen.pytorch.initializers import free_weight, is_begun, with_initializers
+from codegen.pytorch.ops import FAMILIES
+from nnspec.catalogue.ops.dense import Embedding
+from nnspec.catalogue.ops.recurrent import Recurrent
 from nnspec.graph.graph import Node, Weight, walk
 
 TENSOR = Name("Tensor")
-INITIALIZED = (Dense, Conv, ConvTranspose, Embedding, LSTM)
 
 
 def frame(parts: ClassParts) -> Stmt:
     """A class with its layers in `__init__` and its steps in `forward`."""
     body: list[Stmt] = [Expression(Name("super")().attr("__init__")()), *parts.init]
-    if parts.model and any(isinstance(node.op, INITIALIZED) for node in walk(parts.graph)):
+    if parts.model and any(map(is_begun, walk(parts.graph))):
         body.append(Expression(Name("self.apply")(Name("init_weights"))))
     own = tuple(Parameter(name, Name(parts.types[name])) for name in parts.parameters)
     makes_modules = bool(parts.init)
@@ -99,8 +87,8 @@ def typed(made: Expr, node: Node) -> Expr:
 
 
 def native_role(weight: Weight, node: Node) -> str:
-    """PyTorch's name of a layer's weight; of the two biases of an LSTM, the first."""
-    if isinstance(node.op, LSTM) and weight.role.startswith("bias_"):
+    """PyTorch's name of a layer's weight; of two biases where the language has one, the first."""
+    if isinstance(node.op, Recurrent) and weight.role.startswith("bias_l"):
         return weight.role.replace("bias_", "bias_ih_")
     return weight.role
 
@@ -112,18 +100,12 @@ def native_name(owner: Owner) -> str:
     return ".".join((*owner.path, native_role(owner.weight, owner.node)))
 
 
-TABLES = tables(
-    (
-        family.TABLE
-        for family in (arrays, dense, losses, normalization, numbers, recurrent, sliding)
-    ),
-    with_initializers,
-)
+TABLES = tables(FAMILIES, with_initializers)
 DIALECT = Dialect(
     name="pytorch",
-    layers={**LAYERS, **TABLES.layers},
-    functions={**APPLIED, **FUNCTIONS, **TABLES.functions},
-    modules={**CHAINED, **MODULES, **TABLES.modules},
+    layers=TABLES.layers,
+    functions=TABLES.functions,
+    modules=TABLES.modules,
     legal=TABLES.legal,
     rewrites={**TABLES.rewrites, Embedding: wide_indices},
     frame=frame,

@@ -1,1 +1,33 @@
-"""What each op is in PyTorch: one file a family, one record or rule an op."""
+"""How PyTorch writes each op, family by family: records, and rules where a record cannot say it."""
+
+from codegen.pytorch.ops import (
+    arrays,
+    dense,
+    draws,
+    gradients,
+    losses,
+    normalization,
+    numbers,
+    recurrent,
+    reduction,
+    sliding,
+    spatial,
+)
+
+FAMILIES = tuple(
+    family.TABLE
+    for family in (
+        arrays,
+        dense,
+        draws,
+        gradients,
+        losses,
+        normalization,
+        numbers,
+        recurrent,
+        reduction,
+        sliding,
+        spatial,
+    )
+)
+NATIVES = {kind: native for family in FAMILIES for kind, native in family.natives.items()}

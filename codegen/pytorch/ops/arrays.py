@@ -1,14 +1,15 @@
-"""Elements in order, by their numbers, and beside each other."""
+"""Elements in another place or order: shapes, axes, padding, joining, taking apart, indexing."""
 
 from __future__ import annotations
 
 from codegen.python.dialect import Result
 from codegen.python.native import Table, Use
-from codegen.python.source import Expr, Literal, Name, Slice, Tuple
+from codegen.python.source import Expr, Name, Slice, Tuple
+from codegen.python.subscripts import part
 from codegen.pytorch.dtypes import DTYPES
-from codegen.rules import Form, at, key, method
+from codegen.pytorch.ops.reduction import ONE
+from codegen.rules import at, function, key, method
 from nnspec.catalogue.ops.arranging import (
-    BroadcastTo,
     ExpandDims,
     Flip,
     Pad,
@@ -19,24 +20,12 @@ from nnspec.catalogue.ops.arranging import (
     Tile,
 )
 from nnspec.catalogue.ops.indexing import Gather, OneHot, ScatterAdd
-from nnspec.catalogue.ops.random import RandomUniform
-from nnspec.catalogue.ops.reduction import Max, Min, Prod, Reduce
-from nnspec.catalogue.ops.search import ArgMax, ArgMin, CumSum, Sort, TopK
-
-ONE = Form(
-    lambda axes: axes[0] if axes is not None and len(axes) == 1 else axes,
-    lambda axes: (axes,) if isinstance(axes, int) else axes,
-)
-"""One axis as a number."""
+from nnspec.catalogue.ops.shaping import Concat, Flatten, Reshape, Transpose
+from nnspec.catalogue.ops.shaping import Slice as Part
 
 TABLE = Table()
 TABLE.add(
-    *(
-        method(op, name, key("dim", "axis"), key("keepdim", "keepdims", False))
-        for op, name in ((ArgMax, "argmax"), (ArgMin, "argmin"))
-    ),
-    method(CumSum, "cumsum", key("dim", "axis")),
-    method(TopK, "topk", at("k"), key("dim", "axis", -1)),
+    function(Flatten, "torch.flatten", at(lambda node: 1), chain="nn.Flatten", chain_arguments=()),
     method(Flip, "flip", at("axis", form=ONE)),
     method(ExpandDims, "unsqueeze", at("axis")),
     method(Tile, "tile", at("times")),
@@ -44,40 +33,32 @@ TABLE.add(
 )
 
 
-def extreme(name: str, op: Reduce, x: Expr) -> Expr:
-    made = x.attr(name)()
-    if op.axis is not None:
-        made = made.with_keyword("dim", ONE.write(op.axis))
-    elif op.keepdims:
-        made = made.with_keyword("dim", ())
-    return made.with_keyword("keepdim", True) if op.keepdims else made
+@TABLE.rule
+def reshape(op: Reshape, use: Use, x: Expr) -> Result:
+    """A size that is no number is worked out by PyTorch where there is one such."""
+    unknown = [d for d in op.shape if not isinstance(d, int) or d == -1]
+    if len(unknown) == 1:
+        return x.attr("reshape")(*(d if d is not unknown[0] else -1 for d in op.shape))
+    return x.attr("reshape")(*map(use.forward.size, op.shape))
 
 
 @TABLE.rule
-def greatest(op: Max, use: Use, x: Expr) -> Result:
-    return extreme("amax", op, x)
+def transpose(op: Transpose, use: Use, x: Expr) -> Result:
+    order = op.order(use.rank)
+    moved = [i for i, axis in enumerate(order) if i != axis]
+    if len(moved) == 2:
+        return x.attr("transpose")(*moved)
+    return x.attr("permute")(*order)
 
 
 @TABLE.rule
-def least(op: Min, use: Use, x: Expr) -> Result:
-    return extreme("amin", op, x)
+def concat(op: Concat, use: Use, *x: Expr) -> Result:
+    return Name("torch.cat")(list(x), dim=op.axis)
 
 
 @TABLE.rule
-def prod(op: Prod, use: Use, x: Expr) -> Result:
-    """PyTorch's goes along one axis at a time."""
-    if op.axis is None and not op.keepdims:
-        return x.attr("prod")()
-    for axis in reversed(op.over(use.rank)):
-        made = x.attr("prod")(dim=axis)
-        x = made.with_keyword("keepdim", True) if op.keepdims else made
-    return x
-
-
-@TABLE.rule
-def sort(op: Sort, use: Use, x: Expr) -> Result:
-    made = x.attr("sort")(dim=op.axis)
-    return (made.with_keyword("descending", True) if op.descending else made).attr("values")
+def subscript(op: Part, use: Use, x: Expr) -> Result:
+    return part(use.node, (x,), use.forward)
 
 
 @TABLE.rule
@@ -89,19 +70,6 @@ def pad(op: Pad, use: Use, x: Expr) -> Result:
     sizes = tuple(use.forward.size(d) for pair in reversed(pairs) for d in pair)
     made = Name("F.pad")(x, Tuple(sizes))
     return made if op.value == 0 else made.with_keyword("value", op.value)
-
-
-@TABLE.rule
-def broadcast_to(op: BroadcastTo, use: Use, x: Expr) -> Result:
-    sizes = tuple(map(use.forward.size, op.shape))
-    if not isinstance(x, Literal):
-        return x.attr("expand")(*sizes)
-    dtype = use.types[0].dtype
-    if (alike := use.forward.any_input(dtype)) is not None:
-        return alike.attr("new_full")(Tuple(sizes), x)
-    made = Name("torch.full")(Tuple(sizes), x, dtype=Name(DTYPES[dtype]))
-    tensor = use.forward.any_input()
-    return made if tensor is None else made.with_keyword("device", tensor.attr("device"))
 
 
 @TABLE.rule
@@ -145,14 +113,3 @@ def one_hot(op: OneHot, use: Use, x: Expr) -> Result:
         x = x.attr("long")()
     made = Name("F.one_hot")(x, op.classes)
     return made if op.dtype == "i64" else made.attr("to")(Name(DTYPES[op.dtype]))
-
-
-@TABLE.rule
-def random_uniform(op: RandomUniform, use: Use) -> Result:
-    made = Name("torch.rand")(*map(use.forward.size, op.shape))
-    if (tensor := use.forward.any_input()) is not None:
-        made = made.with_keyword("device", tensor.attr("device"))
-    drawn: Expr = made
-    if op.high - op.low != 1:
-        drawn = Literal(op.high - op.low) * drawn
-    return drawn if op.low == 0 else Literal(op.low) + drawn

@@ -1,10 +1,52 @@
-"""Element by element: powers, waves, rounding, logic."""
+"""Element by element: arithmetic, comparisons, functions of one number, activations."""
 
 from __future__ import annotations
 
-from codegen.python.native import Table
-from codegen.rules import function, key, operator
-from nnspec.catalogue.ops.logic import LogicalAnd, LogicalNot, LogicalOr
+from codegen.python.dialect import Result
+from codegen.python.native import Table, Use
+from codegen.python.source import Expr, Literal, Name
+from codegen.pytorch.dtypes import DTYPES
+from codegen.rules import Form, at, function, key, method, of, operand, operator
+from nnspec.catalogue.ops.activations import (
+    AlongAxis,
+    LogSoftmax,
+    Relu,
+    Sigmoid,
+    Softmax,
+    Softplus,
+    Tanh,
+)
+from nnspec.catalogue.ops.algebra import MatMul
+from nnspec.catalogue.ops.elementwise import (
+    Abs,
+    Add,
+    Constant,
+    Divide,
+    Exp,
+    Identity,
+    Log,
+    Log1p,
+    Maximum,
+    Minimum,
+    Multiply,
+    Negative,
+    Sign,
+    Sqrt,
+    StopGradient,
+    Subtract,
+)
+from nnspec.catalogue.ops.logic import (
+    Equal,
+    Greater,
+    GreaterEqual,
+    Less,
+    LessEqual,
+    LogicalAnd,
+    LogicalNot,
+    LogicalOr,
+    NotEqual,
+    Where,
+)
 from nnspec.catalogue.ops.numeric import (
     Ceil,
     Clip,
@@ -17,12 +59,48 @@ from nnspec.catalogue.ops.numeric import (
     Rsqrt,
     Sin,
 )
+from nnspec.catalogue.ops.shaping import Cast
+from nnspec.graph.graph import Node
+
+
+@of
+def along(op: AlongAxis, node: Node) -> int:
+    """The axis; that of a batch of rows counted from the first."""
+    return op.axis % 2 if node.inputs[0].type.rank == 2 else op.axis
+
+
+TYPE = Form(
+    lambda dtype: Name(DTYPES[dtype]),
+    lambda name: {text: dtype for dtype, text in DTYPES.items()}[name.text],
+)
+LAST = (key("dim", "axis"),)
 
 TABLE = Table()
 TABLE.add(
+    operator(Add, "+"),
+    operator(Subtract, "-"),
+    operator(Multiply, "*"),
+    operator(MatMul, "@"),
     operator(Power, "**"),
+    operator(Negative, "-"),
+    operator(Equal, "=="),
+    operator(NotEqual, "!="),
+    operator(Less, "<"),
+    operator(LessEqual, "<="),
+    operator(Greater, ">"),
+    operator(GreaterEqual, ">="),
+    function(LogicalAnd, "torch.logical_and"),
+    function(LogicalOr, "torch.logical_or"),
+    function(LogicalNot, "torch.logical_not"),
+    function(Where, "torch.where"),
+    function(Abs, "torch.abs"),
+    function(Sign, "torch.sign"),
+    function(Sqrt, "torch.sqrt"),
     function(Rsqrt, "torch.rsqrt"),
+    function(Exp, "torch.exp"),
     function(Expm1, "torch.expm1"),
+    function(Log, "torch.log"),
+    function(Log1p, "torch.log1p"),
     function(Sin, "torch.sin"),
     function(Cos, "torch.cos"),
     function(Erf, "torch.erf"),
@@ -30,7 +108,52 @@ TABLE.add(
     function(Ceil, "torch.ceil"),
     function(Round, "torch.round"),
     function(Clip, "torch.clamp", key("min", "low", None), key("max", "high", None)),
-    function(LogicalAnd, "torch.logical_and"),
-    function(LogicalOr, "torch.logical_or"),
-    function(LogicalNot, "torch.logical_not"),
+    function(Relu, "F.relu", chain="nn.ReLU"),
+    function(Sigmoid, "torch.sigmoid", chain="nn.Sigmoid"),
+    function(Tanh, "torch.tanh", chain="nn.Tanh"),
+    # Above 20 PyTorch's is the operand itself, which is the same in fewer than 64 bits.
+    function(
+        Softplus,
+        "F.softplus",
+        chain="nn.Softplus",
+        legal=lambda node: node.inputs[0].type.dtype != "f64",
+    ),
+    function(Softmax, "F.softmax", key("dim", along), chain="nn.Softmax", chain_arguments=LAST),
+    function(
+        LogSoftmax, "F.log_softmax", key("dim", along), chain="nn.LogSoftmax", chain_arguments=LAST
+    ),
+    method(Cast, "to", at("dtype", form=TYPE)),
+    method(StopGradient, "detach"),
+    operand(Identity, chain="nn.Identity"),
 )
+
+
+@TABLE.rule
+def constant(op: Constant, use: Use) -> Result:
+    return Literal(op.value)
+
+
+@TABLE.rule
+def divide(op: Divide, use: Use, a: Expr, b: Expr) -> Result:
+    """Whole numbers are cut towards zero."""
+    if use.types[0].is_float:
+        return a / b
+    return Name("torch.div")(a, b, rounding_mode="trunc")
+
+
+@TABLE.rule
+def maximum(op: Maximum, use: Use, a: Expr, b: Expr) -> Result:
+    return bounded("torch.maximum", "min", a, b)
+
+
+@TABLE.rule
+def minimum(op: Minimum, use: Use, a: Expr, b: Expr) -> Result:
+    return bounded("torch.minimum", "max", a, b)
+
+
+def bounded(name: str, bound: str, a: Expr, b: Expr) -> Expr:
+    """The greater or lesser of two; a number is a bound."""
+    for number, tensor in ((a, b), (b, a)):
+        if isinstance(number, Literal):
+            return Name("torch.clamp")(tensor, **{bound: number})
+    return Name(name)(a, b)

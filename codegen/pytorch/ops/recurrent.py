@@ -7,38 +7,39 @@ from codegen.python.native import Table, Use
 from codegen.python.source import Assign, Expr, Name, Tuple
 from codegen.pytorch.ops.dense import width
 from codegen.rules import at, key, layer
-from nnspec.catalogue.ops.recurrent import LSTM
+from nnspec.catalogue.ops.recurrent import GRU, LSTM, RNN, Recurrent
 
 TABLE = Table()
 TABLE.add(
-    layer(
-        LSTM,
-        "LSTM",
-        at(width, "in_features"),
-        at("units"),
-        key("num_layers", "layers", 1),
-        key("batch_first", lambda node: True),
-        key("bidirectional", "bidirectional", False),
+    *(
+        layer(
+            op,
+            op.name,
+            at(width, "in_features"),
+            at("units"),
+            key("num_layers", "layers", 1),
+            key("batch_first", lambda node: True),
+            key("bidirectional", "bidirectional", False),
+        )
+        for op in (LSTM, GRU, RNN)
     )
 )
 
 
 @TABLE.rule
-def lstm(op: LSTM, use: Use, x: Expr) -> Result:
-    forward, dropped = use.forward, Name("_")
-    applied = forward.layer(use.node)(x)
+def recurrent(op: Recurrent, use: Use, x: Expr) -> Result:
+    """PyTorch gives the sequence, and the final states of every layer and direction."""
+    forward = use.forward
+    wanted = {"sequence": (0,), "last": (1,), "all": range(1 + op.states)}[op.returns]
+    names = ("sequence", "state", "cell")[: 1 + op.states]
+    taken = [forward.fresh(n) if i in wanted else Name("_") for i, n in enumerate(names)]
+    sequence, *states = taken
+    held = states[0] if op.states == 1 else Tuple(tuple(states))
     if op.returns == "sequence":
-        sequence = forward.fresh("sequence")
-        forward.emit(Assign(Tuple((sequence, dropped)), applied))
-        return sequence
-    if op.returns == "last":
-        state = forward.fresh("state")
-        forward.emit(Assign(Tuple((dropped, Tuple((state, dropped)))), applied))
-        return final(state, bidirectional=op.bidirectional)
-    sequence, state, cell = (forward.fresh(name) for name in ("sequence", "state", "cell"))
-    forward.emit(Assign(Tuple((sequence, Tuple((state, cell)))), applied))
-    both = op.bidirectional
-    return sequence, final(state, bidirectional=both), final(cell, bidirectional=both)
+        held = Name("_")
+    forward.emit(Assign(Tuple((sequence, held)), forward.layer(use.node)(x)))
+    results = [sequence, *(final(s, bidirectional=op.bidirectional) for s in states)]
+    return tuple(results[i] for i in wanted) if op.returns == "all" else results[wanted[0]]
 
 
 def final(state: Expr, *, bidirectional: bool) -> Expr:

@@ -16,14 +16,28 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 
-class LSTM(nn.LSTM):
-    """Has one bias: the second, which PyTorch adds to it, stays zero."""
+def begin_recurrent(layer: nn.RNNBase, one_bias: bool) -> None:
+    """Glorot's matrices of the input, orthogonal ones of the state, zero biases.
 
-    def __init__(self, *arguments, **keywords):
-        super().__init__(*arguments, **keywords)
+    one_bias: the second, which PyTorch adds to the first, stays zero.
+    """
+    for name, parameter in layer.named_parameters():
+        if name.startswith("weight_ih"):
+            nn.init.xavier_uniform_(parameter)
+        elif name.startswith("weight_hh"):
+            nn.init.orthogonal_(parameter)
+        else:
+            nn.init.zeros_(parameter)
+            parameter.requires_grad_(name.startswith("bias_ih") or not one_bias)
+
+
+class LSTM(nn.LSTM):
+    def reset_parameters(self) -> None:
+        begin_recurrent(self, one_bias=True)
         for name, parameter in self.named_parameters():
-            if name.startswith("bias_hh"):
-                nn.init.zeros_(parameter).requires_grad_(False)
+            if name.startswith("bias_ih"):
+                # Gates i, f, g, o: the forget gate starts open.
+                nn.init.ones_(parameter.data[self.hidden_size : 2 * self.hidden_size])
 
 
 def init_weights(module: nn.Module) -> None:
@@ -34,17 +48,6 @@ def init_weights(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
     elif isinstance(module, nn.Embedding):
         nn.init.normal_(module.weight, std=0.02)
-    elif isinstance(module, nn.LSTM):
-        for name, parameter in module.named_parameters():
-            if name.startswith("weight_ih"):
-                nn.init.xavier_uniform_(parameter)
-            elif name.startswith("weight_hh"):
-                nn.init.orthogonal_(parameter)
-            else:
-                nn.init.zeros_(parameter)
-                if name.startswith("bias_ih"):
-                    units = module.hidden_size
-                    nn.init.ones_(parameter.data[units : units * 2])
 
 
 class Mixer(nn.Module):

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from codegen.python.dialect import Result
-from codegen.python.forward import Forward
+from codegen.python.native import Table, Use
 from codegen.python.source import Expr, Expression, Literal, Name
 from nnspec.catalogue.ops.base import Operand
 from nnspec.catalogue.ops.forms import Elementwise
 from nnspec.core.declare import declaration
 from nnspec.core.types import TensorType
 from nnspec.graph.graph import Node, Value
-from nnspec.graph.training import Gradient, Minimize, Training, TrainStep
+from nnspec.graph.training import Derivative, Gradient, Minimize, Training, TrainStep
+
+TABLE = Table()
 
 
 @declaration
@@ -50,13 +52,14 @@ def watching(training: Training) -> Training:
     return replace(training, steps=tuple(steps), metrics=metrics) if derived else training
 
 
-def watched(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
-    tensor = forward.name(operands[0])
-    forward.emit(Expression(tensor.attr("requires_grad_")()))
+@TABLE.rule
+def watched(op: Watched, use: Use, x: Expr) -> Result:
+    tensor = use.forward.name(x)
+    use.forward.emit(Expression(tensor.attr("requires_grad_")()))
     return tensor
 
 
-def derivative(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
+@TABLE.rule
+def derivative(op: Derivative, use: Use, loss: Expr, x: Expr) -> Result:
     """The loss may hold the derivative, so the way to it is kept."""
-    made = Name("torch.autograd.grad")(*operands).with_keyword("create_graph", True)
-    return made[Literal(0)]
+    return Name("torch.autograd.grad")(loss, x, create_graph=True)[Literal(0)]

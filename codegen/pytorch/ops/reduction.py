@@ -1,0 +1,62 @@
+"""Along axes: sums, means, extremes, places, order."""
+
+from __future__ import annotations
+
+from codegen.python.dialect import Result
+from codegen.python.native import Table, Use
+from codegen.python.source import Expr
+from codegen.rules import Form, at, key, method, of
+from nnspec.catalogue.ops.pooling import GlobalAvgPool
+from nnspec.catalogue.ops.reduction import Max, Mean, Min, Prod, Reduce, Sum
+from nnspec.catalogue.ops.search import ArgMax, ArgMin, CumSum, Sort, TopK
+from nnspec.graph.graph import Node
+
+ONE = Form(
+    lambda axes: axes[0] if axes is not None and len(axes) == 1 else axes,
+    lambda axes: (axes,) if isinstance(axes, int) else axes,
+)
+"""One axis as a number."""
+
+
+@of
+def over(op: Reduce, node: Node) -> tuple[int, ...] | None:
+    """The axes, which PyTorch wants to hear where they are kept."""
+    return op.over(node.inputs[0].type.rank) if op.axis is None and op.keepdims else op.axis
+
+
+@of
+def space(op: GlobalAvgPool, node: Node) -> tuple[int, ...]:
+    return op.space(node.inputs[0].type.rank)
+
+
+KEPT = key("keepdim", "keepdims", False)
+
+TABLE = Table()
+TABLE.add(
+    method(Mean, "mean", key("dim", over, None, ONE), KEPT),
+    method(Sum, "sum", key("dim", over, None, ONE), KEPT),
+    method(Max, "amax", key("dim", over, None, ONE), KEPT),
+    method(Min, "amin", key("dim", over, None, ONE), KEPT),
+    method(GlobalAvgPool, "mean", key("dim", space, form=ONE)),
+    method(ArgMax, "argmax", key("dim", "axis"), KEPT),
+    method(ArgMin, "argmin", key("dim", "axis"), KEPT),
+    method(CumSum, "cumsum", key("dim", "axis")),
+    method(TopK, "topk", at("k"), key("dim", "axis", -1)),
+)
+
+
+@TABLE.rule
+def prod(op: Prod, use: Use, x: Expr) -> Result:
+    """PyTorch's goes along one axis at a time."""
+    if op.axis is None and not op.keepdims:
+        return x.attr("prod")()
+    for axis in reversed(op.over(use.rank)):
+        made = x.attr("prod")(dim=axis)
+        x = made.with_keyword("keepdim", True) if op.keepdims else made
+    return x
+
+
+@TABLE.rule
+def sort(op: Sort, use: Use, x: Expr) -> Result:
+    made = x.attr("sort")(dim=op.axis)
+    return (made.with_keyword("descending", True) if op.descending else made).attr("values")
