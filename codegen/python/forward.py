@@ -134,13 +134,12 @@ class Forward:
         return self._bound[value]
 
     def any_input(self, dtype: str | None = None) -> Name | None:
-        """A tensor (of an element type) that the function was given and still has under its name, for its
-        device, say; or one of those that the step takes."""
-        held = [
-            (value, Name(name)) for value, name in self.inputs if self._holder.get(name) is value
-        ]
-        held += [(value, name) for value, name in self._operands if isinstance(name, Name)]
-        return next((name for value, name in held if dtype in (None, value.type.dtype)), None)
+        """A variable that holds a tensor (of an element type), for its device, say: of those that the function
+        was given, or one that is still read."""
+        held = [(v, name) for v, name in self.inputs if self._holder.get(name) is v]
+        held += [(v, name) for name, v in self._holder.items() if self._left[v] > 0]
+        kinds = ((v.type, name) for v, name in held if v.type is not _NO_TYPE)
+        return next((Name(name) for kind, name in kinds if dtype in (None, kind.dtype)), None)
 
     @contextmanager
     def capture(self) -> Iterator[list[Stmt]]:
