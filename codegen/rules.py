@@ -7,10 +7,12 @@ by the writers of a target, and can be read backwards by an importer.
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
+from nnspec.catalogue.ops import OPS
 from nnspec.catalogue.ops.base import Op
 from nnspec.graph.graph import Node
 
@@ -122,6 +124,7 @@ class Native:
     activation: the argument of a layer that takes the name of the function that follows it.
     alias: a function's name as such an argument, where it stands without arguments of its own.
     legal: whether the form covers a use; what it does not cover is rewritten or expanded.
+    since: the first version of the target that has this form, where versions differ.
     """
 
     op: type[Op]
@@ -135,6 +138,7 @@ class Native:
     orders: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     activation: str | None = None
     alias: str | None = None
+    since: int = 0
 
     def name(self, node: Node) -> str:
         """What is called for this node."""
@@ -191,10 +195,13 @@ def function(
     chain_arguments: tuple[Argument, ...] | None = None,
     alias: str | None = None,
     legal: Callable[[Node], bool] = lambda node: True,
+    since: int = 0,
 ) -> Native:
     """A function of the framework, called with the operands, then the arguments."""
     given = arguments if chain_arguments is None else chain_arguments
-    return Native(op, call, "function", arguments, {}, chain, given, legal, alias=alias)
+    return Native(
+        op, call, "function", arguments, {}, chain, given, legal, alias=alias, since=since
+    )
 
 
 def method(op: type[Op], call: str, *arguments: Argument) -> Native:
@@ -210,3 +217,10 @@ def operator(op: type[Op], symbol: str) -> Native:
 def operand(op: type[Op], chain: str | None = None) -> Native:
     """The operand itself."""
     return Native(op, "", "operand", chain=chain)
+
+
+def ops_of(rule: Callable[..., Any], place: int = 0) -> list[type[Op]]:
+    """The ops that a rule is for: the annotation of a parameter, or the declared ops of that family."""
+    kind: type[Op] = typing.get_type_hints(rule)[list(rule.__annotations__)[place]]
+    family = [op for op in OPS.values() if issubclass(op, kind)]
+    return [kind] if kind in family else family or [kind]

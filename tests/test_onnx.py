@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,19 +16,23 @@ from conformance import Case, op_cases
 import nnspec
 from codegen import TARGETS
 from codegen.onnx import files
-from codegen.onnx.module import IR_VERSIONS, LEGALITY, RULES
+from codegen.onnx.operator_sets import IR_VERSIONS, operator_set
 from nnspec import cli
 from nnspec.catalogue.ops import OPS
 from nnspec.driver import inference
 from nnspec.graph import weight_files, weights
+from nnspec.graph.evaluate import evaluate_model
 from nnspec.graph.graph import Program
+from nnspec.graph.graph import weights as weights_of
+from nnspec.graph.weight_map import to_canonical, to_native
 from nnspec.report.diagnostics import SpecError
 
 CASES = list(op_cases())
 
 
 def test_every_op_is_lowered() -> None:
-    known = {*RULES, *LEGALITY.rewrites}
+    operators = operator_set(17)
+    known = {*operators.rules, *operators.legality.rewrites}
     assert [n for n, op in OPS.items() if op.is_primitive() and op not in known] == []
 
 
@@ -38,6 +43,7 @@ def test_examples(opset: int) -> None:
         onnx.checker.check_model(model, full_check=True)
         onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
         assert model.ir_version == IR_VERSIONS[opset]
+        assert set(_names(model)) <= _typed(model), case.name
         session = onnxruntime.InferenceSession(
             model.SerializeToString(), providers=["CPUExecutionProvider"]
         )
@@ -47,6 +53,22 @@ def test_examples(opset: int) -> None:
             scale = np.abs(expected).max(initial=1e-6)
             # One f32 rounding is 6e-8; sums of some hundred terms in another order reach 1e-6.
             assert np.abs(found - expected).max(initial=0) <= 1e-5 * scale, case.name
+
+
+def _names(model: onnx.ModelProto) -> list[str]:
+    """Of every value on the way, and what comes out."""
+    return [name for node in model.graph.node for name in node.output if name]
+
+
+def _typed(model: onnx.ModelProto) -> set[str]:
+    """Values whose type is told, with a number or a name for each size."""
+    values = (*model.graph.value_info, *model.graph.output)
+    tensors = [(v.name, v.type.tensor_type) for v in values]
+    return {
+        name
+        for name, t in tensors
+        if t.elem_type and t.HasField("shape") and all(d.WhichOneof("value") for d in t.shape.dim)
+    }
 
 
 def _built(case: Case, opset: int) -> onnx.ModelProto:
@@ -73,6 +95,82 @@ def test_metadata_names_and_bytes() -> None:
     assert location.endswith("specs/digits_cnn.nn:6:8")
     assert {p.key: p.value for p in model.metadata_props}["nnspec.layout.image"] == "NCHW"
     assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "N"
+    assert (model.producer_name, model.producer_version) == ("nnspec", nnspec.__version__)
+    told = "f32[N, 28, 28, 1] in the spec; axes here: NCHW"
+    assert model.graph.input[0].doc_string == told
+    assert all(v.doc_string for v in model.graph.output)
+
+
+BOTH_WAYS = """\
+model Tagger {
+  input tokens: i64[N, T]
+  output tags = tokens -> Embedding(9, 5) -> LSTM(4, bidirectional = true, layers = 2)
+    -> GRU(3, bidirectional = true) -> RNN(3)
+}
+"""
+
+
+def test_recurrent_weights_stand_in_their_final_form() -> None:
+    """No operator puts them together, and the map leads from several to one and back."""
+    spec = nnspec.load(BOTH_WAYS)
+    (graph,) = spec.program.models
+    stored = weights.initialize(weights_of(graph), 1)
+    emitted = TARGETS["onnx"].emit(spec.program, stem="x", provenance="t", weights={graph: stored})
+    (content,) = emitted.files.values()
+    model = onnx.load_from_string(content)
+    assert "Concat" not in {node.op_type for node in model.graph.node}
+    held = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
+    entries = emitted.models[graph].weight_map
+    native = to_native(stored, entries)
+    assert native["lstm.weight_ih_l1"].shape == (2, 16, 8)
+    assert native["gru.bias_l0"].shape == (2, 18)
+    for name, array in native.items():
+        np.testing.assert_array_equal(array, held[name])
+    back = to_canonical(native, entries)
+    assert back.keys() == stored.keys()
+    for path, array in stored.items():
+        np.testing.assert_array_equal(back[path], array)
+    docs = [v.doc_string for v in (*model.graph.input, *model.graph.output)]
+    assert docs == ["i64[N, T] in the spec; numbers from 0 to 8", "f32[N, T, 3] in the spec"]
+
+
+def _run(text: str, **arrays: np.ndarray) -> tuple[list[np.ndarray], Sequence[np.ndarray]]:
+    """What onnxruntime gives, and what the definition says."""
+    spec = nnspec.load(text)
+    (graph,) = spec.program.models
+    (content,) = spec.build("onnx").files.values()
+    found = onnxruntime.InferenceSession(content).run(None, arrays)
+    return found, evaluate_model(graph, list(arrays.values()), {}).outputs
+
+
+def test_halves_are_rounded_to_even_and_negative_numbers_count_from_the_end() -> None:
+    text = "model M {{\n  input x: f32[6]\n{}  output y = {}\n}}\n"
+    halves = np.array([-2.5, -0.5, 0.5, 1.5, 2.5, 3.5], "f4")
+    for found, expected in (
+        _run(text.format("", "round(x)"), x=halves),
+        _run(text.format("  input i: i64[3]\n", "gather(x, i)"), x=halves, i=np.array([-1, 0, -6])),
+    ):
+        np.testing.assert_array_equal(found[0], expected[0])
+
+
+FUSED = """\
+model Fused {
+  input x: f32[N, 8, 8, 3]
+  output y = x -> Conv2D(8, 3, padding = "same", use_bias = false) -> BatchNorm -> relu -> MaxPool2D(2)
+    -> Conv2D(8, 3, stride = 2, padding = "same", activation = relu) -> flatten -> Dense(5, activation = relu)
+}
+"""
+
+
+def test_onnxruntime_fuses_what_can_be(tmp_path: Path) -> None:
+    """Norms and activations go into the layers before them: no operator that we write hinders it."""
+    (content,) = nnspec.load(FUSED).build("onnx").files.values()
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "fused.onnx")
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    kinds = [node.op_type for node in onnx.load(tmp_path / "fused.onnx").graph.node]
+    assert kinds == ["FusedConv", "MaxPool", "FusedConv", "Flatten", "FusedGemm"]
 
 
 @pytest.mark.parametrize("options", ({"opset": 16}, {"opset": 25}, {"layout": "chwn"}))

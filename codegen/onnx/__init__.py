@@ -11,7 +11,6 @@ from nnspec.core.declare import Declaration, declaration
 from nnspec.core.fields import arg
 from nnspec.core.kinds import choice, whole
 from nnspec.core.names import snake_case
-from nnspec.graph.bounds import index_bounds
 from nnspec.graph.exported import exported
 from nnspec.graph.graph import Graph, Program
 from nnspec.graph.graph import weights as weights_of
@@ -55,9 +54,11 @@ def emit(
 
     weights: canonical, by model; by default those of `nnspec init` with seed 0.
     """
+    from codegen.onnx.about import about
     from codegen.onnx.dtypes import DTYPES
     from codegen.onnx.files import model_files
-    from codegen.onnx.module import LEGALITY, build
+    from codegen.onnx.module import build
+    from codegen.onnx.operator_sets import operator_set
     from nnspec.graph.passes.layout import lower
     from nnspec.graph.passes.legalize import legalize
     from nnspec.graph.weights import InitialWeights
@@ -66,21 +67,12 @@ def emit(
     files: dict[str, Content] = {}
     models: dict[Graph, EmittedModel] = {}
     found = exported(program)
+    legality = operator_set(opset).legality
     for called, model in found.items():
-        lowered = lower(legalize(model, LEGALITY), images_first=layout == "nchw")
+        lowered = lower(legalize(model, legality), images_first=layout == "nchw")
         arrays = (weights or {}).get(model) or InitialWeights(weights_of(model), 0)
-        layouts = {
-            f"nnspec.layout.{v}": str(x)
-            for v, x in [
-                *zip((v.name for v in model.inputs), lowered.input_layouts, strict=True),
-                *zip(model.output_names, lowered.output_layouts, strict=True),
-            ]
-        }
-        bounds = index_bounds(model.steps)
-        choices = {f"nnspec.choices.{v.name}": str(bounds[v]) for v in model.inputs if v in bounds}
-        about = {"nnspec.model": model.name, "nnspec.provenance": provenance}
-        metadata = about | layouts | choices
-        frame = build(lowered, opset=opset, metadata=metadata, doc=model.doc)
+        told = about(model, lowered, provenance)
+        frame = build(lowered, opset=opset, about=told)
         file = f"{stem}.onnx" if len(found) == 1 else f"{stem}_{file_part(called)}.onnx"
         files |= model_files(file, frame, arrays)
         models[model] = EmittedModel(

@@ -3,15 +3,15 @@
 from onnx import TensorProto
 
 from codegen.dtypes import BYTES, Lacks
+from nnspec.catalogue.ops.activations import Softplus
 from nnspec.catalogue.ops.base import Op
 from nnspec.catalogue.ops.convolution import Conv, ConvTranspose
 from nnspec.catalogue.ops.dense import Embedding
 from nnspec.catalogue.ops.elementwise import Constant, Same
 from nnspec.catalogue.ops.indexing import ScatterAdd
-from nnspec.catalogue.ops.losses import BinaryCrossEntropy
 from nnspec.catalogue.ops.numeric import Erf
 from nnspec.catalogue.ops.pooling import AvgPool, GlobalAvgPool
-from nnspec.catalogue.ops.recurrent import LSTM
+from nnspec.catalogue.ops.recurrent import Recurrent
 from nnspec.catalogue.ops.shaping import Cast, Concat, Flatten, Reshape, Slice, Transpose
 from nnspec.catalogue.ops.sliding import Convolution, ConvolutionTranspose
 
@@ -37,9 +37,9 @@ LACKS: Lacks = {
             ConvolutionTranspose,
             AvgPool,
             GlobalAvgPool,
-            LSTM,
-            BinaryCrossEntropy,
+            Recurrent,
             Erf,
+            Softplus,
         ),
         _NO_KERNEL,
     ),

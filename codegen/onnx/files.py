@@ -7,8 +7,10 @@ file beside it, as ONNX's external data.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,26 +38,26 @@ _RAW_DATA = TensorProto.RAW_DATA_FIELD_NUMBER
 
 @dataclass(frozen=True)
 class Held:
-    """The content of an initialiser: a canonical weight, and what is done to it."""
+    """The content of an initialiser: canonical weights one after the other, and what is done to them."""
 
-    entry: NativeWeight
+    entries: tuple[NativeWeight, ...]
     shape: tuple[int, ...]
     dtype: np.dtype[np.generic]
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes."""
-        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+        return math.prod(self.shape) * self.dtype.itemsize
 
     def parts(self, weights: Mapping[str, Array]) -> Iterator[memoryview]:
         """Its bytes, in order."""
-        path = self.entry.path
-        if self.entry.transforms:
-            pieces = iter([self.entry.to_native(weights[path]).reshape(-1)])
-        else:
-            pieces = parts_of(weights, path)
-        for piece in pieces:
-            yield piece.astype(self.dtype, copy=False).view(np.uint8).data
+        for entry in self.entries:
+            if entry.transforms:
+                pieces = iter([entry.to_native(weights[entry.path]).reshape(-1)])
+            else:
+                pieces = parts_of(weights, entry.path)
+            for piece in pieces:
+                yield piece.astype(self.dtype, copy=False).view(np.uint8).data
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
@@ -15,10 +15,13 @@ from nnspec.catalogue.ops import Op
 from nnspec.core import dtypes
 from nnspec.core.dims import Dim, Quotient, Sym, symbols
 from nnspec.graph.graph import Call, Graph, Node, Value, Weight
-from nnspec.graph.weight_map import NativeWeight, Transform
+from nnspec.graph.weight_map import NativeWeight, Piece, Reshape, Transform
 
-Rule = Callable[["Lowering", Node, list[str]], Sequence[str]]
-"""Names of the results of a node, from those of its operands."""
+Result = Union[str, Sequence[str]]
+"""Names of the results of a node."""
+
+Rule = Callable[["Lowering", Node, Sequence[str]], Result]
+"""The results of a node, from the names of its operands."""
 
 
 def is_narrow(value: Value) -> bool:
@@ -29,15 +32,12 @@ def is_narrow(value: Value) -> bool:
 class Lowering:
     """One ONNX graph while it grows.
 
-    rules: how each op is lowered. opset: forms of operators differ between opsets. training: the
-    forms that a training step evaluates. held: what initialisers hold, once they are written; prefix: of
-    paths, where a step has several networks.
+    rules: how each op is lowered. opset: of the model. held: what initialisers hold, once they are written.
     """
 
     rules: dict[type[Op], Rule]
     opset: int
     reorders: dict[str, tuple[Transform, ...]]
-    training: bool = False
     nodes: list[NodeProto] = field(default_factory=list)
     initializers: dict[str, TensorProto] = field(default_factory=dict)
     held: dict[str, Held] = field(default_factory=dict)
@@ -49,7 +49,6 @@ class Lowering:
     sources: dict[str, tuple[str, int]] = field(default_factory=dict)
     sizes: dict[Dim, str] = field(default_factory=dict)
     constants: dict[str, str] = field(default_factory=dict)
-    prefix: str = ""
     current: str = ""
     begun: bool = False
     widens: bool = False
@@ -87,7 +86,7 @@ class Lowering:
     def call(self, call: Call, prefix: str) -> None:
         for outer, inner in zip(call.inputs, call.body.inputs, strict=True):
             self.names[inner] = self.name_of(outer)
-        self.graph(call.body, f"{prefix}{call.layer}/")
+        self.graph(call.body, f"{prefix}{call.layer or call.body.name}/")
         for outer, inner in zip(call.outputs, call.body.outputs, strict=True):
             self.names[outer] = self.name_of(inner)
 
@@ -100,10 +99,10 @@ class Lowering:
         self.widens = not isinstance(node.op, MOVING) and any(map(is_narrow, values))
         if self.widens:
             operands = [self.wide(n, v) for n, v in zip(operands, node.inputs, strict=True)]
-        results = self.rules[type(node.op)](self, node, operands)
+        results = self.applied(node, operands)
         if self.widens:
             results = [
-                self.op("Cast", [n], to=DTYPES[NARROW]) if is_narrow(v) else n
+                self.op("Cast", n, to=DTYPES[NARROW]) if is_narrow(v) else n
                 for n, v in zip(results, node.outputs, strict=True)
             ]
             self.widens = False
@@ -118,21 +117,29 @@ class Lowering:
 
     def wide(self, name: str, value: Value) -> str:
         """The name of a value in an element type that onnxruntime computes in."""
-        return self.op("Cast", [name], to=TensorProto.FLOAT) if is_narrow(value) else name
+        return self.op("Cast", name, to=TensorProto.FLOAT) if is_narrow(value) else name
 
     # --- what rules use
 
-    def op(self, kind: str, inputs: Sequence[str], outputs: int = 1, **attributes: Any) -> str:
-        """Add a node and name its first result; further results are that name with a number."""
+    def applied(self, node: Node, operands: Sequence[str]) -> Sequence[str]:
+        """The results of a node, by the rule of its op."""
+        result = self.rules[type(node.op)](self, node, operands)
+        return (result,) if isinstance(result, str) else result
+
+    def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        """Add an operator of one result."""
+        return self.results(1, kind, *inputs, **attributes)[0]
+
+    def results(self, count: int, kind: str, *inputs: str, **attributes: Any) -> tuple[str, ...]:
+        """Add an operator, and name its results."""
         name = self.current if not self.begun else self.unique(f"{self.current}/{kind.lower()}")
         self.begun = True
-        result = self.unique(f"{name}_output")
-        names = [result, *(self.unique(f"{name}_output_{i}") for i in range(2, outputs + 1))]
-        node = helper.make_node(kind, list(inputs), names, name=name, **attributes)
+        names = [self.unique(f"{name}_output_{i}" if i else f"{name}_output") for i in range(count)]
+        node = helper.make_node(kind, inputs, names, name=name, **attributes)
         if self.location:
             self._locate(node)
         self.nodes.append(node)
-        return result
+        return tuple(names)
 
     def constant(self, array: Any, name: str = "constant") -> str:
         """An initialiser that is no weight; equal ones are shared."""
@@ -155,40 +162,70 @@ class Lowering:
         name = self._initializer(weight, *transforms)
         return self.wide(name, weight) if self.widens else name
 
+    def weights(
+        self,
+        role: str,
+        parts: Sequence[tuple[Weight, tuple[Transform, ...]]],
+        shape: tuple[int, ...],
+    ) -> str:
+        """Weights one after the other as one of a shape, named after their layer."""
+        if len(parts) == 1:
+            ((weight, transforms),) = parts
+            return self.weight(weight, *transforms, Reshape(self._form(weight, transforms), shape))
+        layer = parts[0][0].path.rpartition(".")[0]
+        native, start, entries = f"{layer}.{role}", 0, []
+        for weight, transforms in parts:
+            path = weight.path
+            piece = Piece(start, self._form(weight, transforms), shape)
+            start = piece.places.stop
+            entries.append(
+                NativeWeight(path, native, (*self.reorders.get(path, ()), *transforms), piece)
+            )
+        name = self._named(tuple(entries), shape, parts[0][0].type.dtype)
+        return self.wide(name, parts[0][0]) if self.widens else name
+
     def _initializer(self, weight: Weight, *transforms: Transform) -> str:
         """The initialiser of a weight, named by its path."""
-        path = self.prefix + weight.path
+        path = weight.path
         entry = NativeWeight(path, path, (*self.reorders.get(path, ()), *transforms))
-        known = self.entries.get(path)
-        if known is None:
-            self.entries[path] = entry
-            self.used.add(path)
-            return self._hold(path, entry, weight)
-        if known == entry:
-            return path
-        # Two users want it in two layouts: the second has a copy, which the map does not name.
-        return self._hold(self.unique(f"{path}/copy"), entry, weight)
+        return self._named((entry,), self._form(weight, entry.transforms), weight.type.dtype)
 
-    def _hold(self, name: str, entry: NativeWeight, weight: Weight) -> str:
-        """An initialiser whose content waits until the file is written."""
-        sizes = tuple(int(d) for d in weight.type.shape if isinstance(d, int))
+    def _named(self, entries: tuple[NativeWeight, ...], shape: tuple[int, ...], dtype: str) -> str:
+        """The initialiser that weights make up."""
+        native, known = entries[0].native, [self.entries.get(e.path) for e in entries]
+        if known == list(entries):
+            return native
+        if any(known):
+            # Two users want them in two layouts: the second has a copy, which the map does not name.
+            return self._hold(self.unique(f"{native}/copy"), entries, shape, dtype)
+        self.entries |= {e.path: e for e in entries}
+        self.used.add(native)
+        return self._hold(native, entries, shape, dtype)
+
+    def _form(self, weight: Weight, transforms: Sequence[Transform]) -> tuple[int, ...]:
+        """Sizes of a weight after transforms."""
+        sizes = tuple(d for d in weight.type.shape if isinstance(d, int))
+        if not transforms:
+            return sizes
         form = np.broadcast_to(np.zeros((), np.int8), sizes)
-        for transform in entry.transforms:
+        for transform in transforms:
             form = transform.apply(form)
-        dtype = weight.type.dtype
-        self.held[name] = Held(entry, form.shape, dtypes.DTYPES[dtype].numpy)
-        self.initializers[name] = TensorProto(name=name, dims=form.shape, data_type=DTYPES[dtype])
+        return form.shape
+
+    def _hold(
+        self, name: str, entries: tuple[NativeWeight, ...], shape: tuple[int, ...], dtype: str
+    ) -> str:
+        """An initialiser whose content waits until the file is written."""
+        self.held[name] = Held(entries, shape, dtypes.DTYPES[dtype].numpy)
+        self.initializers[name] = TensorProto(name=name, dims=shape, data_type=DTYPES[dtype])
         return name
 
-    def shape(self, dims: Sequence[Dim]) -> str:
+    def shape(self, dims: Sequence[Dim], name: str = "shape") -> str:
         """A 1-D i64 tensor of sizes, worked out at run time where they are symbolic."""
         if all(isinstance(d, int) for d in dims):
-            return self.constant(np.array(dims, np.int64), "shape")
-        parts = [
-            self.constant(np.array([d], np.int64), "size") if isinstance(d, int) else self.size(d)
-            for d in dims
-        ]
-        return self.op("Concat", parts, axis=0) if len(parts) > 1 else parts[0]
+            return self.constant(np.array(dims, np.int64), name)
+        parts = [self.size(d) for d in dims]
+        return self.op("Concat", *parts, axis=0) if len(parts) > 1 else parts[0]
 
     def size(self, dim: Dim) -> str:
         """One size as a 1-D i64 tensor of one element."""
@@ -203,26 +240,20 @@ class Lowering:
         for monomial, k in dim.terms:
             factors = [self._atom(atom) for atom in monomial]
             if k != 1 or not factors:
-                factors.append(self.constant(np.array([k], np.int64), "size"))
+                factors.append(self.size(k))
             product = factors[0]
             for factor in factors[1:]:
-                product = self.op("Mul", [product, factor])
-            total = product if total is None else self.op("Add", [total, product])
+                product = self.op("Mul", product, factor)
+            total = product if total is None else self.op("Add", total, product)
         assert total is not None
         return total
 
     def _atom(self, atom: str | Quotient) -> str:
         if isinstance(atom, Quotient):
             kind = "Mod" if atom.remainder else "Div"
-            return self.op(kind, [self._size(atom.left), self.size(atom.right)])
+            return self.op(kind, self._size(atom.left), self.size(atom.right))
         name, axis = self.sources[atom]
-        return self.op("Shape", [name], start=axis, end=axis + 1)
-
-    def axes(self, kind: str, x: str, axes: Sequence[int], since: int, **attributes: Any) -> str:
-        """An operator whose axes became an input at some opset."""
-        if self.opset >= since:
-            return self.op(kind, [x, self.constant(np.array(axes, np.int64), "axes")], **attributes)
-        return self.op(kind, [x], axes=list(axes), **attributes)
+        return self.op("Shape", name, start=axis, end=axis + 1)
 
     def _locate(self, node: NodeProto) -> None:
         """Where in the spec a node comes from: metadata since IR 10, before it the doc string."""

@@ -1,143 +1,88 @@
-"""A model, or one step of a training program, as an ONNX model."""
+"""A graph as an ONNX model."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from onnx import ModelProto, ValueInfoProto, helper
+from onnx import ModelProto, ValueInfoProto, helper, shape_inference
 
-from codegen.dtypes import lack
-from codegen.onnx import arrays
-from codegen.onnx.dtypes import DTYPES, LACKS
+from codegen.onnx.about import About
+from codegen.onnx.dtypes import DTYPES
 from codegen.onnx.files import Frame
-from codegen.onnx.functions import FUNCTIONS, REWRITES
-from codegen.onnx.layers import LAYERS
-from codegen.onnx.losses import LOSSES
 from codegen.onnx.lowering import Lowering
-from codegen.python.dialect import UnsupportedOp
-from nnspec.graph.graph import Call, Node, Value
-from nnspec.graph.passes.layout import Lowered, LoweredTraining
-from nnspec.graph.passes.legalize import Legality
-from nnspec.graph.training import Minimize
-from nnspec.graph.weight_map import Array, Transform
-from nnspec.report.text import printable_lines
+from codegen.onnx.operator_sets import IR_VERSIONS, operator_set
+from nnspec.core.version import __version__
+from nnspec.graph.graph import Value
+from nnspec.graph.passes.layout import Lowered
 
-RULES = {**LAYERS, **FUNCTIONS, **LOSSES, **arrays.RULES}
-LEGALITY = Legality(
-    native=lambda node: (
-        type(node.op) in RULES
-        and lack(node, LACKS) is None
-        and arrays.LEGAL.get(type(node.op), lambda _: True)(node)
-    ),
-    refuse=lambda node: UnsupportedOp(
-        node, "ONNX", lack(node, LACKS) or "it is in none of the target's tables"
-    ),
-    rewrites={**REWRITES, **arrays.REWRITES},
-)
-
-IR_VERSIONS = {17: 8, 18: 8, 19: 9, 20: 10, 21: 10, 22: 10, 23: 11, 24: 12}
-"""For each opset, an IR version that the first runtimes of that opset load (20: what torch writes)."""
+Results = Sequence[tuple[str, Value]]
 
 
-def build(
-    lowered: Lowered, *, opset: int, metadata: Mapping[str, str], doc: str | None = None
-) -> Frame:
+def build(lowered: Lowered, *, opset: int, about: About | None = None) -> Frame:
     """The model, and where each weight goes."""
+    about = about or About()
     graph = lowered.graph
-    to = Lowering(RULES, opset, dict(lowered.reorders))
+    results = list(zip(graph.output_names, graph.outputs, strict=True))
+    to = Lowering(operator_set(opset).rules, opset, dict(lowered.reorders))
     for value in graph.inputs:
         to.declare(value, value.name or to.unique("input"))
     to.used.update(graph.output_names)
     to.graph(graph, "")
-    model = _finish(
-        to, graph.name, graph.inputs, list(zip(graph.output_names, graph.outputs, strict=True)), doc
+    name_results(to, results)
+    inputs = [_info(to.names[v], v) for v in graph.inputs]
+    outputs = [_info(name, v) for name, v in results]
+    for info in (*inputs, *outputs):
+        info.doc_string = about.values.get(info.name, "")
+    model = helper.make_model(
+        helper.make_graph(
+            to.nodes,
+            graph.name,
+            inputs,
+            outputs,
+            list(to.initializers.values()),
+            doc_string=about.doc or None,
+        ),
+        opset_imports=[helper.make_opsetid("", opset)],
+        ir_version=IR_VERSIONS[opset],
+        producer_name="nnspec",
+        producer_version=__version__,
     )
-    for key, text in metadata.items():
+    model = typed(model, to.made)
+    for key, text in about.metadata.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, text
     return Frame(model, to.held, tuple(to.entries[p] for p in sorted(to.entries)))
 
 
-def build_step(
-    lowered: LoweredTraining, weights: Mapping[str, Mapping[str, Array]], *, opset: int
-) -> ModelProto:
-    """The losses and metrics of a training step, before any update, in training mode.
-
-    Outputs are `loss_1`, ... in the order of the program, then the metrics by name.
-    """
-    training = lowered.training
-    flat = {f"{n}.{path}": a for n, arrays in weights.items() for path, a in arrays.items()}
-    reorders: dict[str, tuple[Transform, ...]] = {
-        f"{n}.{path}": r for n, low in lowered.networks.items() for path, r in low.reorders.items()
-    }
-    to = Lowering(RULES, opset, reorders, training=True)
-    for value in training.batch:
-        to.declare(value, value.name or to.unique("column"))
-    outputs: list[tuple[str, Value]] = []
-    for step in training.steps:
-        match step:
-            case Minimize():
-                outputs.append((f"loss_{len(outputs) + 1}", step.loss))
-            case Call(layer=""):
-                to.call(step, "")
-            case Call():
-                to.prefix = f"{step.layer}."
-                to.call(step, "")
-                to.prefix = ""
-            case Node():
-                to.node(step, "")
-    outputs += [(m.name, m.value) for m in training.metrics]
-    to.used.update(name for name, _ in outputs)
-    model = _finish(to, training.name, training.batch, outputs, None)
-    return Frame(model, to.held, ()).filled(flat)
-
-
-def _finish(
-    to: Lowering,
-    name: str,
-    inputs: Sequence[Value],
-    outputs: Sequence[tuple[str, Value]],
-    doc: str | None,
-) -> ModelProto:
-    """Give the results their names, and every value its type."""
+def name_results(to: Lowering, results: Results) -> None:
+    """Give what comes out the names that the spec has for it."""
     renamed: dict[str, str] = {}
     free = {o for node in to.nodes for o in node.output}
     to.location = None
-    for wanted, value in outputs:
+    for wanted, value in results:
         source = to.name_of(value)
         if source in free and source not in renamed:
             renamed[source] = wanted
         else:  # an input, a weight, or a value that is an output already
-            node = helper.make_node(
-                "Identity",
-                [renamed.get(source, source)],
-                [wanted],
-                name=to.unique(f"{wanted}/identity"),
-            )
-            to.nodes.append(node)
+            name = to.unique(f"{wanted}/identity")
+            source = renamed.get(source, source)
+            to.nodes.append(helper.make_node("Identity", [source], [wanted], name=name))
     for node in to.nodes:
         for names in (node.input, node.output):
-            for i, found in enumerate(names):
-                if found in renamed:
-                    names[i] = renamed[found]
-    taken = {wanted for wanted, _ in outputs}
-    graph = helper.make_graph(
-        to.nodes,
-        name,
-        [_info(v.name or "input", v) for v in inputs],
-        [_info(wanted, v) for wanted, v in outputs],
-        list(to.initializers.values()),
-        doc_string=printable_lines(doc) if doc else None,
-        value_info=[
-            _info(n, v) for n, v in to.made.items() if n in free and renamed.get(n) not in taken
-        ],
-    )
-    return helper.make_model(
-        graph,
-        opset_imports=[helper.make_opsetid("", to.opset)],
-        ir_version=IR_VERSIONS[to.opset],
-        producer_name="nnspec",
-    )
+            for i, name in enumerate(names):
+                if name in renamed:
+                    names[i] = renamed[name]
+
+
+def typed(model: ModelProto, known: Mapping[str, Value]) -> ModelProto:
+    """The model with the type of every value on the way: the graph's, and what follows from them."""
+    graph = model.graph
+    results = {o.name for o in graph.output}
+    inner = [n for node in graph.node for n in node.output if n not in results]
+    graph.value_info.extend(_info(n, known[n]) for n in inner if n in known)
+    if len(graph.value_info) == len(inner):
+        return model
+    return shape_inference.infer_shapes(model, data_prop=True)
 
 
 def _info(name: str, value: Value) -> ValueInfoProto:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from codegen.python.dialect import Application, Constructor, Result
 from codegen.python.source import Call, Expr, Literal, Name, Operator, Unary, lift
-from codegen.rules import REQUIRED, Argument, Native
-from nnspec.catalogue.ops import OPS
+from codegen.rules import REQUIRED, Argument, Native, ops_of
 from nnspec.catalogue.ops.base import Op
 from nnspec.core.types import TensorType
 from nnspec.graph.graph import Node
@@ -76,7 +74,7 @@ class Table:
 
     def rule(self, write: AnyFunction) -> AnyFunction:
         """How an op is applied, where a record does not say it."""
-        for kind in _ops_of(write):
+        for kind in ops_of(write):
             self.rules[kind] = lambda node, operands, forward: write(
                 node.op, Use(node, forward), *operands
             )
@@ -84,30 +82,21 @@ class Table:
 
     def maker(self, make: AnyFunction) -> AnyFunction:
         """How the object of a layer is made, where a record does not say it: `(op, node) -> Expr`."""
-        for kind in _ops_of(make):
+        for kind in ops_of(make):
             self.makers[kind] = lambda node: make(node.op, node)
         return make
 
     def chain(self, make: AnyFunction) -> AnyFunction:
         """How an op stands in a chain as an object, or None where it cannot: `(op, node) -> Expr | None`."""
-        for kind in _ops_of(make):
+        for kind in ops_of(make):
             self.chains[kind] = lambda node: make(node.op, node)
         return make
 
     def rewrite(self, write: AnyFunction) -> AnyFunction:
         """What a use that is not legal becomes: `(to, op, *operands) -> terms`."""
-        for kind in _ops_of(write, 1):
+        for kind in ops_of(write, 1):
             self.rewrites[kind] = write
         return write
-
-
-def _ops_of(function: Callable[..., Any], place: int = 0) -> list[type[Op]]:
-    """The ops that a rule is for: the annotation of a parameter, or the declared ops of that family."""
-    hints = typing.get_type_hints(function)
-    name = list(function.__annotations__)[place]
-    kind: type[Op] = hints[name]
-    family = [op for op in OPS.values() if issubclass(op, kind)]
-    return [kind] if kind in family else family or [kind]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ native one; every transform can be undone, so weights trained in any target reac
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Union
@@ -103,19 +104,44 @@ Transform = Union[Permute, Reorder, Gates, Reshape, ZeroPad]
 
 
 @dataclass(frozen=True)
+class Piece:
+    """Where a weight stands in a native one that several make up, one after the other.
+
+    start: elements before it. form: its sizes there. whole: sizes of the native weight.
+    """
+
+    start: int
+    form: tuple[int, ...]
+    whole: tuple[int, ...]
+
+    @property
+    def places(self) -> slice:
+        """Its elements among those of the native weight."""
+        return slice(self.start, self.start + math.prod(self.form))
+
+
+@dataclass(frozen=True)
 class NativeWeight:
-    """One entry of a map: canonical `path`, `native` name, transforms from the one to the other."""
+    """One entry of a map: canonical `path`, `native` name, transforms from the one to the other.
+
+    piece: where several weights make up a native one, which part of it this one is.
+    """
 
     path: str
     native: str
     transforms: tuple[Transform, ...] = ()
+    piece: Piece | None = None
 
     def to_native(self, array: Array) -> Array:
+        """The native weight, or this one's piece of it."""
         for transform in self.transforms:
             array = transform.apply(array)
         return np.asarray(array, order="C")
 
     def to_canonical(self, array: Array) -> Array:
+        """The weight, of the whole native one."""
+        if self.piece is not None:
+            array = array.reshape(-1)[self.piece.places].reshape(self.piece.form)
         for transform in reversed(self.transforms):
             array = transform.undo(array)
         return np.asarray(array, order="C")
@@ -126,7 +152,15 @@ WeightMap = tuple[NativeWeight, ...]
 
 def to_native(weights: Mapping[str, Array], entries: WeightMap) -> dict[str, Array]:
     """Canonical weights under their native names and in their native layouts."""
-    return {e.native: e.to_native(weights[e.path]) for e in entries}
+    native: dict[str, Array] = {}
+    for entry in entries:
+        array = entry.to_native(weights[entry.path])
+        if entry.piece is None:
+            native[entry.native] = array
+        else:
+            whole = native.setdefault(entry.native, np.empty(entry.piece.whole, array.dtype))
+            whole.reshape(-1)[entry.piece.places] = array.reshape(-1)
+    return native
 
 
 def to_canonical(native: Mapping[str, Array], entries: WeightMap) -> dict[str, Array]:

@@ -235,10 +235,18 @@ class Split(Op):
             start += size
         return tuple(terms)
 
+    def reordered(self, forms: Forms, inputs: Types, outputs: Types) -> Reordered | None:
+        order = order_of(forms[0])
+        if order is None:
+            return None
+        axis = order.index(normal_axis(self.axis, len(order)))
+        return Reordered(replace(self, axis=axis), forms, forms * len(outputs))
+
     @classmethod
     def examples(cls) -> Iterator[Example]:
         yield Example(cls(2), (TensorType("f32", (N, 6)),))
         yield Example(cls((1, 3, 1), 1), (TensorType("f32", (N, 5, 3)),))
+        yield Example(cls((3, 1)), (TensorType("f32", (N, 5, 3, 4)),))
 
 
 @declare

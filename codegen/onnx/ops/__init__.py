@@ -1,0 +1,1 @@
+"""What each op is in ONNX: one file a family, one record or rule an op."""

@@ -1,0 +1,47 @@
+"""Cross entropy and accuracy; the other losses are what they expand to."""
+
+from __future__ import annotations
+
+from codegen.onnx.native import Table
+from codegen.onnx.ops.arrays import wide
+from codegen.rules import function, key
+from nnspec.catalogue.ops.losses import Accuracy, CrossEntropy
+from nnspec.catalogue.ops.site import Site, Term
+from nnspec.core.dims import product
+from nnspec.graph.graph import Node
+
+TABLE = Table()
+
+
+def is_rows(node: Node) -> bool:
+    """Whether there is a row of scores for each label, and labels have 64 bits."""
+    logits, labels = node.inputs
+    return logits.type.rank == 2 and labels.type.dtype == "i64"
+
+
+TABLE.add(
+    function(
+        CrossEntropy,
+        "SoftmaxCrossEntropyLoss",
+        key("reduction", "reduction", "mean"),
+        legal=is_rows,
+    )
+)
+
+
+@TABLE.rewrite
+def cross_entropy(to: Site, op: CrossEntropy, logits: Term, labels: Term) -> Term:
+    rows, shape = product(labels.shape), labels.shape
+    labels = wide(to, labels)
+    if len(shape) > 1:
+        logits = to.reshape(logits, (rows, logits.shape[-1]))
+        labels = to.reshape(labels, (rows,))
+    loss = to.cross_entropy(logits, labels, reduction=op.reduction)
+    return to.reshape(loss, shape) if op.reduction == "none" and len(shape) > 1 else loss
+
+
+@TABLE.rewrite
+def accuracy(to: Site, op: Accuracy, logits: Term, labels: Term) -> Term:
+    """In f32 whatever the scores are."""
+    right = to.equal(to.argmax(logits), wide(to, labels))
+    return to.mean(to.cast(right, "f32"))

@@ -1,0 +1,134 @@
+"""Layers over space, and the functions that they come down to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from codegen.onnx.lowering import Result
+from codegen.onnx.native import Table, Use
+from codegen.rewrites import max_window_padded
+from codegen.rules import Argument, function, key, layer
+from nnspec.catalogue.ops.convolution import CONVOLUTIONS, TRANSPOSED, ConvTranspose
+from nnspec.catalogue.ops.image import Windowed
+from nnspec.catalogue.ops.pooling import AVG_POOLS, MAX_POOLS, GlobalAvgPool
+from nnspec.catalogue.ops.reduction import Mean
+from nnspec.catalogue.ops.sliding import Convolution, ConvolutionTranspose, MaxWindow, Sliding
+from nnspec.catalogue.ops.windows import Pads, extent
+from nnspec.graph.graph import Node
+
+TABLE = Table()
+
+
+def flat(pairs: Pads) -> tuple[int, ...]:
+    """All begins, then all ends."""
+    return (*(before for before, _ in pairs), *(after for _, after in pairs))
+
+
+def pads(node: Node) -> tuple[int, ...]:
+    """Cells around space; none where that depends on a size not yet known."""
+    assert isinstance(node.op, Windowed)
+    return flat(node.op.around(node.inputs[0].type) or ((0, 0),) * node.op.rank)
+
+
+def auto_pad(node: Node) -> str:
+    """Who works out the cells around space: the runtime where a size is not yet known."""
+    assert isinstance(node.op, Windowed)
+    return "SAME_UPPER" if node.op.around(node.inputs[0].type) is None else "NOTSET"
+
+
+def cut(node: Node) -> tuple[int, ...]:
+    """What is left out around the result, where it is to have as many cells as there are steps."""
+    return flat(tuple((max(o, 0) // 2, max(o, 0) - max(o, 0) // 2) for o in beyond(node)))
+
+
+def missing(node: Node) -> tuple[int, ...]:
+    """Cells that the result has beyond what kernels reach."""
+    return tuple(max(-o, 0) for o in beyond(node))
+
+
+def beyond(node: Node) -> tuple[int, ...]:
+    """How far kernels reach beyond the result that is wanted."""
+    op = node.op
+    assert isinstance(op, ConvTranspose)
+    if op.padding != "same":
+        return (0,) * op.rank
+    along = zip(op.kernel, op.dilation, op.stride, strict=True)
+    return tuple(extent(k, d) - s for k, d, s in along)
+
+
+def around(rank: int) -> tuple[Argument, ...]:
+    return key("pads", pads, (0,) * 2 * rank), key("auto_pad", auto_pad, "NOTSET")
+
+
+for kind in CONVOLUTIONS:
+    ones = (1,) * kind.rank
+    TABLE.add(
+        layer(
+            kind,
+            "Conv",
+            key("kernel_shape", "kernel"),
+            key("strides", "stride", ones),
+            key("dilations", "dilation", ones),
+            key("group", "groups", 1),
+            *around(kind.rank),
+        )
+    )
+for transposed in TRANSPOSED:
+    ones = (1,) * transposed.rank
+    TABLE.add(
+        layer(
+            transposed,
+            "ConvTranspose",
+            key("kernel_shape", "kernel"),
+            key("strides", "stride", ones),
+            key("dilations", "dilation", ones),
+            key("pads", cut, (0, 0) * transposed.rank),
+            key("output_padding", missing, (0,) * transposed.rank),
+        )
+    )
+for pool, name in (*((p, "MaxPool") for p in MAX_POOLS), *((p, "AveragePool") for p in AVG_POOLS)):
+    steps = key("strides", "step", (1,) * pool.rank)
+    TABLE.add(function(pool, name, key("kernel_shape", "size"), steps, *around(pool.rank)))
+
+
+@TABLE.rule
+def global_avg_pool(op: GlobalAvgPool, use: Use, x: str) -> Result:
+    """Where features stand second it has an operator, which keeps the axes; it is a mean elsewhere."""
+    if op.channels_first:
+        return use.to.op("Flatten", use.to.op("GlobalAveragePool", x))
+    mean = Mean(op.space(use.rank))
+    return use.to.applied(replace(use.node, op=mean), (x,))
+
+
+@TABLE.rule
+def convolution(op: Convolution, use: Use, x: str, kernel: str) -> Result:
+    settings = {"pads": flat(op.pads), "dilations": op.spread, "group": op.groups}
+    return slid("Conv", op, use, x, kernel, **settings)
+
+
+@TABLE.rule
+def convolution_transpose(op: ConvolutionTranspose, use: Use, x: str, kernel: str) -> Result:
+    return slid("ConvTranspose", op, use, x, kernel, dilations=op.spread, group=op.groups)
+
+
+@TABLE.rule
+def max_window(op: MaxWindow, use: Use, x: str) -> Result:
+    return slid("MaxPool", op, use, x, kernel_shape=op.cells)
+
+
+def is_bare(node: Node) -> bool:
+    """Whether nothing surrounds space: onnxruntime refuses windows that padding could fill alone."""
+    return isinstance(node.op, MaxWindow) and not any(map(any, node.op.pads))
+
+
+TABLE.legal[MaxWindow] = is_bare
+TABLE.rewrites[MaxWindow] = max_window_padded
+
+
+def slid(kind: str, op: Sliding, use: Use, x: str, *kernel: str, **settings: Any) -> str:
+    """An operator over space, which wants features second."""
+    to, rank = use.to, op.rank
+    x = to.op("Transpose", x, perm=(0, rank + 1, *range(1, rank + 1)))
+    y = to.op(kind, x, *kernel, strides=op.steps, **settings)
+    return to.op("Transpose", y, perm=(0, *range(2, rank + 2), 1))
