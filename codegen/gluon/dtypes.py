@@ -5,7 +5,7 @@ from nnspec.catalogue.ops.algebra import MatMul
 from nnspec.catalogue.ops.convolution import Conv, ConvTranspose
 from nnspec.catalogue.ops.dense import Dense
 from nnspec.catalogue.ops.indexing import ScatterAdd
-from nnspec.catalogue.ops.recurrent import LSTM
+from nnspec.catalogue.ops.recurrent import Recurrent
 from nnspec.catalogue.ops.search import Sort
 from nnspec.catalogue.ops.sliding import Convolution, ConvolutionTranspose
 
@@ -26,7 +26,8 @@ _BYTES = "MXNet looks up, and adds to, parts of wider numbers only"
 LACKS: Lacks = {
     "f16": {
         **dict.fromkeys(
-            (Dense, MatMul, Conv, ConvTranspose, Convolution, ConvolutionTranspose, LSTM), _ON_GPUS
+            (Dense, MatMul, Conv, ConvTranspose, Convolution, ConvolutionTranspose, Recurrent),
+            _ON_GPUS,
         ),
         Sort: "MXNet does not sort them",
     },

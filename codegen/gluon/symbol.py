@@ -11,7 +11,7 @@ from codegen.gluon.dtypes import DTYPES
 from codegen.gluon.module import HELPERS, IMPORTS
 from codegen.gluon.namespace import PLACE, under
 from codegen.gluon.ops.tables import OPERATORS
-from codegen.gluon.weights import lstm_role, transforms
+from codegen.gluon.weights import recurrent_role, transforms
 from codegen.python.dialect import Dialect, Result
 from codegen.python.forward import Forward
 from codegen.python.names import distinct, identifier
@@ -31,6 +31,7 @@ from codegen.python.source import (
 )
 from codegen.rules import Native
 from nnspec.catalogue.ops import recurrent
+from nnspec.catalogue.ops.base import Op
 from nnspec.graph.graph import Call as Application
 from nnspec.graph.graph import Graph, Node, Value, Weight
 from nnspec.graph.graph import weights as weights_of
@@ -76,7 +77,7 @@ class _Variables:
         roles = {w.role: w.path for w in node.weights}
         self.native |= {roles[role]: native for role, native in natives.items()}
         self.variables[key] = {}
-        if isinstance(node.op, recurrent.LSTM):
+        if isinstance(node.op, recurrent.Recurrent):
             self._join(node, name, node.op)
         elif shared:
             for role, native in natives.items():
@@ -84,13 +85,13 @@ class _Variables:
                 self.variables[key][role] = self.weights[roles[role]] = variable
                 self.prologue.append(Assign(variable, Name("mx.sym.var")(native)))
 
-    def _join(self, node: Node, name: str, op: recurrent.LSTM) -> None:
+    def _join(self, node: Node, name: str, op: recurrent.Recurrent) -> None:
         width: object = node.inputs[0].type.shape[-1]
         for layer in range(op.layers):
             cell = f"{name}_{layer}" if op.layers > 1 else name
             variable = Name(distinct(identifier(f"{cell}_weights", self.reserved), self.taken))
             self.taken.add(variable.text)
-            call = Name("lstm_vector")(cell, width, op.units)
+            call = Name("recurrent_vector")(MODES[type(op)], cell, width, op.units)
             if op.bidirectional:
                 call = call.with_keyword("bidirectional", True)
             self.prologue.append(Assign(variable, call))
@@ -98,6 +99,12 @@ class _Variables:
             width = op.units * op.directions
 
 
+MODES: Mapping[type[Op], str] = {
+    recurrent.LSTM: "lstm",
+    recurrent.GRU: "gru",
+    recurrent.RNN: "rnn_tanh",
+}
+"""What the operator `RNN` calls them."""
 RESERVED = frozenset({*IMPORTS, *HELPERS})
 
 
@@ -107,15 +114,15 @@ def _key(node: Node) -> tuple[str, ...]:
 
 def _natives(node: Node, name: str) -> dict[str, str]:
     """Names of the variables of a layer, by role."""
-    if isinstance(node.op, recurrent.LSTM):
-        return {w.role: _lstm_native(node.op, name, w.role) for w in node.weights}
+    if isinstance(node.op, recurrent.Recurrent):
+        return {w.role: _recurrent_native(node.op, name, w.role) for w in node.weights}
     roles = [w.role for w in node.weights]
     called = OPERATORS[type(node.op)].weights
     return {role: f"{name}_{called.get(role, role)}" for role in roles}
 
 
-def _lstm_native(op: recurrent.LSTM, name: str, role: str) -> str:
-    part, layer, side = lstm_role(role)
+def _recurrent_native(op: recurrent.Recurrent, name: str, role: str) -> str:
+    part, layer, side = recurrent_role(role)
     cell = f"{name}_{layer}" if op.layers > 1 else name
     return f"{cell}_{side}0_{part}"
 
@@ -188,7 +195,7 @@ def symbol_dialect(blocks: Dialect) -> Dialect:
     """That of one function whose layers are operators. These stand under `F` at first (`namespace.py`)."""
     return replace(
         blocks,
-        functions={**blocks.functions, recurrent.LSTM: _lstm},
+        functions={**blocks.functions, **dict.fromkeys(MODES, _recurrent)},
         forward_names=(PLACE,),
         functions_in=blocks,
     )
@@ -226,14 +233,14 @@ class _Operator(Expr):
         return applied
 
 
-def _lstm(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
+def _recurrent(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
     """Its weights are joined to one vector for each layer (`_Variables`)."""
     op, (x,) = node.op, operands
-    assert isinstance(op, recurrent.LSTM)
+    assert isinstance(op, recurrent.Recurrent)
     assert isinstance(forward, _Symbols)
     for layer in range(op.layers):
         vector = forward.variables.variables[_key(node)][f"parameters_{layer}"]
-        y = Name("lstm_layer")(x, vector, op.units)
+        y = Name("recurrent_layer")(MODES[type(op)], x, vector, op.units)
         if op.bidirectional:
             y = y.with_keyword("bidirectional", True)
         if layer < op.layers - 1:

@@ -19,20 +19,20 @@ def native_name(owner: Owner) -> str:
     place, node, role = ".".join(owner.path), owner.node, owner.weight.role
     if node is None:
         return place
-    if isinstance(node.op, recurrent.LSTM):
-        part, layer, side = lstm_role(role)
+    if isinstance(node.op, recurrent.Recurrent):
+        part, layer, side = recurrent_role(role)
         stacked = f".{layer}" if node.op.layers > 1 else ""
         cell = f"{side}_cell." if node.op.bidirectional else ""
         return f"{place}{stacked}._unfused.0.{cell}{part}"
     return f"{place}.{native_role(node, role)}"
 
 
-def lstm_role(role: str) -> tuple[str, int, str]:
+def recurrent_role(role: str) -> tuple[str, int, str]:
     """`weight_hh_l1_reverse` is `h2h_weight` of layer 1, side `r`."""
     name, reverse = role.removesuffix("_reverse"), role.endswith("_reverse")
     kind, _, layer = name.rpartition("_l")
-    parts = {"weight_ih": "i2h_weight", "weight_hh": "h2h_weight", "bias": "i2h_bias"}
-    return parts[kind], int(layer), "r" if reverse else "l"
+    parts = {"weight_ih": "i2h_weight", "weight_hh": "h2h_weight", "bias_hh": "h2h_bias"}
+    return parts.get(kind, "i2h_bias"), int(layer), "r" if reverse else "l"
 
 
 def transforms(weight: Weight) -> tuple[Transform, ...]:

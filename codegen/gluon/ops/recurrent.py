@@ -1,4 +1,7 @@
-"""Recurrent layers."""
+"""Recurrent layers: blocks of one layer each, stacked by hand.
+
+MXNet's own stack of layers computes wrong gradients in f64, and in f32 without oneDNN.
+"""
 
 from __future__ import annotations
 
@@ -6,40 +9,44 @@ from codegen.gluon.layer import Layers
 from codegen.python.dialect import Result
 from codegen.python.native import Use
 from codegen.python.source import Expr, Literal, Name
-from nnspec.catalogue.ops.recurrent import LSTM
+from nnspec.catalogue.ops.helpers import need_number
+from nnspec.catalogue.ops.recurrent import LSTM, Recurrent
 from nnspec.graph.graph import Node
 
 TABLE = Layers()
 
 
 @TABLE.maker
-def lstm(op: LSTM, node: Node) -> Expr:
-    """MXNet's own stack of layers computes wrong gradients in f64, and in f32 without oneDNN."""
-    width, cells = node.inputs[0].type.shape[-1], []
+def recurrent(op: Recurrent, node: Node) -> Expr:
+    width = need_number(node.inputs[0].type.shape[-1], "the last axis")
+    cells = []
     for _ in range(op.layers):
-        cell = Name("LSTM")(Literal(op.units, "units"), Literal(_number(width), "input_size"))
+        cell = Name(op.name)(Literal(op.units, "units"), Literal(width, "input_size"))
         cells.append(cell.with_keyword("bidirectional", True) if op.bidirectional else cell)
         width = op.units * op.directions
     return cells[0] if op.layers == 1 else Name("stack")(*cells)
 
 
-def _number(size: object) -> int:
-    assert isinstance(size, int)
-    return size
-
-
 @TABLE.rule
-def apply_lstm(op: LSTM, use: Use, x: Expr) -> Result:
+def apply_recurrent(op: Recurrent, use: Use, x: Expr) -> Result:
     layer = use.forward.layer(use.node)
     match op.returns:
         case "sequence":
             return layer(x)
-        case "last" if not op.bidirectional:
-            # Not F.SequenceLast: its gradient writes beyond its array.
-            return Name("F.flatten")(Name("F.slice_axis")(layer(x), axis=1, begin=-1, end=None))
         case "last":
-            return Name("final_state")(Name("F"), layer(x), op.units)
+            return last(op, layer(x))
+    if not isinstance(op, LSTM):
+        y = use.forward.name(layer(x), "sequence")
+        return y, last(op, y)
     for i in range(op.layers - 1):
         x = layer[i](x)
-    last = layer if op.layers == 1 else layer[op.layers - 1]
-    return Name("with_states")(Name("F"), last, x, op.units, *([2] if op.bidirectional else []))
+    top = layer if op.layers == 1 else layer[op.layers - 1]
+    return Name("with_states")(Name("F"), top, x, op.units, *([2] if op.bidirectional else []))
+
+
+def last(op: Recurrent, sequence: Expr) -> Expr:
+    """The final state."""
+    if op.bidirectional:
+        return Name("final_state")(Name("F"), sequence, op.units)
+    # Not F.SequenceLast: its gradient writes beyond its array.
+    return Name("F.flatten")(Name("F.slice_axis")(sequence, axis=1, begin=-1, end=None))

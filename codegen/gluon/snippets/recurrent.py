@@ -1,4 +1,4 @@
-"""The language's LSTM, as a block."""
+"""The language's recurrent layers, as blocks."""
 
 import mxnet as mx
 from mxnet import gluon
@@ -15,6 +15,38 @@ class LSTM(gluon.rnn.LSTM):
             i2h_weight_initializer=mx.init.Xavier(),
             h2h_weight_initializer=mx.init.Orthogonal(1.0),
             i2h_bias_initializer=mx.init.LSTMBias(forget_bias=1.0),
+            **kwargs,
+        )
+        for name, parameter in self._reg_params.items():
+            if name.endswith("h2h_bias"):
+                parameter.grad_req = "null"
+
+
+class GRU(gluon.rnn.GRU):
+    """One layer over [N, T, C]."""
+
+    def __init__(self, units, input_size, **kwargs):
+        super().__init__(
+            units,
+            layout="NTC",
+            input_size=input_size,
+            i2h_weight_initializer=mx.init.Xavier(),
+            h2h_weight_initializer=mx.init.Orthogonal(1.0),
+            **kwargs,
+        )
+
+
+class RNN(gluon.rnn.RNN):
+    """One layer over [N, T, C], with one bias: MXNet's second one stays zero."""
+
+    def __init__(self, units, input_size, **kwargs):
+        super().__init__(
+            units,
+            activation="tanh",
+            layout="NTC",
+            input_size=input_size,
+            i2h_weight_initializer=mx.init.Xavier(),
+            h2h_weight_initializer=mx.init.Orthogonal(1.0),
             **kwargs,
         )
         for name, parameter in self._reg_params.items():
