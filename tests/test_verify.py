@@ -29,6 +29,40 @@ def test_targets_agree(path: Path) -> None:
     assert "outputs" in quantities or "loss" in quantities
 
 
+WGAN = """
+block penalty(critic) {
+  input x
+  g = grad(sum(critic(x)), x)
+  norm = sqrt(sum(g * g, axis = -1) + 1e-12)
+  output mean((norm - 1) * (norm - 1))
+}
+model Maker { input z: f32[N, 4]
+  output x = z -> Dense(6, activation = tanh) -> Dense(8) }
+model Critic {
+  input x: f32[N, 8]
+  output score = x -> Dense(16, activation = tanh) -> Dense(1)
+}
+train Wgan {
+  G = Maker()
+  D = Critic()
+  batch real: f32[N, 8], z: f32[N, 4], share: f32[N, 1]
+  fake = stop_gradient(G(z))
+  mixed = share * real + (1 - share) * fake
+  minimize mean(D(fake)) - mean(D(real)) + 10 * penalty(mixed, D) over D using Adam()
+  minimize -mean(D(G(z))) over G using Adam()
+  metric slope = penalty(real, D)
+}
+"""
+
+
+def test_targets_take_derivatives_alike() -> None:
+    """A critic with a penalty on its slope (Gulrajani et al. 2017), which is a second derivative by its weights."""
+    report = nnspec.load(WGAN).verify(targets=("pytorch", "keras"))
+    assert not report.skipped
+    assert not (wrong := [r for r in report.rows if not r.agrees]), "\n".join(map(_line, wrong))
+    assert any(r.quantity == "gradients" and r.subject == "train Wgan" for r in report.rows)
+
+
 def _line(row: Row) -> str:
     return f"{row.subject} {row.quantity} {row.tensor} {row.target}: {row.relative:.1e}"
 

@@ -42,6 +42,7 @@ from nnspec.catalogue.ops.base import Op
 from nnspec.catalogue.ops.elementwise import StopGradient
 from nnspec.catalogue.ops.normalization import BatchNorm
 from nnspec.graph.graph import Node, Weight
+from nnspec.graph.training import Derivative
 
 IMPORTS: Mapping[str, Import] = {
     **snippet_imports("codegen.gluon.snippets"),
@@ -63,7 +64,9 @@ HELPERS: Mapping[str, Verbatim] = {
     **snippets("codegen.python.snippets"),
 }
 
-NEVER: Mapping[type[Op], str] = {}
+NEVER: Mapping[type[Op], str] = {
+    Derivative: "MXNet derives only some of its operators a second time",
+}
 """Ops that Gluon can never express, with the reason. What only some uses of an op cannot do
 raises `UnsupportedOp` where it is met: a reshape to sizes that a Symbol does not have, "same" with a stride
 on an unknown size, a random draw of a size worked out from others, bfloat16."""

@@ -13,6 +13,7 @@ from codegen.python.classes import build_classes
 from codegen.python.emission import LoweredProgram, described, legal_training, weight_map
 from codegen.python.file import module_doc, module_text
 from codegen.python.functions import Functions, parameter_names
+from codegen.python.gradients import TAPE, watching
 from codegen.python.rules import written
 from codegen.python.source import ClassDef
 from codegen.python.training import Source, reserved
@@ -36,6 +37,7 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     """`<stem>_keras.py`, with a class for each model and what trains it for each training program."""
     check_types(program, "Keras", DTYPES, "it has no such tensors")
     dialect = dataclasses.replace(module.dialect(stem), standing_in=Functions())
+    program = dataclasses.replace(program, trainings=tuple(map(watching, program.trainings)))
     legal = {model: legalize(model, dialect.legality) for model in program.models}
     trainings = [legal_training(t, dialect.legality) for t in program.trainings]
     for declared, training in zip(program.trainings, trainings, strict=True):
@@ -54,7 +56,7 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
         reserved=own,
     )
     # No variable of a program takes the name of a class or function.
-    taken = dialect.reserved.union(own, classes.names.values())
+    taken = dialect.reserved.union(own, classes.names.values(), ("tape", TAPE))
     dialect = dataclasses.replace(dialect, reserved=taken)
     batches: dict[str, Layouts] = {
         t.name: tuple(Layout(plain(v.type.rank)) for v in t.batch) for t in trainings

@@ -104,7 +104,9 @@ def _step(
 
     def own(batch: Any) -> list[float]:
         made.reset_metrics()
-        return [float(figure) for figure in made.train_step(batch).values()]
+        # As `fit` gives them: tensors.
+        tensors = {name: keras.ops.convert_to_tensor(array) for name, array in batch.items()}
+        return [float(figure) for figure in made.train_step(tensors).values()]
 
     return own
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from codegen.keras.optimizers import optimizer
 from codegen.python.forward import Forward
+from codegen.python.gradients import Taped, Watched
 from codegen.python.names import attribute, distinct, identifier
 from codegen.python.plan import ListSlot, WeightSlot
 from codegen.python.source import (
@@ -29,7 +31,8 @@ from codegen.python.source import (
 )
 from codegen.python.training import Source, figures, parameters
 from nnspec.graph.flow import Flow
-from nnspec.graph.training import Minimize, TrainStep
+from nnspec.graph.graph import Node
+from nnspec.graph.training import Gradient, Minimize, TrainStep
 
 
 @dataclass(frozen=True)
@@ -190,14 +193,14 @@ def _write(
     flow: Flow, forward: Forward, steps: Sequence[TrainStep], tapes: Mapping[Minimize, str]
 ) -> None:
     """Write the steps, each stretch that a gradient flows back through inside its tape."""
-    updates = [s for s in steps if isinstance(s, Minimize)]
-    if not updates:
+    taped = [s for s in steps if isinstance(s, (Minimize, Gradient))]
+    if not taped:
         forward.run(steps)
         return
-    update = updates[-1]
-    end = steps.index(update)
-    start = _start(flow, steps, update)
-    for other in reversed(updates[:-1]):
+    last = taped[-1]
+    end = steps.index(last)
+    start = _start(flow, steps, last)
+    for other in reversed(taped[:-1]):
         # A tape lies wholly inside another or wholly before it.
         if start < steps.index(other):
             start = min(start, _start(flow, steps, other))
@@ -205,16 +208,25 @@ def _write(
     with forward.capture() as body:
         _write(flow, forward, steps[start:end], tapes)
     context = Name("tf.GradientTape")()
-    forward.emit(With(((context, Name(tapes[update])),), tuple(body)))
-    forward.run([update])
+    name = tapes[last] if isinstance(last, Minimize) else cast(Taped, last.op).tape
+    forward.emit(With(((context, Name(name)),), tuple(body)))
+    forward.run([last])
     forward.run(steps[end + 1 :])
 
 
-def _start(flow: Flow, steps: Sequence[TrainStep], update: Minimize) -> int:
-    """The first step that the gradient of an update flows back through."""
-    passed = set(flow.through(update))
+def _start(flow: Flow, steps: Sequence[TrainStep], taped: Minimize | Gradient) -> int:
+    """The first step that a gradient flows back through; of a derivative, where its tape watches the tensor."""
+    if isinstance(taped, Gradient):
+        tape = cast(Taped, taped.op).tape
+        return next(i for i, s in enumerate(steps) if tape in _watching(s))
+    passed = set(flow.through(taped))
     places = (i for i, step in enumerate(steps) if step in passed)
-    return min(places, default=steps.index(update))
+    return min(places, default=steps.index(taped))
+
+
+def _watching(step: TrainStep) -> tuple[str, ...]:
+    """Tapes that are told here to watch a tensor."""
+    return step.op.tapes if isinstance(step, Node) and isinstance(step.op, Watched) else ()
 
 
 def _tape_names(source: Source) -> dict[Minimize, str]:

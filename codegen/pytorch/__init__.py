@@ -9,6 +9,7 @@ from codegen.python.classes import build_classes
 from codegen.python.emission import described, lowered_program, weight_map
 from codegen.python.file import module_doc, module_text
 from codegen.python.functions import Functions, parameter_names
+from codegen.python.gradients import watching
 from codegen.python.rules import written
 from codegen.python.source import ClassDef, Stmt
 from codegen.python.training import Source, reserved
@@ -16,7 +17,6 @@ from codegen.pytorch import train
 from codegen.pytorch.dtypes import DTYPES
 from codegen.pytorch.initializers import init_weights
 from codegen.pytorch.module import DIALECT, native_name
-from codegen.pytorch.ops.gradients import watching
 from codegen.pytorch.optimizers import NATIVE
 from codegen.target import Emitted, EmittedModel, Fault, NoOptions
 from nnspec.graph.graph import Program, walk
