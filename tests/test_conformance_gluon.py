@@ -23,7 +23,7 @@ from nnspec.graph.weight_map import Array
 
 CASES = list(op_cases())
 NO_F64 = ("erf",)
-"""MXNet computes the error function in f32 whatever it is given."""
+"""The derivative of MXNet's error function has the digits of f32 only (a `Fault` of the target)."""
 
 
 def test_every_op_is_in_a_table() -> None:

@@ -107,6 +107,16 @@ def test_a_wrong_model_is_found_with_its_line() -> None:
     assert str(culprit.span).endswith("specs/digits_cnn.nn:7:8")
 
 
+def test_a_fault_of_a_framework_is_named_and_bounded() -> None:
+    """Also one of an op without weights, for it reaches every gradient."""
+    text = "model M { input x: f32[N, 4] output y = Dense(2)(erf(Dense(8)(x))) }"
+    report = nnspec.load(text).verify(["gluon"])
+    assert report.agrees
+    assert {r.bound for r in report.rows if r.quantity == "gradients"} == {1e-7}
+    assert any(r.relative > 1e-9 for r in report.rows if r.quantity == "gradients")
+    assert any("derivative of the error function" in note for note in report.notes)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "quantity"),
     [

@@ -12,7 +12,7 @@ from codegen.target import Target
 from nnspec.driver.verify import cases
 from nnspec.driver.verify.definition import Derived, Trained
 from nnspec.driver.verify.report import BOUNDS, CANCELLATION, OUTPUTS, Row, difference
-from nnspec.graph.graph import Graph, Node, walk
+from nnspec.graph.graph import Call, Graph, Node, walk
 from nnspec.graph.training import Minimize, Training
 from nnspec.graph.weight_map import Array
 from nnspec.report.source import Span
@@ -31,27 +31,27 @@ def output_rows(
 def derived_rows(model: Graph, target: Target, found: Derived, expected: Derived) -> Iterator[Row]:
     """Training mode, running statistics and gradients, in f64."""
     subject = f"model {model.name}"
-    makers = _makers(model)
+    makers, nodes = _makers(model), tuple(walk(model))
     for name, value, a, b in zip(
         model.output_names, model.outputs, found.outputs, expected.outputs, strict=True
     ):
         yield _row(subject, "outputs in training", name, target.name, a, b, value.span)
     for path, b in expected.kept.items():
         row = _row(subject, "running statistics", path, target.name, found.kept[path], b)
-        yield _judged(row, target, makers.get(path), makers)
+        yield _judged(row, target, makers.get(path), nodes)
     arrays = [*expected.weights.values(), *(a for a in expected.inputs if a is not None)]
     least = CANCELLATION * _largest(arrays)
     for path, b in expected.weights.items():
         a = found.weights[path]
         row = _row(subject, "gradients", path, target.name, a, b, None, least)
-        yield _judged(row, target, makers.get(path), makers)
+        yield _judged(row, target, makers.get(path), nodes)
     for value, a_, b_ in zip(model.inputs, found.inputs, expected.inputs, strict=True):
         if b_ is not None:
             a = np.zeros(b_.shape) if a_ is None else a_
             row = _row(
                 subject, "gradients", value.name or "x", target.name, a, b_, value.span, least
             )
-            yield _judged(row, target, None, makers)
+            yield _judged(row, target, None, nodes)
 
 
 def loss_rows(
@@ -94,12 +94,24 @@ def _weight_rows(
     least: float,
 ) -> Iterator[Row]:
     prefix = f"{network}." if len(training.networks) > 1 else ""
-    subject = f"train {training.name}"
+    subject, nodes = f"train {training.name}", tuple(_nodes(training, network))
     for path, b in expected.items():
         maker = makers[network].get(path)
         span = maker.span if maker else None
         row = _row(subject, quantity, prefix + path, target.name, found[path], b, span, least)
-        yield _judged(row, target, maker, makers[network])
+        yield _judged(row, target, maker, nodes)
+
+
+def _nodes(training: Training, network: str) -> Iterator[Node]:
+    """Of a network, and of the steps that are no network's."""
+    for each in training.networks:
+        if each.name == network:
+            yield from walk(each.model)
+    for step in training.steps:
+        if isinstance(step, Node):
+            yield step
+        elif isinstance(step, Call) and step.body.kind == "function":
+            yield from walk(step.body)
 
 
 def _makers(model: Graph) -> dict[str, Node]:
@@ -107,14 +119,14 @@ def _makers(model: Graph) -> dict[str, Node]:
     return {w.path: node for node in walk(model) for w in node.weights}
 
 
-def _judged(row: Row, target: Target, own: Node | None, makers: Mapping[str, Node]) -> Row:
+def _judged(row: Row, target: Target, own: Node | None, all_nodes: Sequence[Node]) -> Row:
     """The row with the bound of a fault of the framework's own, where the target names one.
 
-    own: the node whose weight it is about; makers: all layers of the network.
+    own: the node whose weight it is about; all_nodes: of the network, and of the steps around it.
     """
     bounds = [row.bound]
     for fault in target.faults:
-        nodes = makers.values() if fault.spreads else [own] if own else []
+        nodes = all_nodes if fault.spreads else [own] if own else []
         if row.quantity in fault.quantities and any(fault.concerns(n.op) for n in nodes):
             bounds.append(fault.bound)
     return row.bounded(max(bounds))
