@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from nnspec.core.dims import substitute
 from nnspec.graph.graph import Call, Node, Value
 from nnspec.graph.training import Minimize, TrainStep
 
 
-def index_bounds(steps: Sequence[TrainStep]) -> dict[Value, int]:
-    """How many choices an integer value has, told by the ops that index with it."""
+def index_bounds(
+    steps: Sequence[TrainStep], sizes: Mapping[str, int] | None = None
+) -> dict[Value, int]:
+    """How many choices an integer value has, told by the ops that index with it.
+
+    sizes: numbers for the names of sizes, where they are known.
+    """
     bounds: dict[Value, int] = {}
 
     def note(value: Value, bound: int) -> None:
@@ -18,13 +24,14 @@ def index_bounds(steps: Sequence[TrainStep]) -> dict[Value, int]:
     for step in reversed(steps):
         match step:
             case Call():
-                inner = index_bounds(step.body.steps)
+                inner = index_bounds(step.body.steps, sizes)
                 for outer, parameter in zip(step.inputs, step.body.inputs, strict=True):
                     if parameter in inner:
                         note(outer, inner[parameter])
             case Node():
                 declared = step.op.index_bounds(*(v.type for v in step.inputs))
-                for i, bound in declared.items():
+                for i, symbolic in declared.items():
+                    bound = substitute(symbolic, sizes or {})
                     if isinstance(bound, int):
                         note(step.inputs[i], bound)
                 # A reshape or slice of indices holds indices of the same kind.

@@ -65,7 +65,9 @@ def broadcast_to(op: BroadcastTo, use: Use, x: Expr) -> Result:
 
 @TABLE.rule
 def squeeze(op: Squeeze, use: Use, x: Expr) -> Result:
-    return Name("ops.squeeze")(x, axis=ONE.write(op.over(use.types[0])))
+    """Keras takes no axes for all axes."""
+    axes = op.over(use.types[0])
+    return Name("ops.squeeze")(x, axis=ONE.write(axes)) if axes else x
 
 
 @TABLE.rule

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nnspec.catalogue.ops.base import Example, Op, Operand, Reordered, ShapeError, declare
 from nnspec.catalogue.ops.derivatives import Flows, Terms, part, unbroadcast
 from nnspec.catalogue.ops.forms import Forms, Types, order_of
-from nnspec.catalogue.ops.helpers import broadcast, normal_axis, numbers, same_dtype
+from nnspec.catalogue.ops.helpers import broadcast, normal_axes, normal_axis, numbers, same_dtype
 from nnspec.catalogue.ops.site import Site, Term
 from nnspec.core.dims import Dim, Shape, symbol
 from nnspec.core.fields import arg
@@ -110,8 +110,7 @@ class Flip(Op):
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
-        for i in self.axis:
-            normal_axis(i, x.rank)
+        normal_axes(self.axis, x.rank)
         return (x,)
 
     def evaluate(self, x: Array) -> Array:
@@ -164,7 +163,7 @@ class Squeeze(Op):
         """The axes that vanish, counted from 0."""
         if self.axis is None:
             return tuple(i for i, d in enumerate(x.shape) if d == 1)
-        return tuple(normal_axis(i, x.rank) for i in self.axis)
+        return normal_axes(self.axis, x.rank)
 
     def check(self, *inputs: TensorType) -> None:
         (x,) = inputs
@@ -180,6 +179,7 @@ class Squeeze(Op):
     def examples(cls) -> Iterator[Example]:
         yield Example(cls((1,)), (TensorType("f32", (N, 1, 5)),))
         yield Example(cls(), (TensorType("f32", (N, 1, 5, 1)),))
+        yield Example(cls(), (TensorType("f32", (N, 5)),))
 
 
 @declare

@@ -49,6 +49,14 @@ def normal_axis(axis: int, rank: int) -> int:
     return axis % rank
 
 
+def normal_axes(axes: tuple[int, ...], rank: int) -> tuple[int, ...]:
+    """Axes counted from 0, in order, each of which may be named once."""
+    normal = sorted(normal_axis(a, rank) for a in axes)
+    if len(set(normal)) < len(normal):
+        raise ShapeError(f"names an axis twice: {list(axes)}", 0)
+    return tuple(normal)
+
+
 def broadcast(a: TensorType, b: TensorType) -> Shape:
     """NumPy's rule; a symbolic size meets itself or 1."""
     rank = max(a.rank, b.rank)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nnspec.catalogue.ops.base import Example, Op, Operand, Reordered, ShapeError, declare
+from nnspec.catalogue.ops.base import Example, Op, Operand, Reordered, declare
 from nnspec.catalogue.ops.derivatives import Flows, Terms, count_of, kept, repeated
 from nnspec.catalogue.ops.forms import Forms, Types, order_of
-from nnspec.catalogue.ops.helpers import need_float, need_numbers, normal_axis, without
+from nnspec.catalogue.ops.helpers import need_float, need_numbers, normal_axes, without
 from nnspec.catalogue.ops.site import Site, Term
 from nnspec.core.dims import Dim, product, symbol
 from nnspec.core.fields import arg
@@ -32,12 +32,7 @@ class Reduce(Op):
 
     def over(self, rank: int) -> tuple[int, ...]:
         """The axes, counted from 0, in order."""
-        if self.axis is None:
-            return tuple(range(rank))
-        found = sorted(normal_axis(a, rank) for a in self.axis)
-        if len(set(found)) < len(found):
-            raise ShapeError(f"names an axis twice: {list(self.axis)}", 0)
-        return tuple(found)
+        return tuple(range(rank)) if self.axis is None else normal_axes(self.axis, rank)
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs

@@ -34,7 +34,7 @@ def inputs_of(
     generator: np.random.Generator,
 ) -> list[Array]:
     """One array for each value: normal for floats, within bounds for indices, coins for bools."""
-    bounds = index_bounds(steps)
+    bounds = index_bounds(steps, sizes)
     return [_draw(v, bounds.get(v, 4), sizes, generator) for v in values]
 
 
