@@ -14,7 +14,7 @@ from nnspec.catalogue.ops import OPS
 from nnspec.graph.weight_map import Array
 
 CASES = list(op_cases())
-NO_F64 = ("max_window(steps = 2, pads = (0, 0, 0)", "MaxPool3D")
+NO_F64 = ("max_window(steps = (2, 2, 2)", "MaxPool3D")
 """TensorFlow has no maxima of windows over volumes in f64."""
 
 

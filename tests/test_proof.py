@@ -1,4 +1,4 @@
-"""The long run of `make proof`, begun: it works, and goes on where it was."""
+"""The long runs of `make proof`, begun: they work, and go on where they were."""
 
 import json
 import subprocess
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 FUZZ = Path(__file__).parent / "proof" / "fuzz.py"
+MODELS = FUZZ.with_name("models.py")
 
 
 def test_a_few_mutated_texts(tmp_path: Path) -> None:
@@ -18,3 +19,17 @@ def test_a_few_mutated_texts(tmp_path: Path) -> None:
         assert run.returncode == 0, run.stdout + run.stderr
         found = json.loads(state.read_text())
         assert found["next"] == sum(found["counts"].values()) == count
+
+
+def test_a_few_random_models(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        str(MODELS),
+        "--targets",
+        "onnx",
+        "--state",
+        str(tmp_path / "s.json"),
+    ]
+    run = subprocess.run([*command, "--count", "3"], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert json.loads((tmp_path / "s.json").read_text())["next"] == 3

@@ -6,7 +6,7 @@ import random
 import re
 from pathlib import Path
 
-import random_specs
+import random_models
 
 ROOT = Path(__file__).parent.parent.parent
 LONGEST = 20_000
@@ -107,7 +107,7 @@ class Mutator:
             case 0:
                 text = chance.choice(self.wrong)
             case 1 | 2:
-                text = random_specs.spec(chance.randrange(10**6), 1)
+                text = random_models.spec(chance.randrange(10**6), 1)
             case _:
                 text = chance.choice(self.right)
         ways = chance.choice([self.gentle, self.harsh, [*self.gentle, *self.harsh]])
