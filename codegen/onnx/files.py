@@ -17,6 +17,8 @@ from typing import BinaryIO
 import numpy as np
 from onnx import GraphProto, ModelProto, StringStringEntryProto, TensorProto
 
+from codegen.onnx.dtypes import DTYPES
+from nnspec.core import dtypes
 from nnspec.core.files import Content
 from nnspec.graph.weight_map import Array, NativeWeight, WeightMap
 from nnspec.graph.weights import parts_of
@@ -42,12 +44,16 @@ class Held:
 
     entries: tuple[NativeWeight, ...]
     shape: tuple[int, ...]
-    dtype: np.dtype[np.generic]
+    dtype: str
 
     @cached_property
     def size(self) -> int:
         """Bytes."""
-        return math.prod(self.shape) * self.dtype.itemsize
+        return math.prod(self.shape) * dtypes.DTYPES[self.dtype].bytes
+
+    def tensor(self, name: str) -> TensorProto:
+        """The initialiser, still without content."""
+        return TensorProto(name=name, dims=self.shape, data_type=DTYPES[self.dtype])
 
     def parts(self, weights: Mapping[str, Array]) -> Iterator[memoryview]:
         """Its bytes, in order."""
@@ -57,24 +63,32 @@ class Held:
             else:
                 pieces = parts_of(weights, entry.path)
             for piece in pieces:
-                yield piece.astype(self.dtype, copy=False).view(np.uint8).data
+                yield piece.astype(dtypes.DTYPES[self.dtype].numpy, copy=False).view(np.uint8).data
 
 
 @dataclass(frozen=True)
 class Frame:
     """A model without its weights.
 
-    held: for initialisers of the graph that have no content yet, what it will be.
+    shell: the model without its graph. held: what the initialisers will hold that the graph still lacks.
     """
 
-    model: ModelProto
+    shell: ModelProto
+    graph: GraphProto
     held: Mapping[str, Held]
     entries: WeightMap
 
+    def whole(self) -> ModelProto:
+        """The model with all initialisers, those of weights without content."""
+        model = ModelProto()
+        model.CopyFrom(self.shell)
+        model.graph.CopyFrom(self.graph)
+        model.graph.initializer.extend(held.tensor(name) for name, held in self.held.items())
+        return model
+
     def filled(self, weights: Mapping[str, Array]) -> ModelProto:
         """The model with its weights, in memory."""
-        model = ModelProto()
-        model.CopyFrom(self.model)
+        model = self.whole()
         for tensor in model.graph.initializer:
             if tensor.name in self.held:
                 tensor.raw_data = b"".join(self.held[tensor.name].parts(weights))
@@ -83,7 +97,7 @@ class Frame:
 
 def model_files(name: str, frame: Frame, weights: Mapping[str, Array]) -> dict[str, Content]:
     """The files of a model by name: one, or one and that of its weights."""
-    size = frame.model.ByteSize() + sum(32 + held.size for held in frame.held.values())
+    size = frame.graph.ByteSize() + sum(32 + held.size for held in frame.held.values())
     if size > LARGEST:
         return _beside(name, frame, weights)
     if size <= AT_ONCE:
@@ -100,31 +114,25 @@ def model_files(name: str, frame: Frame, weights: Mapping[str, Array]) -> dict[s
 
 def _write_inside(file: BinaryIO, frame: Frame, weights: Mapping[str, Array]) -> None:
     """The message field by field, which readers take in any order: the weights last."""
-    shell, graph = ModelProto(), GraphProto()
-    shell.CopyFrom(frame.model)
-    graph.CopyFrom(frame.model.graph)
-    shell.ClearField("graph")
-    tensors = [t for t in graph.initializer if t.name in frame.held]
-    others = [t for t in graph.initializer if t.name not in frame.held]
-    graph.ClearField("initializer")
-    graph.initializer.extend(others)
-    heads = [_head(t, frame.held[t.name]) for t in tensors]
-    sizes = [len(h) + frame.held[t.name].size for h, t in zip(heads, tensors, strict=True)]
-    body = graph.SerializeToString(deterministic=True)
-    tags = [_tag(_INITIALIZER, size) for size in sizes]
-    file.write(shell.SerializeToString(deterministic=True))
-    file.write(_tag(_GRAPH, len(body) + sum(map(len, tags)) + sum(sizes)))
+    body = frame.graph.SerializeToString(deterministic=True)
+    tensors = [(_head(name, held), held) for name, held in frame.held.items()]
+    tags = [_tag(_INITIALIZER, len(head) + held.size) for head, held in tensors]
+    size = sum(
+        len(tag) + len(head) + held.size for tag, (head, held) in zip(tags, tensors, strict=True)
+    )
+    file.write(frame.shell.SerializeToString(deterministic=True))
+    file.write(_tag(_GRAPH, len(body) + size))
     file.write(body)
-    for tag, head, tensor in zip(tags, heads, tensors, strict=True):
+    for tag, (head, held) in zip(tags, tensors, strict=True):
         file.write(tag)
         file.write(head)
-        for part in frame.held[tensor.name].parts(weights):
+        for part in held.parts(weights):
             file.write(part)
 
 
-def _head(tensor: TensorProto, held: Held) -> bytes:
+def _head(name: str, held: Held) -> bytes:
     """A tensor's message up to where its content begins."""
-    begun: bytes = tensor.SerializeToString(deterministic=True)
+    begun: bytes = held.tensor(name).SerializeToString(deterministic=True)
     return begun + _tag(_RAW_DATA, held.size)
 
 
@@ -143,8 +151,7 @@ def _varint(number: int) -> bytes:
 
 
 def _beside(name: str, frame: Frame, weights: Mapping[str, Array]) -> dict[str, Content]:
-    model = ModelProto()
-    model.CopyFrom(frame.model)
+    model = frame.whole()
     location, end = f"{name}.data", 0
     placed: list[tuple[int, Held]] = []
     for tensor in model.graph.initializer:

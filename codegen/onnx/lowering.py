@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Union
 
 import numpy as np
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
 from codegen.onnx.dtypes import DTYPES, MOVING, NARROW
 from codegen.onnx.files import Held
 from nnspec.catalogue.ops import Op
-from nnspec.core import dtypes
 from nnspec.core.dims import Dim, Quotient, Sym, symbols
 from nnspec.graph.graph import Call, Graph, Node, Value, Weight
 from nnspec.graph.weight_map import NativeWeight, Piece, Reshape, Transform
@@ -32,14 +31,13 @@ def is_narrow(value: Value) -> bool:
 class Lowering:
     """One ONNX graph while it grows.
 
-    rules: how each op is lowered. opset: of the model. held: what initialisers hold, once they are written.
+    rules: how each op is lowered. opset: of the model. proto: what has been written. held: what initialisers hold, once they are written.
     """
 
     rules: dict[type[Op], Rule]
     opset: int
     reorders: dict[str, tuple[Transform, ...]]
-    nodes: list[NodeProto] = field(default_factory=list)
-    initializers: dict[str, TensorProto] = field(default_factory=dict)
+    proto: GraphProto = field(default_factory=GraphProto)
     held: dict[str, Held] = field(default_factory=dict)
     entries: dict[str, NativeWeight] = field(default_factory=dict)
     names: dict[Value, str] = field(default_factory=dict)
@@ -135,10 +133,10 @@ class Lowering:
         name = self.current if not self.begun else self.unique(f"{self.current}/{kind.lower()}")
         self.begun = True
         names = [self.unique(f"{name}_output_{i}" if i else f"{name}_output") for i in range(count)]
-        node = helper.make_node(kind, inputs, names, name=name, **attributes)
+        node = self.proto.node.add(op_type=kind, name=name, input=inputs, output=names)
+        node.attribute.extend(helper.make_attribute(k, attributes[k]) for k in sorted(attributes))
         if self.location:
             self._locate(node)
-        self.nodes.append(node)
         return tuple(names)
 
     def constant(self, array: Any, name: str = "constant") -> str:
@@ -152,7 +150,7 @@ class Lowering:
         if key and key in self.constants:
             return self.constants[key]
         unique = self.unique(name)
-        self.initializers[unique] = numpy_helper.from_array(tensor, unique)
+        self.proto.initializer.append(numpy_helper.from_array(tensor, unique))
         if key:
             self.constants[key] = unique
         return unique
@@ -216,8 +214,7 @@ class Lowering:
         self, name: str, entries: tuple[NativeWeight, ...], shape: tuple[int, ...], dtype: str
     ) -> str:
         """An initialiser whose content waits until the file is written."""
-        self.held[name] = Held(entries, shape, dtypes.DTYPES[dtype].numpy)
-        self.initializers[name] = TensorProto(name=name, dims=shape, data_type=DTYPES[dtype])
+        self.held[name] = Held(entries, shape, dtype)
         return name
 
     def shape(self, dims: Sequence[Dim], name: str = "shape") -> str:
@@ -259,7 +256,6 @@ class Lowering:
         """Where in the spec a node comes from: metadata since IR 10, before it the doc string."""
         assert self.location is not None
         if self.opset >= 20:
-            entry = node.metadata_props.add()
-            entry.key, entry.value = "nnspec.location", self.location
+            node.metadata_props.add(key="nnspec.location", value=self.location)
         else:
             node.doc_string = self.location

@@ -27,9 +27,11 @@ class Initializer(Declaration):
 
     elementwise: draws each element by itself and in order, so that any part can be drawn after the one
     before it.
+    draws: reads the generator, which takes its time to seed.
     """
 
     elementwise: ClassVar[bool] = True
+    draws: ClassVar[bool] = True
 
     def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
         """Values in f64. `fans` are (in, out), worked out from the shape where the op gives none."""
@@ -66,6 +68,7 @@ class Zeros(Initializer):
     """Every element 0."""
 
     name = "zeros"
+    draws = False
 
     def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
         import numpy as np
@@ -78,6 +81,7 @@ class Ones(Initializer):
     """Every element 1."""
 
     name = "ones"
+    draws = False
 
     def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
         import numpy as np
@@ -90,6 +94,7 @@ class Constant(Initializer):
     """Every element `value`."""
 
     name = "constant"
+    draws = False
     value: float = arg("what every element is", real())
 
     def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:

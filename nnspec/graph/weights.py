@@ -75,6 +75,7 @@ class InitialWeights(LazyWeights):
     def __init__(self, weights: Sequence[Weight], seed: int) -> None:
         self._weights = {w.path: w for w in weights}
         self._seed = seed
+        self._idle = np.random.default_rng(seed)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._weights)
@@ -90,9 +91,8 @@ class InitialWeights(LazyWeights):
 
     def parts(self, path: str) -> Iterator[Array]:
         weight, shape = self._weights[path], self.shape(path)
-        digest = hashlib.sha256(f"{self._seed}:{path}".encode()).digest()
-        generator = np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "little")))
         initializer = weight.initializer or Zeros()
+        generator = self._generator(path) if initializer.draws else self._idle
         if not initializer.elementwise:
             values = initializer.sample(shape, weight.fans, generator)
             yield values.reshape(-1).astype(self.dtype(path))
@@ -101,6 +101,10 @@ class InitialWeights(LazyWeights):
         for begun in range(0, size, PART):
             values = initializer.sample((min(PART, size - begun),), fans, generator)
             yield values.astype(self.dtype(path))
+
+    def _generator(self, path: str) -> np.random.Generator:
+        digest = hashlib.sha256(f"{self._seed}:{path}".encode()).digest()
+        return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "little")))
 
 
 def initialize(weights: Sequence[Weight], seed: int) -> dict[str, Array]:

@@ -56,4 +56,5 @@ class Span:
         return Span(self.source, self.start, other.end)
 
     def __str__(self) -> str:
-        return f"{self.source.path}:{self.line}:{self.column}"
+        line, column = self.source.position(self.start)
+        return f"{self.source.path}:{line}:{column}"
