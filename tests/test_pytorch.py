@@ -17,6 +17,7 @@ from codegen.target import Emitted
 from nnspec.compiler import compile_source
 from nnspec.driver.generated import load_module
 from nnspec.driver.verify import cases
+from nnspec.graph.evaluate import evaluate_model
 from nnspec.graph.graph import Program
 from nnspec.graph.weight_map import to_canonical, to_native
 from nnspec.report.diagnostics import Reporter, SpecError
@@ -278,3 +279,28 @@ def test_loops_and_what_prevents_them() -> None:
     assert "for layer in self.layers:\n            a = F.relu(layer(a))" in text
     assert text.count("for dense in self.denses:") == 1
     assert text.count("nn.ModuleList([nn.Linear(4, 4) for _ in range(3)])") == 2
+
+
+@pytest.mark.framework
+@pytest.mark.parametrize("size", [(7, 8), (10, 5)])
+def test_same_at_any_size(size: tuple[int, int], tmp_path: Path) -> None:
+    """How much is padded is worked out when the network is applied."""
+    program = program_of(
+        "model M { input x: f32[N, H, W, 3]\n"
+        '  x = x -> Conv2D(4, 3, stride = 2, padding = "same") -> relu\n'
+        '  x = x -> AvgPool2D(3, 2, padding = "same") -> MaxPool2D(3, 2, padding = "same")\n'
+        '  x = x -> ConvTranspose2D(3, (4, 2), stride = (1, 3), padding = "same")\n'
+        "  output y = x -> global_avg_pool }\n"
+    )
+    (model,) = program.models
+    emitted = TARGETS["pytorch"].emit(program, stem="case", provenance="A test.")
+    entry = emitted.models[model]
+    weights = cases.weights_of(model, 0)
+    x = np.random.default_rng(0).normal(size=(2, *size, 3)).astype("f4")
+    (expected,) = evaluate_model(model, [x], weights, precision="f64").outputs
+    runtime = importlib.import_module("codegen.pytorch.runtime")
+    native = to_native(weights, entry.weight_map)
+    (found,) = runtime.predict(
+        module_of(emitted, tmp_path), entry.class_name, native, [x.transpose(0, 3, 1, 2)]
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
