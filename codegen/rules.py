@@ -220,7 +220,10 @@ def operand(op: type[Op], chain: str | None = None) -> Native:
 
 
 def ops_of(rule: Callable[..., Any], place: int = 0) -> list[type[Op]]:
-    """The ops that a rule is for: the annotation of a parameter, or the declared ops of that family."""
-    kind: type[Op] = typing.get_type_hints(rule)[list(rule.__annotations__)[place]]
+    """The ops that a rule is for: the annotation of a parameter, its members, or the declared ops of that family."""
+    hint = typing.get_type_hints(rule)[list(rule.__annotations__)[place]]
+    if members := typing.get_args(hint):
+        return list(members)
+    kind: type[Op] = hint
     family = [op for op in OPS.values() if issubclass(op, kind)]
     return [kind] if kind in family else family or [kind]

@@ -110,7 +110,9 @@ model Images { input image: f32[N, 15, 13, 3]
   output x -> AvgPool2D(3, stride = 2, padding = 1) -> flatten -> Dense(3, activation = softmax) }
 model Sequences { input tokens: i64[N, 9]
   x = tokens -> Embedding(7, 5) -> Conv1D(6, 3, padding = "causal") -> AvgPool1D(2)
-  output x -> LSTM(4, bidirectional = true, layers = 2) -> global_avg_pool -> Dense(3, activation = sigmoid) }
+  gru, rnn = GRU(4, bidirectional = true), RNN(4)
+  x = x -> LSTM(4, bidirectional = true, layers = 2) -> gru -> rnn
+  output x -> global_avg_pool -> Dense(3, activation = sigmoid) }
 model Volumes { input volume: f32[N, 6, 5, 4, 2]
   output volume -> Conv3D(3, 3, padding = 1) -> MaxPool3D(2, padding = "same") -> AvgPool3D(2)
     -> ConvTranspose3D(2, 2, stride = 2) -> global_avg_pool }
@@ -144,30 +146,41 @@ def test_models_are_keras_models(name: str, tmp_path: Path) -> None:
 
 
 SIZES = """
-model M { input image: f32[N, H, W, 3]
-  x = image -> Conv2D(3, 3, stride = 2, dilation = 2, padding = "same") -> relu
-  x = x -> AvgPool2D(3, stride = 1, padding = ((1, 0), (2, 1)))
-  x = x -> Conv2D(3, 2, stride = 4, dilation = (2, 1), padding = "same")
-  output x -> ConvTranspose2D(2, (2, 5), stride = (3, 2)) }
+model M { input x: f32[N, H, W, 3]
+  y = x -> Conv2D(3, 3, stride = 2, dilation = 2, padding = "same") -> relu
+  y = y -> AvgPool2D(3, stride = 1, padding = ((1, 0), (2, 1)))
+  y = y -> Conv2D(3, 2, stride = 4, dilation = (2, 1), padding = "same")
+  output y -> ConvTranspose2D(2, (2, 5), stride = (3, 2)) }
+"""
+GATES = """
+model M { input x: f32[N, T, 4]
+  gru, rnn = GRU(4, bidirectional = true, layers = 2), RNN(4)
+  y = (x -> gru) @ transpose(gru.weight_ih_l1)
+  z = (x -> rnn) @ rnn.weight_hh_l0
+  output y + gru.bias_ih_l1_reverse * gru.bias_hh_l0, z }
 """
 
 
 @pytest.mark.framework
-@pytest.mark.parametrize("size", [(23, 16), (16, 21), (18, 19)])
-def test_padding_follows_sizes(size: tuple[int, int], tmp_path: Path) -> None:
-    """What Keras has no words for, at sizes that are known at run time only."""
+@pytest.mark.parametrize(
+    ("text", "sizes"),
+    [(SIZES, (23, 16, 3)), (SIZES, (16, 21, 3)), (SIZES, (18, 19, 3)), (GATES, (5, 4))],
+)
+def test_the_definition_agrees(text: str, sizes: tuple[int, ...], tmp_path: Path) -> None:
+    """Padding that Keras has no words for, of sizes known at run time only; weights of recurrent layers as operands."""
     runtime = importlib.import_module("codegen.keras.runtime")
-    program = program_of(SIZES)
+    program = program_of(text)
     (model,) = program.models
     emitted = emit(program)
     weights = cases.weights_of(model, 0)
-    image = np.random.default_rng(0).standard_normal((2, *size, 3))
+    x = np.random.default_rng(0).standard_normal((2, *sizes))
     native = {
         k: a.astype("f8") for k, a in to_native(weights, emitted.models[model].weight_map).items()
     }
-    (found,) = runtime.predict(module_of(emitted, tmp_path), "M", native, [image])
-    (expected,) = evaluate_model(model, [image], weights, precision="f64").outputs
-    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+    found = runtime.predict(module_of(emitted, tmp_path), "M", native, [x])
+    expected = evaluate_model(model, [x], weights, precision="f64").outputs
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
 
 
 def test_padding_is_said_where_keras_has_a_word() -> None:
@@ -389,8 +402,11 @@ def test_models_ask_whether_this_is_training() -> None:
 @pytest.mark.framework
 def test_dropout_drops_under_fit(tmp_path: Path) -> None:
     """In training only: with rate 0.9 the two losses of `fit` are far apart."""
+    import keras
+
     runtime = importlib.import_module("codegen.keras.runtime")
     runtime._use("f32")
+    keras.utils.set_random_seed(0)
     text = CLASSIFIER.replace("LOSS OVER", "cross_entropy(logits, y)")
     module = module_of(emit(program_of(text.replace("DROP", "Dropout(0.9) ->"))), tmp_path)
     generator = np.random.default_rng(0)

@@ -8,7 +8,7 @@ from codegen.dtypes import check_types
 from codegen.keras import module, train
 from codegen.keras.dtypes import DTYPES
 from codegen.keras.optimizers import NATIVE
-from codegen.keras.weights import native_name, transforms
+from codegen.keras.weights import native_name, piece, transforms
 from codegen.python.classes import build_classes
 from codegen.python.emission import LoweredProgram, described, legal_training, weight_map
 from codegen.python.file import module_doc, module_text
@@ -71,7 +71,7 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     models = {
         logical: EmittedModel(
             classes.names[graph],
-            weight_map(classes.plans[graph], {}, native_name, transforms),
+            weight_map(classes.plans[graph], {}, native_name, transforms, piece),
             layouts[graph].input_layouts,
             layouts[graph].output_layouts,
         )

@@ -2,7 +2,7 @@
 
 from codegen.dtypes import Lacks
 from nnspec.catalogue.ops.pooling import AvgPool3D, MaxPool3D
-from nnspec.catalogue.ops.recurrent import LSTM
+from nnspec.catalogue.ops.recurrent import Recurrent
 
 DTYPES = {
     "f16": "float16",
@@ -18,5 +18,7 @@ DTYPES = {
 
 LACKS: Lacks = {
     "f16": dict.fromkeys((AvgPool3D, MaxPool3D), "TensorFlow pools volumes in it on GPUs only"),
-    "bf16": {LSTM: "its recurrent matrix begins orthogonal, which TensorFlow cannot make in bf16"},
+    "bf16": {
+        Recurrent: "its recurrent matrix begins orthogonal, which TensorFlow cannot make in bf16"
+    },
 }

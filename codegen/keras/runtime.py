@@ -200,7 +200,7 @@ def _parts(holder: Any) -> Iterator[tuple[str, Any]]:
             yield from ((str(i), part) for i, part in enumerate(held))
         case keras.layers.Bidirectional():
             yield from (("forward", holder.forward_layer), ("backward", holder.backward_layer))
-        case keras.layers.LSTM():
+        case keras.layers.RNN():
             yield from ((v.name, v) for v in holder.cell.weights)
         case keras.layers.Layer() if type(holder).__module__.startswith("keras."):
             yield from ((v.name, v) for v in holder.weights)

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 from codegen.keras.ops import TABLES
 from codegen.python.plan import Owner
-from codegen.python.source import Expr, Name
-from nnspec.catalogue.ops.recurrent import Recurrent
+from codegen.python.source import Expr, Literal, Name, Slice, Tuple
+from nnspec.catalogue.ops.helpers import numbers
+from nnspec.catalogue.ops.recurrent import GRU, Recurrent
 from nnspec.core.orders import inverse
 from nnspec.graph.graph import Node, Weight
-from nnspec.graph.weight_map import Permute, Transform
+from nnspec.graph.weight_map import Gates, Permute, Piece, Transform
 
-_RECURRENT = {"weight_ih": "kernel", "weight_hh": "recurrent_kernel", "bias": "bias"}
+_RECURRENT = {
+    "weight_ih": "kernel",
+    "weight_hh": "recurrent_kernel",
+    **dict.fromkeys(("bias", "bias_ih", "bias_hh"), "bias"),
+}
+UPDATE_FIRST = Gates(0, (1, 0, 2))
+"""A GRU's gates: the language begins with the reset gate. Its own inverse."""
 
 
 def _order(weight: Weight, node: Node) -> tuple[int, ...] | None:
@@ -45,9 +52,27 @@ def native_name(owner: Owner) -> str:
 
 
 def transforms(owner: Owner) -> tuple[Transform, ...]:
-    """From the canonical layout to Keras's; its gates i f c o are the language's i f g o."""
-    order = None if owner.node is None else _order(owner.weight, owner.node)
-    return () if order is None else (Permute(order),)
+    """From the canonical layout to Keras's; an LSTM's gates i f c o are the language's i f g o."""
+    if owner.node is None:
+        return ()
+    found: list[Transform] = [UPDATE_FIRST] if isinstance(owner.node.op, GRU) else []
+    if (order := _order(owner.weight, owner.node)) is not None:
+        found.append(Permute(order))
+    return tuple(found)
+
+
+def piece(owner: Owner) -> Piece | None:
+    """A GRU's two biases are the rows of one weight."""
+    if owner.node is None or (row := _row(owner.weight)) is None:
+        return None
+    (count,) = numbers(owner.weight.type.shape)
+    return Piece(row * count, (count,), (2, count))
+
+
+def _row(weight: Weight) -> int | None:
+    """Which row of Keras's bias it is, where that holds two."""
+    role = weight.role.rpartition("_l")[0]
+    return {"bias_ih": 0, "bias_hh": 1}.get(role)
 
 
 def weight_ref(weight: Weight, owner: Expr, node: Node | None) -> Expr:
@@ -60,11 +85,24 @@ def weight_ref(weight: Weight, owner: Expr, node: Node | None) -> Expr:
     if isinstance(node.op, Recurrent):
         owner = _attribute(owner, "cell")
     native = _attribute(owner, name)
+    if (row := _row(weight)) is not None:
+        native = native[row]
+    if isinstance(node.op, GRU):
+        native = _swapped(native, node.op.units, weight.type.rank)
     order = _order(weight, node)
     if order is None:
         return native
     transpose = Name("ops.transpose")
     return transpose(native) if len(order) == 2 else transpose(native, inverse(order))
+
+
+def _swapped(native: Expr, units: int, rank: int) -> Expr:
+    """With the first two of three gates, on the last axis, in each other's place."""
+    cuts = (Slice(Literal(units), Literal(2 * units)), Slice(None, Literal(units)))
+    parts = [*cuts, Slice(Literal(2 * units))]
+    whole = (Slice(),) * (rank - 1)
+    gates = [native[Tuple((*whole, part)) if whole else part] for part in parts]
+    return Name("ops.concatenate")(gates, axis=-1)
 
 
 def _attribute(owner: Expr, name: str) -> Expr:

@@ -12,7 +12,7 @@ from nnspec.graph.layouts import Layouts
 from nnspec.graph.passes.layout import Lowered, LoweredTraining, lower, lower_training
 from nnspec.graph.passes.legalize import Legality, legalize, legalize_training
 from nnspec.graph.training import Network, Training
-from nnspec.graph.weight_map import NativeWeight, Transform, WeightMap
+from nnspec.graph.weight_map import NativeWeight, Piece, Transform, WeightMap
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,7 @@ def weight_map(
     reorders: Mapping[str, tuple[Transform, ...]],
     native: Callable[[Owner], str],
     transforms: Callable[[Owner], tuple[Transform, ...]] = lambda owner: (),
+    piece: Callable[[Owner], Piece | None] = lambda owner: None,
 ) -> WeightMap:
     """Canonical paths to native names; first the layout's transforms, then the target's own."""
     return tuple(
@@ -87,6 +88,7 @@ def weight_map(
             owner.weight.path,
             native(owner),
             (*reorders.get(owner.weight.path, ()), *transforms(owner)),
+            piece(owner),
         )
         for owner in owners(plan)
     )

@@ -57,7 +57,8 @@ class Table:
         @TABLE.rule
         def concat(op: Concat, use: Use, *x: Expr) -> Result: ...
 
-    What is annotated with a family (`MaxPool`) is for all declared ops of the family.
+    What is annotated with a family (`MaxPool`) is for all declared ops of the family, with a union
+    (`LSTM | GRU`) for each of its members.
     """
 
     natives: dict[type[Op], Native] = field(default_factory=dict)

@@ -80,6 +80,7 @@ TABLE = Table()
 TABLE.add(*map(conv, CONVOLUTIONS), *map(transpose, TRANSPOSED))
 
 
+@TABLE.rewrite
 def convolved(to: GraphSite, op: Conv, x: Term) -> Term:
     """Padded before, thinned out afterwards."""
     bare = replace(op, stride=(1,) * op.rank) if thinned(op) else op
@@ -97,6 +98,7 @@ def convolved(to: GraphSite, op: Conv, x: Term) -> Term:
     return to.slice(y, starts=(None, *starts, None), ends=whole, steps=(1, *op.stride, 1))
 
 
+@TABLE.rewrite
 def whole(to: GraphSite, op: ConvTranspose, x: Term) -> Term:
     """Stands in the "same" result of the operand among as many zeros as kernels reach beyond it."""
     over = beyond(op)
@@ -112,7 +114,3 @@ def whole(to: GraphSite, op: ConvTranspose, x: Term) -> Term:
         ends=(None, *(-n or None for n in after), None),
         steps=(1,) * x.rank,
     )
-
-
-TABLE.rewrites.update(dict.fromkeys(CONVOLUTIONS, convolved))
-TABLE.rewrites.update(dict.fromkeys(TRANSPOSED, whole))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from codegen.python.dialect import Result
-from codegen.python.native import Table, Use, made
-from codegen.python.source import Expr, Name, Tuple
-from codegen.rules import Form, at, key, layer
+from codegen.python.native import Table, Use
+from codegen.python.source import Expr, Literal, Name, Tuple
+from codegen.rules import key
 from nnspec.catalogue.ops.arranging import Pad
 from nnspec.catalogue.ops.image import Windowed
 from nnspec.catalogue.ops.site import Term
@@ -36,23 +34,18 @@ def word(node: Node) -> str | None:
 PADDING = key("padding", word, "valid")
 
 
-def _pairs(pads: Any) -> Any:
-    """`3` for three cells everywhere, else a pair for each axis, which for one axis stands alone."""
-    around = tuple(pads[1:-1])
-    if len({n for pair in around for n in pair}) == 1:
-        return around[0][0]
-    return around if len(around) > 1 else around[0]
-
-
-ZEROS = layer(
-    Pad,
-    lambda node: f"layers.ZeroPadding{node.inputs[0].type.rank - 2}D",
-    at("pads", "padding", Form(_pairs, lambda value: value)),
-)
-"""Zeros around space, as a layer of its own."""
-
 TABLE = Table()
-TABLE.add(ZEROS)
+
+
+@TABLE.maker
+def zero_padding(op: Pad, node: Node) -> Expr:
+    """Told `3` for three cells everywhere, else a pair for each axis, which for one axis stands alone."""
+    around, rank = op.pads[1:-1], len(op.pads) - 2
+    told: object = around if rank > 1 else around[0]
+    cells, *others = {cells for pair in around for cells in pair}
+    if isinstance(cells, int) and not others:
+        told = Literal(cells, "padding")
+    return Name(f"layers.ZeroPadding{rank}D")(told)
 
 
 def is_layer(op: Pad) -> bool:
@@ -64,7 +57,7 @@ def is_layer(op: Pad) -> bool:
 
 @TABLE.chain
 def pad_in_chain(op: Pad, node: Node) -> Expr | None:
-    return made(ZEROS, node) if is_layer(op) else None
+    return zero_padding(op, node) if is_layer(op) else None
 
 
 @TABLE.rule

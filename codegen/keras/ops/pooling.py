@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from codegen.keras.ops.padding import PADDING, surrounded, word
 from codegen.python.native import Table
+from codegen.rewrites import pad_first
 from codegen.rules import SQUARE, Native, at, key, layer
 from nnspec.catalogue.ops.pooling import AVG_POOLS, MAX_POOLS, AvgPool, MaxPool, Pool
 from nnspec.catalogue.ops.site import Term
@@ -39,12 +40,13 @@ TABLE.add(
 )
 
 
-def greatest(to: GraphSite, op: MaxPool, x: Term) -> tuple[Term, ...]:
+@TABLE.rewrite
+def greatest(to: GraphSite, op: MaxPool, x: Term) -> Term:
     """Padding never wins."""
-    x = surrounded(to, x, op.surroundings(x.type), float("-inf"))
-    return to.again(replace(op, padding="valid"), x)
+    return pad_first(to, op, x, float("-inf"))
 
 
+@TABLE.rewrite
 def average(to: GraphSite, op: AvgPool, x: Term) -> Term:
     """The mean with zeros around, by the share of each window that is no padding."""
     bare, pads = replace(op, padding="valid"), op.surroundings(x.type)
@@ -52,7 +54,3 @@ def average(to: GraphSite, op: AvgPool, x: Term) -> Term:
     (total,) = to.again(bare, surrounded(to, x, pads))
     (share,) = to.again(bare, surrounded(to, inside, pads))
     return total / share
-
-
-TABLE.rewrites.update(dict.fromkeys(MAX_POOLS, greatest))
-TABLE.rewrites.update(dict.fromkeys(AVG_POOLS, average))

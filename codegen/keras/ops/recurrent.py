@@ -7,16 +7,26 @@ from functools import reduce
 from codegen.python.dialect import Result
 from codegen.python.native import Table, Use
 from codegen.python.source import Assign, Expr, List, Literal, Name, Tuple
-from nnspec.catalogue.ops.recurrent import LSTM, Recurrent
+from nnspec.catalogue.ops.recurrent import GRU, LSTM, RNN, Recurrent
 from nnspec.graph.graph import Node
+
+CALLS = {LSTM: "layers.LSTM", GRU: "layers.GRU", RNN: "layers.SimpleRNN"}
+"""A GRU's reset gate comes after the product with the state in Keras too."""
 
 TABLE = Table()
 
 
-def stacked(call: str, op: Recurrent) -> Expr:
+@TABLE.maker
+def stacked(op: LSTM | GRU | RNN, node: Node) -> Expr:
     """The layer, or a list of them."""
+    call = CALLS[type(op)]
     each = tuple(alone(call, op, last=i == op.layers - 1) for i in range(op.layers))
     return each[0] if len(each) == 1 else List(each)
+
+
+@TABLE.chain
+def in_chain(op: LSTM | GRU | RNN, node: Node) -> Expr | None:
+    return stacked(op, node) if op.layers == 1 and op.returns != "all" else None
 
 
 def alone(call: str, op: Recurrent, *, last: bool) -> Expr:
@@ -28,7 +38,8 @@ def alone(call: str, op: Recurrent, *, last: bool) -> Expr:
     return Name("layers.Bidirectional")(made) if op.bidirectional else made
 
 
-def applied(op: Recurrent, use: Use, x: Expr) -> Result:
+@TABLE.rule
+def applied(op: LSTM | GRU | RNN, use: Use, x: Expr) -> Result:
     """One after the other; what both directions end with stands side by side."""
     layer = use.forward.layer(use.node)
     stack = [layer] if op.layers == 1 else [layer[i] for i in range(op.layers)]
@@ -41,18 +52,3 @@ def applied(op: Recurrent, use: Use, x: Expr) -> Result:
     use.forward.emit(Assign(Tuple((sequence, *states)), result))
     pairs = zip(states[: op.states], states[op.states :], strict=True)
     return sequence, *(Name("ops.concatenate")(list(pair), axis=-1) for pair in pairs)
-
-
-@TABLE.maker
-def lstm(op: LSTM, node: Node) -> Expr:
-    return stacked("layers.LSTM", op)
-
-
-@TABLE.rule
-def apply_lstm(op: LSTM, use: Use, x: Expr) -> Result:
-    return applied(op, use, x)
-
-
-@TABLE.chain
-def lstm_in_chain(op: LSTM, node: Node) -> Expr | None:
-    return lstm(op, node) if op.layers == 1 and op.returns != "all" else None

@@ -8,7 +8,7 @@ from codegen.python.source import Expr, Name
 from codegen.rules import Form, function, key
 from nnspec.catalogue.ops.pooling import GlobalAvgPool
 from nnspec.catalogue.ops.reduction import Max, Mean, Min, Prod, Sum
-from nnspec.catalogue.ops.search import ArgMax, ArgMin, Position
+from nnspec.catalogue.ops.search import ArgMax, ArgMin
 from nnspec.graph.graph import Node
 
 ONE = Form(
@@ -38,18 +38,9 @@ def global_avg_pool_in_chain(op: GlobalAvgPool, node: Node) -> Expr:
     return Name(f"layers.GlobalAveragePooling{node.inputs[0].type.rank - 2}D")()
 
 
-def position(name: str, op: Position, x: Expr) -> Expr:
+@TABLE.rule
+def position(op: ArgMax | ArgMin, use: Use, x: Expr) -> Result:
     """Keras's is an i32."""
-    made = Name(name)(x, axis=op.axis)
+    made = Name(f"ops.{op.name}")(x, axis=op.axis)
     made = made.with_keyword("keepdims", True) if op.keepdims else made
     return Name("ops.cast")(made, "int64")
-
-
-@TABLE.rule
-def argmax(op: ArgMax, use: Use, x: Expr) -> Result:
-    return position("ops.argmax", op, x)
-
-
-@TABLE.rule
-def argmin(op: ArgMin, use: Use, x: Expr) -> Result:
-    return position("ops.argmin", op, x)
