@@ -18,6 +18,9 @@ from nnspec.graph.weight_map import to_native
 SPECS = Path(__file__).parent.parent / "specs"
 CLASSIFIERS = ("digits_cnn", "digits_cnn_fast", "digits_mlp", "digits_convnet", "digits_lstm")
 FRAMEWORKS = ("pytorch", "keras", "gluon")
+BY_CHANCE = 0.03
+"""What three right programs may differ by: each shuffles in its own way, and of 360 digits at 97 % a share has a standard
+error of 0.9 points. That the steps themselves are equal is what `nnspec verify` shows, to 1e-9."""
 
 pytestmark = [pytest.mark.framework, pytest.mark.slow]
 
@@ -49,7 +52,7 @@ def scores(spec: nnspec.Spec, weights: dict[str, np.ndarray]) -> np.ndarray:
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_classifier(name: str) -> None:
-    """Above 95 % in each framework, within a point of each other; onnxruntime agrees to the sample."""
+    """Above 95 % in each framework, and alike; onnxruntime agrees to the sample."""
     _, held_out = digits.read(size=28)
     accuracies = {}
     for target in FRAMEWORKS:
@@ -61,7 +64,7 @@ def test_classifier(name: str) -> None:
         assert right == round(reported * len(answers)), f"{target}: onnxruntime scores otherwise"
         accuracies[target] = right / len(answers)
     assert min(accuracies.values()) > 0.95, accuracies
-    assert max(accuracies.values()) - min(accuracies.values()) <= 0.0101, accuracies
+    assert max(accuracies.values()) - min(accuracies.values()) <= BY_CHANCE, accuracies
 
 
 def test_swapped_weights(tmp_path: Path) -> None:
