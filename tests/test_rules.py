@@ -12,17 +12,19 @@ from graphs import example_graph
 from uses import use, uses
 
 import codegen
+from codegen.python.native import Table
 from codegen.rules import REQUIRED, Native
 from nnspec.graph.graph import Node
 
 
 def records() -> Iterator[tuple[str, Native]]:
-    """Of every target, those of all its families."""
+    """Of every Python target, those of all its families."""
     for module in pkgutil.walk_packages(codegen.__path__, "codegen."):
         if ".ops." in module.name:
             table = getattr(importlib.import_module(module.name), "TABLE", None)
-            for native in getattr(table, "natives", {}).values():
-                yield module.name.split(".")[1], native
+            if isinstance(table, Table):
+                for native in table.natives.values():
+                    yield module.name.split(".")[1], native
 
 
 CASES = [
