@@ -14,12 +14,13 @@ from codegen.onnx.ops import (
     random,
     recurrent,
     reductions,
+    resizing,
     shaping,
     sliding,
 )
 
 FAMILIES = (
-    numbers, reductions, shaping, arrays, dense, normalization, sliding, recurrent, losses, random,
+    numbers, reductions, shaping, arrays, dense, normalization, sliding, recurrent, losses, random, resizing,
 )  # fmt: skip
 
 IR_VERSIONS = {17: 8, 18: 8, 19: 9, 20: 10, 21: 10, 22: 10, 23: 11, 24: 12}

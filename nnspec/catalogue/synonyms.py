@@ -30,6 +30,7 @@ _NAMES = {
     "power": "pow",
     "matmul": "mm bmm dot",
     "gather": "take index_select",
+    "resize": "interpolate UpSampling2D UpSampling1D UpSampling3D Upsample Upsample2D Resize Resizing upsample",
     "tile": "repeat_elements",
     "greater": "gt",
     "less": "lt",

@@ -12,6 +12,7 @@ from codegen.gluon.ops import (
     random,
     recurrent,
     reduction,
+    resizing,
     shaping,
     spatial,
 )
@@ -29,6 +30,7 @@ FAMILIES: tuple[Table, ...] = tuple(
         random,
         recurrent,
         reduction,
+        resizing,
         shaping,
         spatial,
     )

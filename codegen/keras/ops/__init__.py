@@ -15,6 +15,7 @@ from codegen.keras.ops import (
     pooling,
     recurrent,
     reduction,
+    resizing,
     shaping,
     sliding,
 )
@@ -34,6 +35,7 @@ FAMILIES = (
     pooling,
     recurrent,
     reduction,
+    resizing,
     shaping,
     sliding,
 )

@@ -10,6 +10,7 @@ from codegen.pytorch.ops import (
     numbers,
     recurrent,
     reduction,
+    resizing,
     sliding,
     spatial,
 )
@@ -26,6 +27,7 @@ FAMILIES = tuple(
         numbers,
         recurrent,
         reduction,
+        resizing,
         sliding,
         spatial,
     )

@@ -16,6 +16,7 @@ from nnspec.catalogue.ops import (  # noqa: F401 - importing a family enters its
     random,
     recurrent,
     reduction,
+    resizing,
     search,
     shaping,
     sliding,
