@@ -226,3 +226,8 @@ def test_subscripts_are_numpy_s() -> None:
     ]
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_number_beside_a_condition_has_the_type_of_what_is_chosen() -> None:
+    found = model("output y = where(x > 0, x, 0), z = where(x > 0, 1, x)")
+    assert [str(v.type) for v in found.outputs] == ["f32[N, 8]", "f32[N, 8]"]

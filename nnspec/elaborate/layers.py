@@ -310,8 +310,9 @@ def function(body: Body, op: type[Op], positional: Any, named: Any, span: Span) 
 
 
 def _promote(builder: Builder, op: type[Op], operands: list[Any], span: Span) -> list[Value]:
-    """Numbers among tensors become scalars of the tensors' dtype."""
-    dtype = next((v.type.dtype for v, _ in operands if isinstance(v, Value)), None)
+    """Numbers among tensors become scalars of the tensors' dtype; that of a condition is no number's."""
+    dtypes = [v.type.dtype for v, _ in operands if isinstance(v, Value)]
+    dtype = next((d for d in dtypes if d != "bool"), dtypes[0] if dtypes else None)
     found: list[Value] = []
     for value, at in operands:
         if isinstance(value, Value):
