@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
 
-from uses import concrete, written
+from uses import SIZES, concrete, written
 
 from nnspec.catalogue.ops import OPS, Example, Op, ShapeError
 from nnspec.core.dims import symbol
 from nnspec.core.types import TensorType
+from nnspec.graph.evaluate.sizes import with_sizes
 
 N, T = symbol("N"), symbol("T")
 STARTS = (
@@ -302,7 +303,12 @@ class Writer:
 
 
 def fits(op: Op, types: Sequence[TensorType]) -> bool:
-    """Whether the op takes operands of these types, whatever sizes are, and makes nothing large of them."""
+    """Whether the op takes operands of these types, whatever sizes are, and makes nothing large of them.
+
+    A size among its arguments would have to have a name where the op stands, which it has not in a block.
+    """
+    if with_sizes(op, SIZES) != op:
+        return False
     try:
         op.infer(*types)
         op.weights(*types)
