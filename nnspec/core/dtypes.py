@@ -42,6 +42,16 @@ class DType:
         return 2.0 ** (1 - self.precision) if self.precision else 0.0
 
     @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the greatest number that it holds."""
+        if self.is_float:
+            greatest = 2.0 ** (2 ** (self.bits - self.precision - 1) - 1) * (2 - self.epsilon)
+            return -greatest, greatest
+        if self.kind == "signed":
+            return -(2 ** (self.bits - 1)), 2 ** (self.bits - 1) - 1
+        return 0, 2**self.bits - 1
+
+    @property
     def numpy(self) -> np.dtype[Any]:
         import numpy as np
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from nnspec.catalogue.ops import OPS, Op, ShapeError
 from nnspec.core.dims import Sym, product
+from nnspec.core.dtypes import DTYPES
 from nnspec.core.types import TensorType
 from nnspec.elaborate.errors import error, located
-from nnspec.elaborate.limits import EDGE, ELEMENTS, NODE, TERM, Budget, beyond
+from nnspec.elaborate.limits import EDGE, ELEMENTS, NODE, TERM, Budget, beyond, check_axes
 from nnspec.elaborate.names import Namer
 from nnspec.graph.graph import Call, Graph, Node, Value, Weight
 from nnspec.report.diagnostics import Label, SpecError
@@ -59,6 +60,8 @@ class Builder:
         """Add a node; shapes are checked here."""
         self.budget.spend(NODE + EDGE * len(inputs), span, "one node more")
         types = infer(op, inputs, span)
+        for type in types:
+            check_axes(len(type.shape), span)
         sizes = sum(len(d.terms) for t in types for d in t.shape if isinstance(d, Sym))
         self.budget.spend(TERM * max(sizes - 4, 0), span)
         outputs = tuple(Value(t, None, span) for t in types)
@@ -69,7 +72,25 @@ class Builder:
         return outputs
 
     def scalar(self, value: float, dtype: str, span: Span) -> Value:
-        """A number that meets a tensor."""
+        """A number that meets a tensor: one that the tensor's element type holds."""
+        kind = DTYPES[dtype]
+        least, greatest = kind.bounds
+        if isinstance(value, float) and not kind.is_float:
+            raise error(
+                "E0305",
+                f"a fraction is no {dtype}",
+                span,
+                f"found the number {value}",
+                helps=("convert the tensor with `cast(x, f32)`",),
+            )
+        if not least <= value <= greatest:
+            raise error(
+                "E0305",
+                f"{dtype} has no number {value}",
+                span,
+                f"holds {least} to {greatest}",
+                helps=("convert the tensor with `cast`, or take another number",),
+            )
         self.budget.spend(NODE, span, "one node more")
         op = replace(OPS["constant"](), value=value, dtype=dtype)  # type: ignore[call-arg]
         output = Value(TensorType(dtype, ()), None, span)

@@ -309,19 +309,39 @@ def function(body: Body, op: type[Op], positional: Any, named: Any, span: Span) 
     return _result(body.builder.apply(made, tensors, span))
 
 
+OWN_TYPE = {"boolean": "bool", "index": "i64"}
+"""Operands whose domain says what they are: a number there takes no other operand's element type, nor gives one."""
+
+
 def _promote(builder: Builder, op: type[Op], operands: list[Any], span: Span) -> list[Value]:
-    """Numbers among tensors become scalars of the tensors' dtype; that of a condition is no number's."""
-    dtypes = [v.type.dtype for v, _ in operands if isinstance(v, Value)]
-    dtype = next((d for d in dtypes if d != "bool"), dtypes[0] if dtypes else None)
-    found: list[Value] = []
-    for value, at in operands:
+    """Numbers among tensors become scalars of the element type of the tensors that they stand beside."""
+    own = [OWN_TYPE.get(o.domain) for o in op.operands]
+    own += own[-1:] * (len(operands) - len(own))
+    beside = [v.type.dtype for (v, _), o in zip(operands, own, strict=False) if _shares(v, o)]
+    tensors: list[Value] = []
+    for (value, at), domain in zip(operands, own, strict=False):
+        dtype = domain or next(iter(beside), "bool" if isinstance(value, bool) else None)
         if isinstance(value, Value):
-            found.append(value)
-        elif dtype is None:
-            raise error("E0308", f"`{op.name}` needs a tensor", at, f"found {describe(value)}")
+            tensors.append(value)
+        elif dtype and any(isinstance(v, Value) for v, _ in operands):
+            tensors.append(builder.scalar(value, dtype, span))
+        elif any(isinstance(v, Value) for v, _ in operands):
+            raise error(
+                "E0308",
+                f"nothing says of which element type this number of `{op.name}` is",
+                at,
+                f"found {describe(value)}",
+                helps=(
+                    "a tensor beside it would; of a mask, `cast(mask, f32)` makes ones and zeros",
+                ),
+            )
         else:
-            found.append(builder.scalar(value, dtype, span))
-    return found
+            raise error("E0308", f"`{op.name}` needs a tensor", at, f"found {describe(value)}")
+    return tensors
+
+
+def _shares(value: Any, own: str | None) -> bool:
+    return isinstance(value, Value) and own is None
 
 
 def _chain(body: Body, stages: Sequence[Any], inputs: Sequence[Any], span: Span) -> Any:

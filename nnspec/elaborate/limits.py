@@ -31,6 +31,8 @@ that are multiplied; so many characters cost one step, as does each expression a
 DEPTH = 64
 MAGNITUDE = 2**63
 ELEMENTS = 2**40
+AXES = 32
+"""Of a tensor: as many as NumPy has, which runs the definition."""
 
 
 class OutOfBudget(SpecError):
@@ -105,6 +107,12 @@ def check_depth(depth: int, span: Span, found: str) -> None:
     """Blocks within blocks."""
     if depth > DEPTH:
         raise beyond("blocks nest", DEPTH, span, found)
+
+
+def check_axes(count: int, span: Span) -> None:
+    """Tensors have so many axes that each target has heard of them."""
+    if count > AXES:
+        raise beyond("the axes of a tensor go", AXES, span, f"{count} axes")
 
 
 def check_number(value: object, span: Span) -> None:

@@ -131,16 +131,7 @@ def _tensors(builder: Builder, symbol: str, left: Any, right: Any, span: Span) -
     for side, other in ((left, right), (right, left)):
         if is_number(side) and symbol != "@":
             assert isinstance(other, Value)
-            dtype = other.type.dtype
-            if isinstance(side, float) and not other.type.is_float:
-                raise error(
-                    "E0305",
-                    f"a fraction does not fit {other.type}",
-                    span,
-                    f"found {describe(side)}",
-                    helps=("convert with `cast(x, f32)`",),
-                )
-            side = builder.scalar(side, dtype, span)
+            side = builder.scalar(side, other.type.dtype, span)
         if not isinstance(side, Value):
             raise _unfit(symbol, left, right, span)
         operands.append(side)

@@ -15,7 +15,7 @@ from nnspec.elaborate.builder import Builder
 from nnspec.elaborate.builtins import show
 from nnspec.elaborate.errors import error, located
 from nnspec.elaborate.expressions import evaluate, size
-from nnspec.elaborate.limits import OutOfBudget
+from nnspec.elaborate.limits import OutOfBudget, check_axes
 from nnspec.elaborate.session import Body
 from nnspec.elaborate.unify import match, mismatch
 from nnspec.elaborate.values import (
@@ -199,6 +199,7 @@ def tensor_type(body: Body, written: tree.TensorType, declare: bool) -> TensorTy
             "unknown",
             helps=did_you_mean(dtype, DTYPES) or (f"dtypes are {', '.join(DTYPES)}",),
         )
+    check_axes(len(written.shape), written.span)
     shape = []
     for dim in written.shape:
         if isinstance(dim, tree.Name) and declare:

@@ -10,7 +10,7 @@ from nnspec.catalogue.ops.base import Example, Op, Operand, Reordered, ShapeErro
 from nnspec.catalogue.ops.derivatives import Flows, Terms, part, unbroadcast
 from nnspec.catalogue.ops.forms import Forms, Types, order_of
 from nnspec.catalogue.ops.helpers import broadcast, normal_axes, normal_axis, numbers, same_dtype
-from nnspec.catalogue.ops.site import Site, Term
+from nnspec.catalogue.ops.site import LONGEST, Site, Term
 from nnspec.core.dims import Dim, Shape, symbol
 from nnspec.core.fields import arg
 from nnspec.core.kinds import axes, axis, counts, optional, pairs, parts, real, shape, whole
@@ -220,10 +220,15 @@ class Split(Op):
         size = x.shape[normal_axis(self.axis, x.rank)]
         if not isinstance(size, int):
             raise ShapeError(f"needs a number to take apart, found {size}", 0)
-        sizes = (size // self.parts,) * self.parts if isinstance(self.parts, int) else self.parts
-        if sum(sizes) != size:
-            raise ShapeError(f"cannot take {size} apart into {list(sizes)}", 0)
-        return sizes
+        if isinstance(self.parts, tuple):
+            if sum(self.parts) != size:
+                raise ShapeError(f"cannot take {size} apart into {list(self.parts)}", 0)
+            return self.parts
+        if size % self.parts:
+            raise ShapeError(f"cannot take {size} apart into {self.parts} equal parts", 0)
+        if self.parts > LONGEST:
+            raise ShapeError(f"makes {self.parts} parts, more than {LONGEST}", 0)
+        return (size // self.parts,) * self.parts
 
     def check(self, *inputs: TensorType) -> None:
         self.sizes(inputs[0])

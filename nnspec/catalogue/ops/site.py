@@ -175,6 +175,10 @@ def results(value: Term | tuple[Term, ...]) -> tuple[Term, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
+LONGEST = 4096
+"""So many primitives one op may expand to: more are written as a loop, or not meant."""
+
+
 class TypeSite(Site):
     """Finds the types of results, and counts what they cost."""
 
@@ -186,6 +190,10 @@ class TypeSite(Site):
         return Term(self, type)
 
     def primitive(self, op: Op, operands: tuple[Term, ...]) -> tuple[Term, ...]:
+        from nnspec.catalogue.ops.base import ShapeError
+
+        if len(self.applied) == LONGEST:
+            raise ShapeError(f"is made of more than {LONGEST} operations")
         inputs = tuple(t.type for t in operands)
         types = op.infer(*inputs)
         self.flops = self.flops + op.flops(inputs, types)
