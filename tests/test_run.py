@@ -318,3 +318,14 @@ def test_the_definition_runs_a_spec_and_reads_as_onnxruntime_does(
                        "--device", "definition"]) == 1  # fmt: skip
     assert "E0715" in capsys.readouterr().err
     assert cli.status(["run", "model.onnx", "--device", "definition"]) == 2
+
+
+def test_the_definition_draws(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "noise.nn").write_text(
+        "model Noise { input x: f32[N] output y = x + random_uniform([1]) }"
+    )
+    np.save("zeros.npy", np.zeros(2, "f4"))
+    assert run("noise.nn", "zeros.npy", "--device", "definition", "--format", "json") == 0
+    values = json.loads(capsys.readouterr().out)["outputs"]["y"]["values"]
+    assert values[0] == values[1]
+    assert 0 <= values[0] < 1

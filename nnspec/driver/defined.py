@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from nnspec.core.dims import symbol
 from nnspec.core.dtypes import DTYPES
 from nnspec.core.orders import plain
@@ -42,7 +44,8 @@ class Defined(Runner):
 
     def _call(self, checked: Mapping[str, Array]) -> list[Array]:
         given = [checked[i.name] for i in self.inputs]
-        return list(evaluate_model(self.model, given, self.weights).outputs)
+        draws = np.random.default_rng()
+        return list(evaluate_model(self.model, given, self.weights, generator=draws).outputs)
 
 
 def load(model: Graph, weights: Mapping[str, Array]) -> Defined:
