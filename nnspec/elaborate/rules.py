@@ -55,6 +55,14 @@ class Supply:
                 "",
                 helps=(f"it is given {known}; a state has an initial value: `{name} = 0`",),
             )
+        if name in self.values:
+            raise error(
+                "E0314",
+                f"`{name}` is given to an optimizer, and can be no state of it",
+                written.span,
+                "begins with a number of its own",
+                helps=("give the state another name",),
+            )
         initial = evaluate(body, written.initial)
         if not is_number(initial):
             raise error(
