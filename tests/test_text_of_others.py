@@ -11,7 +11,7 @@ from typing import Any
 
 import onnx
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import nnspec
@@ -175,6 +175,7 @@ def test_any_text_stays_text(doc: str, file: str, value: str) -> None:
 
 
 @settings(max_examples=40, deadline=None)
+@example("F", "F", "F")
 @given(NAMES, NAMES, NAMES)
 def test_names_are_names(model: str, name: str, layer: str) -> None:
     try:

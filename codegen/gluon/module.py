@@ -234,6 +234,8 @@ DIALECT = Dialect(
     helpers=HELPERS,
     size=reads_place,
     forward_names=("self", PLACE),
+    # In training functions the name is turned into that of a module, wherever it stands.
+    reserved=frozenset({PLACE}),
     reserved_attributes=ATTRIBUTES,
     function_parameters=(PLACE,),
 )

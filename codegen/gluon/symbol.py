@@ -105,7 +105,7 @@ MODES: Mapping[type[Op], str] = {
     recurrent.RNN: "rnn_tanh",
 }
 """What the operator `RNN` calls them."""
-RESERVED = frozenset({*IMPORTS, *HELPERS})
+RESERVED = frozenset({*IMPORTS, *HELPERS, PLACE})
 
 
 def _key(node: Node) -> tuple[str, ...]:

@@ -36,6 +36,8 @@ def identifier(text: str, reserved: Iterable[str] = ()) -> str:
 def attribute(text: str, reserved: Container[str] = ()) -> str:
     """A name that follows a dot; builtins are no danger there."""
     name = text.lstrip("_") or "layer"
+    if name[0].isdigit():
+        name = f"layer_{name}"
     while keyword.iskeyword(name) or name in reserved:
         name += "_"
     return name

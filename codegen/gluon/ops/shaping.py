@@ -227,7 +227,8 @@ def broadcast_to(op: BroadcastTo, use: Use, x: Expr) -> Result:
     grows = isinstance(x, Literal) or any(d != e for d, e in unknown)
     if unknown and grows and not has_shapes(use):
         full = zeros(use, op.shape)
-        if source.dtype != "f32":  # it has the element type of what it measures
+        measured = [value.type.dtype for value, _ in use.forward.inputs]
+        if {source.dtype, *measured} != {"f32"}:  # it has the element type of what it measures
             full = Name("F.cast")(full, dtype=DTYPES[source.dtype])
         if isinstance(x, Literal):
             return full if x.value == 0 else full + x

@@ -11,7 +11,7 @@ from nnspec.catalogue.ops.forms import Forms, Types
 from nnspec.catalogue.ops.helpers import need_float, need_rank
 from nnspec.catalogue.ops.image import Featured
 from nnspec.catalogue.ops.site import Site, Term
-from nnspec.core.dims import Dim, Shape, Sym, show, symbol
+from nnspec.core.dims import Dim, Shape, Sym, product, show, symbol
 from nnspec.core.fields import arg
 from nnspec.core.kinds import choice, optional, parts, shape
 from nnspec.core.orders import first_form
@@ -63,6 +63,11 @@ class Resize(Featured):
         if any(isinstance(new, int) and new < 1 for new in given):
             raise ShapeError(f"cannot make a tensor with space {show(given)}")
         return given
+
+    def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        # Between two cells along each axis; the nearest is only fetched.
+        blends = 3 * (inputs[0].rank - 2) if self.interpolation == "bilinear" else 0
+        return product(outputs[0].shape) * blends
 
     def expand(self, to: Site, x: Term) -> Term:
         for axis, new in enumerate(self.sizes(x.shape[1:-1]), 1):
