@@ -7,7 +7,7 @@ from codegen.rewrites import cut_after, mean_within, pad_first
 from codegen.rules import SQUARE, at, key, layer, of
 from nnspec.catalogue.ops.convolution import CONVOLUTIONS, TRANSPOSED, Conv, ConvTranspose
 from nnspec.catalogue.ops.image import Windowed
-from nnspec.catalogue.ops.pooling import AVG_POOLS, MAX_POOLS, AvgPool, MaxPool, Pool
+from nnspec.catalogue.ops.pooling import AVG_POOLS, MAX_POOLS, AvgPool, AvgPool3D, MaxPool, Pool
 from nnspec.catalogue.ops.site import Term
 from nnspec.catalogue.ops.windows import extent
 from nnspec.graph.graph import Node
@@ -42,9 +42,14 @@ def convolution_padding(op: Conv, node: Node) -> str | Sizes | None:
 
 @of
 def pool_legal(op: Pool, node: Node) -> bool:
-    """At most half a window may be padding."""
+    """At most half a window may be padding; a mean over a volume wants it whole inside the volume besides."""
     padding = even(op, node)
-    return padding is not None and all(p <= k // 2 for p, k in zip(padding, op.size, strict=True))
+    if padding is None or any(p > k // 2 for p, k in zip(padding, op.size, strict=True)):
+        return False
+    if not isinstance(op, AvgPool3D) or not any(padding):
+        return True
+    sides = node.inputs[0].type.shape[1:-1]
+    return all(isinstance(n, int) and n >= k for n, k in zip(sides, op.size, strict=True))
 
 
 @of

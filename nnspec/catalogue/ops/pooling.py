@@ -66,6 +66,8 @@ class Pool(Windowed):
         yield Example(cls(two), (x,))
         yield Example(cls((3, 2, 2)[:rank], (2, 3, 1)[:rank]), (x,))
         yield Example(cls(three, one, "same"), (x,))
+        small = TensorType("f32", (N, *(2, 5, 4)[:rank], 4))  # a window that reaches beyond
+        yield Example(cls(three, one, "same"), (small,))
         yield Example(cls(two, padding="same"), (x,))
         yield Example(cls(three, two, ((1, 1),) * rank), (x,))
         yield Example(cls(three, two, ((0, 1), (1, 0), (1, 1))[:rank]), (x,))
