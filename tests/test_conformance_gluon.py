@@ -15,7 +15,7 @@ from conformance import Case, case_of, check_case, op_cases, run_case, same
 
 import nnspec
 from codegen import TARGETS, gluon
-from codegen.gluon.module import DIALECT
+from codegen.gluon.dialect import DIALECT
 from codegen.gluon.ops.tables import OPERATORS
 from codegen.gluon.symbol import MODES
 from nnspec.catalogue.ops import OPS

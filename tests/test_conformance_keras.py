@@ -10,7 +10,7 @@ import pytest
 from conformance import Case, check_case, op_cases
 
 from codegen import TARGETS
-from codegen.keras.module import DIALECT
+from codegen.keras.dialect import DIALECT
 from nnspec.catalogue.ops import OPS
 from nnspec.graph.weight_map import Array
 

@@ -18,7 +18,7 @@ from onnxruntime import InferenceSession
 
 import nnspec
 from codegen import TARGETS
-from codegen.onnx.module import build
+from codegen.onnx.model import build
 from codegen.onnx.operator_sets import operator_set
 from nnspec.catalogue.ops import OPS
 from nnspec.catalogue.ops.base import Example

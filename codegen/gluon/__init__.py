@@ -6,8 +6,8 @@ import dataclasses
 
 from codegen.dtypes import check_types
 from codegen.gluon import train
+from codegen.gluon.dialect import DIALECT, moving_batch_norm, training_dialect
 from codegen.gluon.dtypes import DTYPES
-from codegen.gluon.module import DIALECT, moving_batch_norm, training_dialect
 from codegen.gluon.namespace import under
 from codegen.gluon.optimizers import NATIVE
 from codegen.gluon.records import moves_once

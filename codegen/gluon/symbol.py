@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from codegen.gluon.dialect import HELPERS, IMPORTS
 from codegen.gluon.dtypes import DTYPES
-from codegen.gluon.module import HELPERS, IMPORTS
 from codegen.gluon.namespace import PLACE, under
 from codegen.gluon.ops.tables import OPERATORS
 from codegen.gluon.weights import recurrent_role, transforms

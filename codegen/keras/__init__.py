@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from codegen.dtypes import check_types
-from codegen.keras import module, train
+from codegen.keras import train
+from codegen.keras.dialect import registering
 from codegen.keras.dtypes import DTYPES
 from codegen.keras.optimizers import NATIVE
 from codegen.keras.weights import native_name, piece, transforms
@@ -36,7 +37,7 @@ Options = NoOptions
 def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     """`<stem>_keras.py`, with a class for each model and what trains it for each training program."""
     check_types(program, "Keras", DTYPES, "it has no such tensors")
-    dialect = dataclasses.replace(module.dialect(stem), standing_in=Functions())
+    dialect = dataclasses.replace(registering(stem), standing_in=Functions())
     program = dataclasses.replace(program, trainings=tuple(map(watching, program.trainings)))
     legal = {model: legalize(model, dialect.legality) for model in program.models}
     trainings = [legal_training(t, dialect.legality) for t in program.trainings]

@@ -57,7 +57,7 @@ def emit(
     from codegen.onnx.about import about
     from codegen.onnx.dtypes import DTYPES
     from codegen.onnx.files import model_files
-    from codegen.onnx.module import build
+    from codegen.onnx.model import build
     from codegen.onnx.operator_sets import operator_set
     from nnspec.graph.passes.layout import lower
     from nnspec.graph.passes.legalize import legalize

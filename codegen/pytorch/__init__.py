@@ -14,9 +14,9 @@ from codegen.python.rules import written
 from codegen.python.source import ClassDef, Stmt
 from codegen.python.training import Source, reserved
 from codegen.pytorch import train
+from codegen.pytorch.dialect import DIALECT, native_name
 from codegen.pytorch.dtypes import DTYPES
 from codegen.pytorch.initializers import init_weights
-from codegen.pytorch.module import DIALECT, native_name
 from codegen.pytorch.optimizers import NATIVE
 from codegen.target import Emitted, EmittedModel, Fault, NoOptions
 from nnspec.graph.graph import Program, walk

@@ -1,4 +1,4 @@
-"""Classes as `keras.Model`s, and blocks as `keras.layers.Layer`s."""
+"""The dialect of Keras: models as `keras.Model`s, and blocks as `keras.layers.Layer`s."""
 
 from __future__ import annotations
 
@@ -189,6 +189,6 @@ DIALECT = Dialect(
 )
 
 
-def dialect(package: str) -> Dialect:
-    """The dialect for a file; classes are registered under the package's name."""
+def registering(package: str) -> Dialect:
+    """The dialect of a file; its classes are registered under the package's name."""
     return dataclasses.replace(DIALECT, frame=partial(frame, package))

@@ -1,4 +1,4 @@
-"""Classes as `nn.Module`s."""
+"""The dialect of PyTorch: classes as `nn.Module`s."""
 
 from __future__ import annotations
 
