@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,12 +16,9 @@ from uses import DOMAINS, use, uses
 from codegen.target import Emitted, EmittedModel, Target
 from nnspec.core.dtypes import DTYPES
 from nnspec.driver.generated import load_module
-from nnspec.driver.verify import cases
-from nnspec.graph.derivative import gradients
-from nnspec.graph.evaluate import ArraySite
-from nnspec.graph.evaluate.model import Interpreter
+from nnspec.driver.verify import cases, definition
+from nnspec.driver.verify.definition import Derived
 from nnspec.graph.graph import Graph, Node, Program
-from nnspec.graph.graph import weights as weights_of
 from nnspec.graph.weight_map import Array, to_canonical, to_native
 
 
@@ -32,7 +30,7 @@ class Case:
     model: Graph
     weights: dict[str, Array]
     inputs: list[Array]
-    known: dict[bool, Judged] = field(default_factory=dict)
+    known: dict[bool, Derived] = field(default_factory=dict)
 
     @property
     def modes(self) -> tuple[bool, ...]:
@@ -43,54 +41,21 @@ class Case:
 
     def expected(self) -> list[Array]:
         """Outputs in evaluation."""
-        return self.judged(False).outputs
+        return list(self.derived(False).outputs)
 
-    def judged(self, training: bool) -> Judged:
+    @cached_property
+    def projections(self) -> list[Array]:
+        """By what each output is multiplied before all are summed and derived."""
+        outputs = definition.outputs(self.model, self.weights, self.inputs)
+        return definition.projections(self.model, outputs, seed=7)
+
+    def derived(self, training: bool) -> Derived:
         """What the definition says, in f64."""
         if training not in self.known:
-            self.known[training] = judge(self, training)
+            self.known[training] = definition.derived(
+                self.model, self.weights, self.inputs, self.projections, training
+            )
         return self.known[training]
-
-
-@dataclass(frozen=True)
-class Judged:
-    """Outputs; by what each is multiplied before all are summed; the sum's gradients.
-
-    inputs: of inputs that hold floats, in order. weights: of trainable ones, by path.
-    """
-
-    outputs: list[Array]
-    mixture: list[Array]
-    inputs: list[Array]
-    weights: dict[str, Array]
-
-
-def judge(case: Case, training: bool) -> Judged:
-    """Run the definition, and its derivative."""
-    model = case.model
-    site = ArraySite(training=training)
-    interpreter = Interpreter(site, "f64")
-    interpreter.bind(model.inputs, case.inputs)
-    weights = weights_of(model)
-    for weight in weights:
-        interpreter.bind([weight], [case.weights[weight.path]])
-    moving = [v for v in model.inputs if v.type.is_float]
-    moving += [w for w in weights if w.trainable]
-    terms = [interpreter.terms[v] for v in moving]
-    for step in model.steps:
-        interpreter.step(step)
-    outputs = [interpreter.terms[v] for v in model.outputs]
-    generator = np.random.default_rng(7)
-    mixture = [generator.standard_normal(o.held.shape) for o in outputs]
-    total = site.term(np.float64(0))
-    for output, factors in zip(outputs, mixture, strict=True):
-        if output.type.is_float:
-            total = total + site.sum(output * site.term(factors))
-    slopes = [g.held for g in gradients(site, total, terms)]
-    count = sum(v.type.is_float for v in model.inputs)
-    paths = [w.path for w in weights if w.trainable]
-    by_path = dict(zip(paths, slopes[count:], strict=True))
-    return Judged([o.held for o in outputs], mixture, slopes[:count], by_path)
 
 
 def case_of(name: str, model: Graph, seed: int = 0) -> Case:
@@ -164,18 +129,9 @@ def outputs_of(made: Generated, runtime: Any, dtype: str, training: bool = False
     return [x.back(a) for a, x in zip(found, made.entry.output_layouts, strict=True)]
 
 
-Differentiate = Callable[
-    [ModuleType, str, dict[str, Array], list[Array], list[Array], bool],
-    "tuple[list[Array], list[Array | None], dict[str, Array | None]]",
-]
-"""Of a framework, in f64: `(module, class, weights, inputs, mixture, training)` to outputs, and gradients of the
-sum of outputs times mixture: by inputs that hold floats, in order, and by native weights."""
-
-
 def check_case(
     target: Target,
     runtime: Any,
-    differentiate: Differentiate,
     case: Case,
     folder: Path,
     dtype: str = "f64",
@@ -189,33 +145,24 @@ def check_case(
     same(outputs_of(made, runtime, "f32"), case.expected(), 2e-5)
     entry = made.entry
     for training in case.modes:
-        judged = case.judged(training)
-        mixture = [x.there(a) for a, x in zip(judged.mixture, entry.output_layouts, strict=True)]
-        outputs, by_input, by_weight = differentiate(
+        expected = case.derived(training)
+        layouts = entry.output_layouts
+        found = runtime.differentiate(
             made.module,
             entry.class_name,
             made.weights(dtype),
             made.inputs(dtype),
-            mixture,
+            [x.there(a) for a, x in zip(case.projections, layouts, strict=True)],
             training,
         )
-        layouts = entry.output_layouts
-        same([x.back(a) for a, x in zip(outputs, layouts, strict=True)], judged.outputs, bounds[0])
-        layouts = tuple(
-            x
-            for x, v in zip(entry.input_layouts, case.model.inputs, strict=True)
-            if v.type.is_float
-        )
-        back = [
-            np.zeros_like(e) if a is None else x.back(a)
-            for a, x, e in zip(by_input, layouts, judged.inputs, strict=True)
-        ]
-        same(back, judged.inputs, bounds[1])
-        native = {k: np.zeros_like(made.weights(dtype)[k]) for k in by_weight}
-        native |= {k: a for k, a in by_weight.items() if a is not None}
-        entries = tuple(e for e in entry.weight_map if e.path in judged.weights)
-        found = to_canonical(native, entries)
-        same([found[p] for p in judged.weights], list(judged.weights.values()), bounds[1])
+        outputs = [x.back(a) for a, x in zip(found["outputs"], layouts, strict=True)]
+        same(outputs, expected.outputs, bounds[0])
+        for a, x, b in zip(found["inputs"], entry.input_layouts, expected.inputs, strict=True):
+            if b is not None:
+                same([x.back(a)], [b], bounds[1])
+        entries = tuple(e for e in entry.weight_map if e.path in expected.weights)
+        by_path = to_canonical(found["weights"], entries)
+        same([by_path[p] for p in expected.weights], list(expected.weights.values()), bounds[1])
 
 
 def same(found: Sequence[Array], expected: Sequence[Array], bound: float) -> None:

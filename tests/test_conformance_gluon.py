@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,6 @@ from codegen.gluon.ops.tables import OPERATORS
 from codegen.gluon.symbol import MODES
 from nnspec.catalogue.ops import OPS
 from nnspec.graph.passes.legalize import legalize
-from nnspec.graph.weight_map import Array
 
 CASES = list(op_cases())
 NO_F64 = re.compile(r"erf\b|resize.*bilinear")
@@ -74,7 +73,7 @@ def test_agrees(case: Case, tmp_path: Path) -> None:
     from codegen.gluon import runtime
 
     dtype = "f32" if NO_F64.match(case.name) else "f64"
-    check_case(TARGETS["gluon"], runtime, differentiate, case, tmp_path, dtype)
+    check_case(TARGETS["gluon"], runtime, case, tmp_path, dtype)
 
 
 @pytest.mark.framework
@@ -84,40 +83,3 @@ def test_symbol_outputs(case: Case, tmp_path: Path) -> None:
 
     target: Any = SimpleNamespace(emit=partial(gluon.emit, style="symbol"))
     same(run_case(target, runtime, case, tmp_path), case.expected(), 2e-5)
-
-
-def differentiate(
-    module: ModuleType,
-    class_name: str,
-    weights: dict[str, Array],
-    inputs: list[Array],
-    mixture: list[Array],
-    training: bool,
-) -> tuple[list[Array], list[Array | None], dict[str, Array | None]]:
-    from mxnet import autograd, nd
-
-    from codegen.gluon import runtime
-
-    net = runtime._build(getattr(module, class_name), weights)
-    arrays = [runtime._array(a) for a in inputs]
-    floats = [x for x in arrays if x.dtype.__name__.startswith("float")]
-    for x in floats:
-        x.attach_grad()
-    parameters = {
-        n: p for n, p in net._collect_params_with_prefix().items() if p.grad_req != "null"
-    }
-    with autograd.record(train_mode=training):
-        outputs = runtime._flat(net(*arrays))
-        total = [
-            (o * nd.array(m, dtype=o.dtype)).sum()
-            for o, m in zip(outputs, mixture, strict=True)
-            if o.dtype.__name__.startswith("float")
-        ]
-        loss = nd.add_n(*total) if total else None
-    if loss is not None and (floats or parameters):
-        loss.backward(train_mode=training)
-    return (
-        [o.asnumpy() for o in outputs],
-        [x.grad.asnumpy() for x in floats],
-        {n: p.grad().asnumpy() for n, p in parameters.items()},
-    )

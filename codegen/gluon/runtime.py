@@ -101,31 +101,38 @@ def differentiate(
     weights: dict[str, Array],
     inputs: list[Array],
     projections: list[Array],
+    training: bool = True,
 ) -> dict[str, Any]:
-    """Outputs in training mode, and gradients of their sum times `projections`."""
+    """Outputs in training mode or evaluation, and gradients of their sum times `projections`."""
     net = _build(getattr(module, class_name), weights)
     arrays = [_array(a) for a in inputs]
-    floats = [a.dtype.kind == "f" for a in inputs]
-    for array, is_float in zip(arrays, floats):
-        if is_float:
-            array.attach_grad()
-    with mx.autograd.record():
+    floats = [a if _is_float(a) else None for a in arrays]
+    parameters = net._collect_params_with_prefix().items()
+    trained = {name: p for name, p in parameters if p.grad_req != "null"}
+    moving = [a for a in floats if a is not None]
+    for array in moving:
+        array.attach_grad()
+    leaves = [*moving, *(p.data() for p in trained.values())]
+    with mx.autograd.record(train_mode=training):
         outputs = _flat(net(*arrays))
-        factors = [_array(p.astype(o.dtype)) for o, p in zip(outputs, projections)]
-        heads = [o for o in outputs if np.dtype(o.dtype).kind == "f"]
-    mx.autograd.backward(
-        heads, [f for o, f in zip(outputs, factors) if np.dtype(o.dtype).kind == "f"]
-    )
+        terms = [
+            o * _array(p.astype(o.dtype)) for o, p in zip(outputs, projections) if _is_float(o)
+        ]
+        # MXNet refuses to derive what none of the leaves has reached: each has a part in it.
+        terms += [leaf * 0 for leaf in leaves]
+        total = sum(t.astype("float64").sum() for t in terms)
+    if leaves:
+        total.backward(train_mode=training)
     return {
         "outputs": [o.asnumpy() for o in outputs],
-        "weights": {
-            n: p.grad().asnumpy()
-            for n, p in net._collect_params_with_prefix().items()
-            if p.grad_req != "null"
-        },
-        "inputs": [a.grad.asnumpy() if f else None for a, f in zip(arrays, floats)],
+        "weights": {name: p.grad().asnumpy() for name, p in trained.items()},
+        "inputs": [None if a is None else a.grad.asnumpy() for a in floats],
         "state": _arrays(net),
     }
+
+
+def _is_float(array: Any) -> bool:
+    return np.dtype(array.dtype).kind == "f"
 
 
 def train(

@@ -43,16 +43,17 @@ def differentiate(
     weights: Mapping[str, Array],
     inputs: Sequence[Array],
     projections: Sequence[Array],
+    training: bool = True,
 ) -> dict[str, Any]:
-    """Outputs in training mode, and gradients of their sum times `projections`."""
-    _use("f64")
+    """Outputs in training mode or evaluation, and gradients of their sum times `projections`."""
+    _use("f32" if any(a.dtype == np.float32 for a in inputs) else "f64")
     net = _network(module, class_name, weights)
     tensors = [keras.ops.convert_to_tensor(a) for a in inputs]
     trained = {n: v for n, v in _variables(net) if v.trainable}
     leaves = [x for x in tensors if x.dtype.is_floating] + [v.value for v in trained.values()]
     with tensorflow.GradientTape() as tape:
         tape.watch(leaves)
-        result = net(*tensors, training=True)
+        result = net(*tensors, training=training)
         outputs = result if isinstance(result, tuple) else (result,)
         total = sum(
             tensorflow.reduce_sum(o * p)

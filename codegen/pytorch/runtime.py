@@ -40,9 +40,10 @@ def differentiate(
     weights: Mapping[str, Array],
     inputs: Sequence[Array],
     projections: Sequence[Array],
+    training: bool = True,
 ) -> dict[str, Any]:
-    """Outputs in training mode, and gradients of their sum times `projections`."""
-    net = _network(module, class_name, weights).train()
+    """Outputs in training mode or evaluation, and gradients of their sum times `projections`."""
+    net = _network(module, class_name, weights).train(training)
     tensors = list(map(_tensor, inputs))
     for x in tensors:
         x.requires_grad_(x.is_floating_point())

@@ -21,7 +21,7 @@ Weights = Mapping[str, Mapping[str, Array]]
 
 @dataclass(frozen=True)
 class Derived:
-    """A model in training mode, in f64.
+    """A model in one mode, in f64.
 
     outputs: as it gives them. weights: gradients of the trainable ones, of the sum of outputs times projections.
     inputs: the same for each input; None where it has no gradient. kept: running statistics afterwards.
@@ -62,10 +62,14 @@ def projections(model: Graph, results: Sequence[Array], seed: int) -> list[Array
 
 
 def derived(
-    model: Graph, weights: Mapping[str, Array], inputs: Sequence[Array], by: Sequence[Array]
+    model: Graph,
+    weights: Mapping[str, Array],
+    inputs: Sequence[Array],
+    by: Sequence[Array],
+    training: bool = True,
 ) -> Derived:
-    """The model in training mode, and the gradients of its outputs, projected."""
-    site = ArraySite(training=True)
+    """The model in training mode or evaluation, and the gradients of its outputs, projected."""
+    site = ArraySite(training=training)
     interpreter = Interpreter(site, "f64")
     interpreter.bind(model.inputs, inputs)
     trainable = [w for w in weights_of(model) if w.trainable]
