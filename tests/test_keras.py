@@ -17,6 +17,7 @@ from codegen.target import Emitted
 from nnspec.compiler import compile_source
 from nnspec.driver.generated import load_module
 from nnspec.driver.verify import cases
+from nnspec.driver.verify.run import verify
 from nnspec.graph.evaluate import evaluate_model
 from nnspec.graph.graph import Program
 from nnspec.graph.weight_map import to_canonical, to_native
@@ -417,3 +418,39 @@ def test_dropout_drops_under_fit(tmp_path: Path) -> None:
     columns = module.prepare({"x": x, "y": generator.integers(0, 3, 64)})
     history = net.fit(*columns, validation_data=columns, verbose=0).history
     assert abs(history["loss"][0] - history["val_loss"][0]) > 0.5
+
+
+REMEMBERED = """
+block Judge { input x, t
+  output binary_cross_entropy(x, t, reduction = "none") }
+model M { input x: f32[N, 5], y: f32[N, 5], label: i64[N]
+  p = sigmoid(x)
+  again = Judge()
+  output a = binary_cross_entropy(p, sigmoid(p), reduction = "none"),
+         b = cross_entropy(x -> Dense(3, activation = softmax), label, reduction = "none"),
+         c = again(x, p) + again(p -> identity -> squeeze, p), d = Judge()(x, y),
+         e = cross_entropy(x, label, reduction = "none") }
+model Net { input x: f32[N, 5]
+  output x -> Dense(3, activation = softmax) }
+train T { net = Net()
+  batch x: f32[N, 5], y: i64[N]
+  scores = net(x)
+  minimize cross_entropy(scores, y) using Adam() }
+"""
+
+
+def test_only_losses_of_what_a_sigmoid_may_have_made_are_given_copies() -> None:
+    """A shared block is one class, whichever of its uses needs the copy."""
+    text = code(REMEMBERED)
+    assert text.count("as_logits(") == 1 + 5
+    for ordinary in ("y(label, x, from_logits=True)", "y(t, x, from_logits=True)"):
+        assert ordinary in text
+    assert text.count("self.again(") == 2
+
+
+@pytest.mark.framework
+def test_a_loss_takes_what_a_sigmoid_gave_not_what_it_was_given() -> None:
+    """Keras keeps the latter on its results, and its losses, `compile`d ones too, would take it for the former."""
+    report = verify(program_of(REMEMBERED), [TARGETS["keras"]], quick=True)
+    assert {r.quantity for r in report.rows} > {"outputs", "loss"}
+    assert all(r.agrees for r in report.rows), [r for r in report.rows if not r.agrees]

@@ -8,6 +8,7 @@ from codegen.dtypes import check_types
 from codegen.keras import train
 from codegen.keras.dialect import registering
 from codegen.keras.dtypes import DTYPES
+from codegen.keras.logits import as_logits
 from codegen.keras.optimizers import NATIVE
 from codegen.keras.weights import native_name, piece, transforms
 from codegen.python.classes import build_classes
@@ -44,6 +45,7 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     for declared, training in zip(program.trainings, trainings, strict=True):
         for logical, network in zip(declared.networks, training.networks, strict=True):
             legal[logical.model] = network.model
+    legal, trainings = as_logits(legal, trainings)
     networks = [n.model for t in trainings for n in t.networks]
     graphs = tuple(dict.fromkeys((*legal.values(), *networks)))
     layouts = {graph: as_written(graph) for graph in graphs}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from codegen.keras.logits import AsLogits
 from codegen.python.dialect import Result
 from codegen.python.native import Table, Use
 from codegen.python.source import Expr, Literal, Name, Operator
+from codegen.rules import function
 from nnspec.catalogue.ops.base import Op
 from nnspec.catalogue.ops.losses import Accuracy, BinaryCrossEntropy, CrossEntropy, Loss, Mse
 from nnspec.graph.graph import Node
 
 TABLE = Table()
+TABLE.add(function(AsLogits, "as_logits"))
 
 
 def joined(each: Expr, op: Loss) -> Expr:
