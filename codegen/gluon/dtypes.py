@@ -5,6 +5,7 @@ from nnspec.catalogue.ops.algebra import MatMul
 from nnspec.catalogue.ops.convolution import Conv, ConvTranspose
 from nnspec.catalogue.ops.dense import Dense
 from nnspec.catalogue.ops.indexing import ScatterAdd
+from nnspec.catalogue.ops.norms import InstanceNorm, LayerNorm, LocalResponseNorm
 from nnspec.catalogue.ops.recurrent import Recurrent
 from nnspec.catalogue.ops.search import Sort
 from nnspec.catalogue.ops.sliding import Convolution, ConvolutionTranspose
@@ -30,6 +31,10 @@ LACKS: Lacks = {
             _ON_GPUS,
         ),
         Sort: "MXNet does not sort them",
+    },
+    "f64": {
+        LayerNorm: "MXNet keeps its epsilon as f32",
+        **dict.fromkeys((InstanceNorm, LocalResponseNorm), "MXNet has it in f32 only"),
     },
     "i8": {ScatterAdd: _BYTES},
     "u8": {ScatterAdd: _BYTES},

@@ -49,7 +49,11 @@ class Both:
 
 
 def first(
-    source: str, hint: str | None, operator: str, form: Form = PLAIN, operator_form: Form = PLAIN
+    source: str | Callable[[Node], Any],
+    hint: str | None,
+    operator: str,
+    form: Form = PLAIN,
+    operator_form: Form = PLAIN,
 ) -> Both:
     """An argument that the block takes by position."""
     return Both(

@@ -51,6 +51,7 @@ USUAL: dict[str, init.Initializer] = {
     "beta": init.Zeros(),
     "moving_mean": init.Zeros(),
     "moving_variance": init.Ones(),
+    "scale": init.Ones(),
 }
 """What Keras takes by itself, by its names of weights."""
 

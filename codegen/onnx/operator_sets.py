@@ -10,6 +10,7 @@ from codegen.onnx.ops import (
     dense,
     losses,
     normalization,
+    norms,
     numbers,
     random,
     recurrent,
@@ -20,7 +21,7 @@ from codegen.onnx.ops import (
 )
 
 FAMILIES = (
-    numbers, reductions, shaping, arrays, dense, normalization, sliding, recurrent, losses, random, resizing,
+    numbers, reductions, shaping, arrays, dense, normalization, norms, sliding, recurrent, losses, random, resizing,
 )  # fmt: skip
 
 IR_VERSIONS = {17: 8, 18: 8, 19: 9, 20: 10, 21: 10, 22: 10, 23: 11, 24: 12}

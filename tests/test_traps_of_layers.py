@@ -1,0 +1,100 @@
+"""Where frameworks disagree on layers, row by row of `semantics.md`: what the definition says, to which every target is held."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conformance import case_of, generated, outputs_of
+from graphs import example_graph
+
+from codegen import TARGETS
+from nnspec.catalogue.ops import OPS, Example, Op
+from nnspec.catalogue.ops.noise import GaussianNoise, SpatialDropout2D
+from nnspec.core.types import TensorType
+from nnspec.graph.evaluate import ArraySite
+from nnspec.graph.weight_map import Array
+
+PYTHON = [name for name in TARGETS if name != "onnx"]
+
+
+def applied(
+    name: str, x: Array, *given: Any, weights: dict[str, Array] | None = None, **more: Any
+) -> Any:
+    """A layer applied to an array, weights as they begin but for those given."""
+    site, op = ArraySite(), OPS[name](*given, **more)
+    term = site.term(x)
+    begin = {"weight": 1.0, "bias": 0.0}
+    held = {s.role: np.full(s.shape, begin[s.role]) for s in op.weights(term.type)}
+    held |= weights or {}
+    results = site.apply(op, term, weights={r: site.term(a) for r, a in held.items()})
+    return [r.held for r in results] if len(results) > 1 else results[0].held
+
+
+def test_27_layer_norm_adds_1e_5() -> None:
+    x = np.array([[0.0, 2e-2]])
+    np.testing.assert_allclose(applied("LayerNorm", x)[0, 1], 1e-2 / np.sqrt(1e-4 + 1e-5))
+
+
+def test_28_group_norm_scales_each_channel() -> None:
+    """By runs of neighbouring channels, epsilon 1e-5."""
+    x = np.array([[[0.0, 2e-2, 5.0, 5.0]]])
+    weight = np.array([1.0, 2.0, 3.0, 4.0])
+    found = applied("GroupNorm", x, 2, weights={"weight": weight})
+    one = 1e-2 / np.sqrt(1e-4 + 1e-5)
+    np.testing.assert_allclose(found[0, 0], [-one, 2 * one, 0, 0])
+
+
+def test_29_instance_norm_has_scale_and_offset() -> None:
+    x = np.array([[[0.0], [2e-2]]])
+    found = applied("InstanceNorm", x, weights={"weight": np.array([3.0]), "bias": np.array([1.0])})
+    one = 1e-2 / np.sqrt(1e-4 + 1e-5)
+    np.testing.assert_allclose(found[0, :, 0], [1 - 3 * one, 1 + 3 * one])
+
+
+def test_30_rms_norm_adds_1e_6() -> None:
+    x = np.array([[3e-3, 4e-3]])
+    np.testing.assert_allclose(applied("RMSNorm", x), x / np.sqrt(12.5e-6 + 1e-6))
+
+
+def test_31_local_response_norm_divides_alpha_by_size() -> None:
+    """k is 1; of an even number of neighbours, one more stands before."""
+    x = np.array([[[1.0, 2.0, 3.0]]])
+    found = applied("local_response_norm", x, 2, alpha=0.5, beta=1.0)
+    np.testing.assert_allclose(found[0, 0], [1 / 1.25, 2 / 2.25, 3 / 4.25])
+
+
+def drawn(target: str, folder: Path, x: TensorType, op: Op) -> list[Array]:
+    """Of a layer in training and in evaluation, with what it was applied to."""
+    case = case_of("noise", example_graph(Example(op, (x,))))
+    made = generated(TARGETS[target], case, folder)
+    runtime = import_module(f"codegen.{target}.runtime")
+    both = (outputs_of(made, runtime, "f32", training)[0] for training in (True, False))
+    return [*both, case.inputs[0]]
+
+
+@pytest.mark.framework
+@pytest.mark.parametrize("target", PYTHON)
+def test_noise_stands_in_training_only(target: str, tmp_path: Path) -> None:
+    x = TensorType("f32", (40, 250))
+    noisy, same, plain = drawn(target, tmp_path, x, GaussianNoise(0.3))
+    np.testing.assert_array_equal(same, plain)
+    noise = noisy - plain
+    assert abs(noise.mean()) < 0.02
+    assert abs(noise.std() - 0.3) < 0.02
+    assert abs((noise**3).mean()) < 0.01
+    assert abs((noise**4).mean() / 0.3**4 - 3) < 0.5
+
+
+@pytest.mark.framework
+@pytest.mark.parametrize("target", PYTHON)
+def test_spatial_dropout_takes_whole_features(target: str, tmp_path: Path) -> None:
+    x = TensorType("f32", (20, 3, 4, 50))
+    found, same, plain = drawn(target, tmp_path, x, SpatialDropout2D(0.25))
+    np.testing.assert_array_equal(same, plain)
+    kept = found[:, :1, :1] != 0
+    np.testing.assert_allclose(found, np.where(kept, plain / 0.75, 0), rtol=1e-5)
+    assert abs(kept.mean() - 0.75) < 0.05
