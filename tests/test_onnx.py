@@ -257,3 +257,16 @@ def test_large_models_need_no_memory(tmp_path: Path) -> None:
     size = (tmp_path / "wide.onnx").stat().st_size
     assert size > 160 * 2**20
     assert int(result.stdout) * 2**10 < 1.3 * size
+
+
+def test_numbers_that_are_counted_need_no_memory() -> None:
+    """The fuzzer's size of 2**31: onnx worked out a shape of so many numbers, to find the types of others."""
+    text = (
+        "model M { input x: f32[N, 2, 3] y = resize(x, size = [2**31], interpolation = 'bilinear') "
+        "output z = y -> Dense(4) -> log_softmax(axis = 1) }"
+    ).replace("'", '"')
+    code = (
+        "import nnspec, resource, codegen.onnx; spec = nnspec.load(__import__('sys').argv[1]); "
+        "resource.setrlimit(resource.RLIMIT_DATA, (2**30, 2**30)); spec.build('onnx')"
+    )
+    subprocess.run([sys.executable, "-c", code, text], check=True)

@@ -8,11 +8,12 @@ from graphs import example_graph
 
 from codegen.resizing import finds_cells
 from nnspec.catalogue.ops import Example
-from nnspec.catalogue.ops.resizing import Resize
+from nnspec.catalogue.ops.resizing import MOST_SHARES, Resize
 from nnspec.core.dims import Dim, symbol
 from nnspec.core.types import TensorType
 from nnspec.graph.evaluate import ArraySite
 from nnspec.graph.graph import Node
+from nnspec.graph.site import GraphSite, expanded
 
 N = symbol("N")
 
@@ -40,6 +41,28 @@ def test_cells(interpolation: str, old: int, new: int, cells: list[float]) -> No
     x = site.term(np.arange(old, dtype="f8").reshape(1, old, 1))
     (y,) = site.apply(Resize((new,), interpolation=interpolation), x)
     np.testing.assert_allclose(y.held[0, :, 0], cells, atol=1e-12)
+
+
+def test_growth_without_bounds() -> None:
+    """Each new cell was a node of its own: a size of 10**18 from the fuzzer never ended."""
+    example = Example(Resize((10**18,), interpolation="bilinear"), (TensorType("f32", (N, 4, 3)),))
+    (node,) = example_graph(example).steps
+    assert isinstance(node, Node)
+    site = GraphSite(origin=node)
+    expanded(node, site)
+    assert len(site.steps) < 50
+
+
+@pytest.mark.parametrize("factor", [MOST_SHARES, MOST_SHARES + 1])
+def test_counted_cells(factor: int) -> None:
+    """Both ways of growing by a whole number mean one thing."""
+    site = ArraySite()
+    x = site.term(np.array([3.0, -1.0, 5.0]).reshape(1, 3, 1))
+    (y,) = site.apply(Resize((3 * factor,), interpolation="bilinear"), x)
+    places = ((np.arange(3 * factor) + 0.5) / factor - 0.5).clip(0, 2)
+    np.testing.assert_allclose(
+        y.held[0, :, 0], np.interp(places, range(3), x.held[0, :, 0]), atol=1e-12
+    )
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,8 @@ def test_doc_of_a_file() -> None:
     assert file.doc == "The file.\n  More."
     assert file.declarations[0].doc == "A constant."
     assert format_source(Source("x", text)) == text
+    alone = "# first\n\n## The file.\n\n"
+    assert format_source(Source("x", alone + "\n")) == alone and parsed(alone).doc == "The file."
     other = parsed("## One.\na = 1\n## Two.\n\nb = 1\n")
     assert other.doc is None and [d.doc for d in other.declarations] == ["One.", "Two."]
 

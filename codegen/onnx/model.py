@@ -19,6 +19,9 @@ from nnspec.graph.passes.layout import Lowered
 
 Results = Sequence[tuple[str, Value]]
 
+LONGEST_COUNTED = 2**16
+"""So many numbers may a vector have that onnx works out element by element."""
+
 
 def build(lowered: Lowered, *, opset: int, about: About | None = None) -> Frame:
     """The model, and where each weight goes."""
@@ -78,9 +81,15 @@ def add_types(frame: Frame, known: Mapping[str, Value]) -> None:
     inner = [n for node in graph.node for n in node.output if n not in results]
     graph.value_info.extend(_info(n, known[n]) for n in inner if n in known)
     if len(graph.value_info) < len(inner):
-        inferred = shape_inference.infer_shapes(frame.whole(), data_prop=True)
+        # Numbers that shapes come from are worked out too; onnx would count to 2**31 as one of them.
+        counting = not any(_is_long(v.type) for v in known.values())
+        inferred = shape_inference.infer_shapes(frame.whole(), data_prop=counting)
         graph.ClearField("value_info")
         graph.value_info.extend(inferred.graph.value_info)
+
+
+def _is_long(type: TensorType) -> bool:
+    return type.rank == 1 and isinstance(type.shape[0], int) and type.shape[0] > LONGEST_COUNTED
 
 
 def _info(name: str, value: Value, doc: str = "") -> ValueInfoProto:

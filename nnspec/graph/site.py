@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
 
-from nnspec.catalogue.ops.base import Op
-from nnspec.catalogue.ops.site import Site, Term, results
+from nnspec.catalogue.ops.base import Op, ShapeError
+from nnspec.catalogue.ops.site import LONGEST, Site, Term, results
 from nnspec.graph.graph import Call, Node, Step, Value, Weight
 from nnspec.report.source import Span
 
@@ -82,6 +82,8 @@ class GraphSite(Site):
         layer: str | None = None,
         weights: tuple[Weight, ...] = (),
     ) -> tuple[Term, ...]:
+        if self.origin is not None and len(self.steps) == LONGEST:
+            raise ShapeError(f"is made of more than {LONGEST} operations")
         outputs = tuple(Value(t, None, self.span) for t in op.infer(*(o.type for o in operands)))
         inputs = tuple(map(self.value, operands))
         doc = self.origin.doc if self.origin else None

@@ -36,7 +36,9 @@ def format_file(file: tree.File, source: Source) -> str:
     writer = _Writer(file, source)
     writer.file_doc(file)
     writer.declarations(file.declarations)
-    return "\n".join(writer.lines).strip("\n") + "\n" if writer.lines else ""
+    # The empty line says that a doc comment is of the file, and not of what is to follow it.
+    end = "\n\n" if file.doc is not None and not writer.lines[-1] else "\n"
+    return "\n".join(writer.lines).strip("\n") + end if writer.lines else ""
 
 
 class _Writer:

@@ -96,9 +96,12 @@ def _formatted(source: Source) -> None:
             once = format_source(source)
     except SpecError:
         return
-    with stage("fmt of its own text"):
-        if format_source(Source("<text>", once)) != once:
-            raise Fault("fmt: its own text changes once more")
+    try:
+        with stage("fmt of its own text"):
+            if format_source(Source("<text>", once)) != once:
+                raise Fault("fmt: its own text changes once more")
+    except SpecError as error:
+        raise Fault(f"fmt: its own text is refused: {error.diagnostics[0].message}") from None
 
 
 def _emitted(spec: nnspec.Spec, strings: set[str]) -> None:

@@ -9,6 +9,7 @@ that failed is run again with `--only NUMBER`, which shows its text.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import resource
@@ -65,6 +66,7 @@ def work(seed: int, first: int, last: int) -> None:
             outcome = run(mutator.text(number))
         except Fault as fault:
             outcome = f"! {fault}"
+            gc.collect()  # what was left is not to be cleared away in the time of the next text
         print(number, json.dumps(outcome), flush=True)
 
 

@@ -19,6 +19,9 @@ from nnspec.core.types import TensorType
 
 N, T = symbol("N"), symbol("T")
 
+MOST_SHARES = 64
+"""So many cells in place of one are written each by itself; where there are more, they are counted."""
+
 
 @declare
 class Resize(Featured):
@@ -87,7 +90,7 @@ class Resize(Featured):
 
     def _linear(self, to: Site, x: Term, axis: int, new: Dim) -> Term:
         factor = whole_factor(x.shape[axis], new)
-        if factor is not None:
+        if factor is not None and factor <= MOST_SHARES:
             return grown(to, x, axis, factor)
         counting = x.dtype if x.dtype == "f64" else "f32"
         last = size_of(to, x.shape[axis], counting) - 1

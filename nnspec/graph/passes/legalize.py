@@ -115,7 +115,7 @@ class _Pass:
         inside = replace(node, inputs=parameters)
         try:
             outputs = expanded(inside, site)
-        except ShapeError:  # what it expands to needs a number where a size is symbolic
+        except ShapeError:  # it needs a number where a size is symbolic, or is endless
             raise self.target.refuse(node) from None
         work = [s for s in site.steps if s.inputs]
         if not node.weights and len(work) <= SHORT:
