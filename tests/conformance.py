@@ -10,8 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from graphs import example_graph
-from uses import DOMAINS, use, uses
+from uses import DOMAINS, uses
 
 from codegen.target import Emitted, EmittedModel, Target
 from nnspec.core.dtypes import DTYPES
@@ -19,7 +18,9 @@ from nnspec.driver.generated import load_module
 from nnspec.driver.verify import cases, definition
 from nnspec.driver.verify.definition import Derived
 from nnspec.graph.graph import Graph, Node, Program
+from nnspec.graph.single import single
 from nnspec.graph.weight_map import Array, to_canonical, to_native
+from nnspec.views.reference.written import use
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def op_cases() -> Iterator[Case]:
     """Draws are left out: no two frameworks draw alike."""
     for example in uses():
         if not example.op.stochastic or example.op.mode:
-            yield case_of(use(example), example_graph(example))
+            yield case_of(use(example), single(example))
 
 
 def emitted_text(emitted: Emitted) -> str:

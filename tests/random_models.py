@@ -13,12 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
 
-from uses import SIZES, concrete, written
+from uses import SIZES, concrete
 
 from nnspec.catalogue.ops import OPS, Example, Op, ShapeError
 from nnspec.core.dims import symbol
 from nnspec.core.types import TensorType
 from nnspec.graph.evaluate.sizes import with_sizes
+from nnspec.views.reference.written import written
 
 N, T = symbol("N"), symbol("T")
 STARTS = (

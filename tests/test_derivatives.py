@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from uses import arrays, concrete, use, uses, weights
+from uses import arrays, concrete, uses, weights
 
 from nnspec.catalogue.ops import Example
 from nnspec.catalogue.ops.site import Term
 from nnspec.graph.derivative import gradients
 from nnspec.graph.evaluate import ArraySite
 from nnspec.graph.weight_map import Array
+from nnspec.views.reference.written import use
 
 USES = [
     (example, training)

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 from conformance import Case, case_of, run_case
-from graphs import example_graph
 
 from codegen import TARGETS
 from nnspec.catalogue.ops import OPS, ShapeError
@@ -22,6 +21,7 @@ from nnspec.core.types import TensorType
 from nnspec.driver.inference import load
 from nnspec.graph.evaluate import evaluate_model
 from nnspec.graph.graph import Program, weights
+from nnspec.graph.single import single
 from nnspec.graph.weight_files import load as load_weights
 from nnspec.graph.weight_files import save as save_weights
 from nnspec.graph.weight_map import Array
@@ -63,7 +63,7 @@ def _exact(example: Example, case: Case, inputs: list[Array]) -> Sequence[Array]
     """What the op gives for the same numbers in f64."""
 
     types = (replace(t, dtype="f64") if t.is_float else t for t in example.inputs)
-    model = example_graph(Example(example.op, tuple(types)))
+    model = single(Example(example.op, tuple(types)))
     weights = {k: a.astype("float64") for k, a in case.weights.items()}
     exact = [
         a.astype("float64") if t.is_float else a
@@ -79,7 +79,7 @@ def _cases(dtype: str) -> Iterator[tuple[Case, Sequence[Array]]]:
             example = None if op.stochastic else _retyped(declared, dtype)
             if example is None:
                 continue
-            case = case_of(f"{name}-{number}", example_graph(example))
+            case = case_of(f"{name}-{number}", single(example))
             inputs = [
                 a.astype(DTYPES[v.type.dtype].numpy)
                 for a, v in zip(case.inputs, case.model.inputs, strict=True)

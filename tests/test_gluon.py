@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 from conformance import case_of
-from graphs import example_graph
 
 import nnspec
 from codegen import gluon
@@ -28,6 +27,7 @@ from nnspec.core.dims import symbol
 from nnspec.core.types import TensorType
 from nnspec.driver.generated import load_module
 from nnspec.graph.graph import Graph, Program, walk
+from nnspec.graph.single import single
 from nnspec.graph.weight_map import to_native
 from nnspec.report.diagnostics import SpecError
 
@@ -421,7 +421,7 @@ def test_dilated_strides(stride: tuple[int, int], padding: str, tmp_path: Path) 
     from codegen.gluon import runtime
 
     op = ConvTranspose2D(2, (3, 3), stride=stride, padding=padding, dilation=(2, 2))
-    case = case_of("transpose", example_graph(Example(op, (TensorType("f32", (N, 5, 4, 3)),))))
+    case = case_of("transpose", single(Example(op, (TensorType("f32", (N, 5, 4, 3)),))))
     symbols: Any = SimpleNamespace(emit=lambda p, **k: gluon.emit(p, style="symbol", **k))
     for target in (gluon, symbols):
         for dtype in ("f32", "f64"):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from uses import arrays, concrete, use, uses, weights, with_floats
+from uses import arrays, concrete, uses, weights, with_floats
 
 from nnspec.catalogue.ops import OPS, Example, Op
 from nnspec.catalogue.ops.base import expansion_types
 from nnspec.graph.evaluate import ArraySite
 from nnspec.graph.evaluate.sizes import with_sizes
+from nnspec.views.reference.written import use
 
 USES = list(uses())
 COMPOSITES = [e for e in USES if not e.op.is_primitive()]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from graphs import example_graph
 
 from codegen.resizing import finds_cells
 from nnspec.catalogue.ops import Example
@@ -13,6 +12,7 @@ from nnspec.core.dims import Dim, symbol
 from nnspec.core.types import TensorType
 from nnspec.graph.evaluate import ArraySite
 from nnspec.graph.graph import Node
+from nnspec.graph.single import single
 from nnspec.graph.site import GraphSite, expanded
 
 N = symbol("N")
@@ -46,7 +46,7 @@ def test_cells(interpolation: str, old: int, new: int, cells: list[float]) -> No
 def test_growth_without_bounds() -> None:
     """Each new cell was a node of its own: a size of 10**18 from the fuzzer never ended."""
     example = Example(Resize((10**18,), interpolation="bilinear"), (TensorType("f32", (N, 4, 3)),))
-    (node,) = example_graph(example).steps
+    (node,) = single(example).steps
     assert isinstance(node, Node)
     site = GraphSite(origin=node)
     expanded(node, site)
@@ -79,6 +79,6 @@ def test_counted_cells(factor: int) -> None:
 def test_what_a_framework_may_round(old: Dim, new: Dim, told: bool) -> None:
     """A centre on a border: PyTorch takes cell 12 of 26 for the sixth of 11, which begins behind it."""
     example = Example(Resize((new,)), (TensorType("f32", (2, old, 3)),))
-    (node,) = example_graph(example).steps
+    (node,) = single(example).steps
     assert isinstance(node, Node)
     assert finds_cells(node) == told

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from graphs import example_graph
-from uses import use, uses
+from uses import uses
 
 import codegen
 from codegen.python.native import Table
 from codegen.rules import REQUIRED, Native
 from nnspec.graph.graph import Node
+from nnspec.graph.single import single
+from nnspec.views.reference.written import use
 
 
 def records() -> Iterator[tuple[str, Native]]:
@@ -38,7 +39,7 @@ CASES = [
 @pytest.mark.parametrize(("native", "example"), CASES)
 def test_read_back(native: Native, example: Any) -> None:
     """The arguments of a call, without those that are the framework's defaults, give the fields again."""
-    (node,) = example_graph(example).steps
+    (node,) = single(example).steps
     assert isinstance(node, Node)
     positional, keywords = [], {}
     for argument in native.arguments:

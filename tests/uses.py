@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
-from contextlib import suppress
-from typing import Any
 
 import numpy as np
 
-from nnspec.catalogue.ops import OPS, Example, Op
+from nnspec.catalogue.ops import OPS, Example
 from nnspec.core.dims import substitute
 from nnspec.core.dtypes import DTYPES
-from nnspec.core.kinds import Kind
 from nnspec.core.types import TensorType
 from nnspec.graph.evaluate.sizes import with_sizes
 from nnspec.graph.weight_map import Array
@@ -24,49 +20,6 @@ def uses() -> Iterator[Example]:
     """Every example of every op, by the name of the op."""
     for _, op in sorted(OPS.items()):
         yield from op.examples()
-
-
-def use(example: Example) -> str:
-    """`Conv2D(6, 3, stride = 2) f32[N, 9, 7, 4]`: the op as written, then what it is applied to."""
-    return " ".join([written(example.op), *map(str, example.inputs)])
-
-
-def written(op: Op) -> str:
-    """The op with its arguments as the language reads them, without those that are the default."""
-    known = {f.name: f for f in op.arguments()}
-    shown = []
-    for field in dataclasses.fields(op):
-        value, spec = getattr(op, field.name), known.get(field.name)
-        if value == field.default:
-            continue
-        text = _value(_shortest(value, spec.kind) if spec else value)
-        shown.append(text if spec and spec.is_required else f"{field.name} = {text}")
-    return f"{op.name}({', '.join(shown)})" if shown else op.name
-
-
-def _shortest(value: Any, kind: Kind) -> Any:
-    """One number for all axes, or one for both sides of an axis, where the argument may be given so."""
-    if not isinstance(value, tuple):
-        return value
-    short = tuple(v[0] if isinstance(v, tuple) and len(set(v)) == 1 else v for v in value)
-    for given in (short[0] if len(set(short)) == 1 else short, short):
-        with suppress(ValueError):
-            if kind.convert(given) == value:
-                return given
-    return value
-
-
-def _value(value: Any) -> str:
-    match value:
-        case None | bool():
-            return str(value).lower()
-        case str():
-            return f'"{value}"'
-        case tuple() if len(value) == 1:
-            return f"[{_value(value[0])}]"
-        case tuple():
-            return f"({', '.join(map(_value, value))})"
-    return str(value)
 
 
 def concrete(example: Example) -> Example:

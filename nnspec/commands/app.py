@@ -12,6 +12,7 @@ from nnspec.commands import (
     fmt,
     graph,
     init,
+    ops,
     run,
     summary,
     targets,
@@ -59,7 +60,7 @@ def nnspec(
     """
 
 
-for module in (check, fmt, build, verify, run, train, init, weights, summary, graph, data, targets,
+for module in (check, fmt, build, verify, run, train, init, weights, summary, graph, data, ops, targets,
                explain):  # fmt: skip
     module.register(app)
 

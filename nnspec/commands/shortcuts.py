@@ -35,6 +35,7 @@ Commands:
   summary  layers, shapes, weights, FLOPs, memory
   graph    draw a model (SVG, dot, mermaid)
   data     write a data set for the generated training programs
+  ops      the catalogue: what layers and functions mean
   targets  what is installed, in which versions
   explain  explain an error code
   weights  convert weights between targets
