@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from deviations import note
 from uses import DOMAINS, uses
 
 from codegen.target import Emitted, EmittedModel, Target
@@ -32,6 +33,13 @@ class Case:
     weights: dict[str, Array]
     inputs: list[Array]
     known: dict[bool, Derived] = field(default_factory=dict)
+
+    @property
+    def op(self) -> str:
+        """The name of the op."""
+        (step,) = self.model.steps
+        assert isinstance(step, Node)
+        return step.op.name
 
     @property
     def modes(self) -> tuple[bool, ...]:
@@ -157,13 +165,19 @@ def check_case(
             training,
         )
         outputs = [x.back(a) for a, x in zip(found["outputs"], layouts, strict=True)]
-        same(outputs, expected.outputs, bounds[0])
-        for a, x, b in zip(found["inputs"], entry.input_layouts, expected.inputs, strict=True):
-            if b is not None:
-                same([x.back(a)], [b], bounds[1])
         entries = tuple(e for e in entry.weight_map if e.path in expected.weights)
         by_path = to_canonical(found["weights"], entries)
-        same([by_path[p] for p in expected.weights], list(expected.weights.values()), bounds[1])
+        gradients = [
+            (x.back(a), b)
+            for a, x, b in zip(found["inputs"], entry.input_layouts, expected.inputs, strict=True)
+            if b is not None
+        ] + [(by_path[p], b) for p, b in expected.weights.items()]
+        same(outputs, expected.outputs, bounds[0])
+        same([a for a, _ in gradients], [b for _, b in gradients], bounds[1])
+        for a, b in zip(outputs, expected.outputs, strict=True):
+            note(target.name, case.op, "training" if training else "outputs", a, b)
+        for a, b in gradients:
+            note(target.name, case.op, "gradients", a, b)
 
 
 def same(found: Sequence[Array], expected: Sequence[Array], bound: float) -> None:
