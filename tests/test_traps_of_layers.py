@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from conformance import case_of, generated, outputs_of
-from graphs import example_graph
 
 from codegen import TARGETS
 from nnspec.catalogue.ops import OPS, Example, Op
 from nnspec.catalogue.ops.noise import GaussianNoise, SpatialDropout2D
 from nnspec.core.types import TensorType
 from nnspec.graph.evaluate import ArraySite
+from nnspec.graph.single import single
 from nnspec.graph.weight_map import Array
 
 PYTHON = [name for name in TARGETS if name != "onnx"]
@@ -69,7 +69,7 @@ def test_31_local_response_norm_divides_alpha_by_size() -> None:
 
 def drawn(target: str, folder: Path, x: TensorType, op: Op) -> list[Array]:
     """Of a layer in training and in evaluation, with what it was applied to."""
-    case = case_of("noise", example_graph(Example(op, (x,))))
+    case = case_of("noise", single(Example(op, (x,))))
     made = generated(TARGETS[target], case, folder)
     runtime = import_module(f"codegen.{target}.runtime")
     both = (outputs_of(made, runtime, "f32", training)[0] for training in (True, False))
