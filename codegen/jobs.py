@@ -20,7 +20,7 @@ class TrainRequest:
     losses: how many the program has, one for each `minimize`.
     updates: how many of them the first step makes (an update that is made on `every` fifth step waits).
     at: after which steps (from 1) the weights are returned; the last one ends the run.
-    dtype: "f32" or "f64".
+    dtype: "f32" or "f64", what floats are where the generated text says nothing.
     """
 
     functions: ProgramNames

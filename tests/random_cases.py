@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from nnspec.graph.evaluate import ArraySite
 from nnspec.graph.evaluate.model import Interpreter
 from nnspec.graph.graph import Graph, Node, walk
 from nnspec.graph.graph import weights as weights_of
+from nnspec.graph.passes.widen import Widening
 from nnspec.graph.weight_map import Array, to_native
 
 SMALL, LARGE = 1e-6, 1e6
@@ -131,14 +132,14 @@ def case_of(text: str, seed: int = 0) -> Case:
             moved[precision] = list(map(max, moved[precision], further))
     if max(moved["f32"]) > STEEPEST:
         raise Unfit("too steep")
-    coarse |= any(map(_is_f32_whatever, walk(model)))
+    coarse |= any(map(_is_f32_whatever, walk(Widening().graph(model))))
     return Case(text, spec.program, model, weights, inputs, expected, moved, coarse)
 
 
 def _is_f32_whatever(node: Node) -> bool:
-    """Whether a result is f32 where all operands are f64."""
-    wide = [replace(v.type, dtype="f64") if v.type.is_float else v.type for v in node.inputs]
-    return not node.op.hidden and any(t.dtype == "f32" for t in node.op.infer(*wide))
+    """Whether a result is f32 although all that could be is f64."""
+    types = [v.type for v in node.inputs]
+    return not node.op.hidden and any(t.dtype == "f32" for t in node.op.infer(*types))
 
 
 def drawn(seed: str, steps: int) -> tuple[Writer, Case]:
@@ -182,10 +183,14 @@ class Request:
 
 def request(target: Target, case: Case, path: Path) -> Request:
     """Write the module to `path`; raises `SpecError` where the target cannot have the model."""
-    emitted = target.emit(case.program, stem="case", provenance="proof")
+    widening = Widening()
+    program, model = case.program, case.model
+    if not case.coarse:
+        program, model = widening.program(program), widening.graph(model)
+    emitted = target.emit(program, stem="case", provenance="proof")
     [text] = (t for n, t in emitted.files.items() if n.endswith(".py"))
     path.write_text(str(text), encoding="utf-8")
-    entry = emitted.models[case.model]
+    entry = emitted.models[model]
     wide = (lambda a: a) if case.coarse else _wide
     native = {k: wide(a) for k, a in to_native(case.weights, entry.weight_map).items()}
     pairs = zip(case.inputs, entry.input_layouts, strict=True)

@@ -63,6 +63,37 @@ def test_targets_take_derivatives_alike() -> None:
     assert any(r.quantity == "gradients" and r.subject == "train Wgan" for r in report.rows)
 
 
+TYPED = """
+block Attention(width) { input x, mask
+  q, k, v = Dense(width)(x), Dense(width)(x), Dense(width)(x)
+  hidden = where(mask, 0 * cast(mask, f32), -1e9)
+  output softmax(q @ transpose(k, (0, 2, 1)) / 2.0 + expand_dims(hidden, 1)) @ v }
+model Encoder { input tokens: i64[N, T], mask: bool[N, T]
+  x = tokens -> Embedding(11, 4)
+  x = x + Attention(4)(x, mask)
+  seen = expand_dims(cast(mask, f32), 2)
+  pooled = sum(x * seen, axis = 1) / (1 + sum(seen, axis = 1))
+  output logits = pooled -> Dense(3) }
+model Exact { input x: f64[N, 5]
+  output y = x -> Dense(4) -> tanh -> Dense(3) }
+train Encoded { net = Encoder()
+  batch tokens: i64[N, T], mask: bool[N, T], label: i64[N]
+  minimize cross_entropy(net(tokens, mask), label) using Adam() }
+train Exactly { net = Exact()
+  batch x: f64[N, 5], y: f64[N, 3]
+  minimize mse(net(x), y) using Adam() }
+"""
+
+
+def test_what_names_f32_is_compared_in_f64_and_f64_stays() -> None:
+    """Casts, and numbers beside them, in an encoder with a mask; a model that is f64, run and trained."""
+    report = nnspec.load(TYPED).verify()
+    assert not report.skipped
+    assert not (wrong := [r for r in report.rows if not r.agrees]), "\n".join(map(_line, wrong))
+    subjects = {r.subject for r in report.rows if r.target == "gluon" and r.quantity == "gradients"}
+    assert subjects == {"model Encoder", "model Exact", "train Encoded", "train Exactly"}
+
+
 def _line(row: Row) -> str:
     return f"{row.subject} {row.quantity} {row.tensor} {row.target}: {row.relative:.1e}"
 

@@ -143,10 +143,7 @@ def train(
 ) -> TrainResult:
     """Take the generated program's own training steps, and report what they did."""
     names = [name for name, _ in request.networks]
-    nets = [
-        _build(getattr(module, cls), {n: _in(a, request.dtype) for n, a in weights[name].items()})
-        for name, cls in request.networks
-    ]
+    nets = [_build(getattr(module, cls), weights[name]) for name, cls in request.networks]
     made = getattr(module, request.functions.make)(*nets)
     trainers = list(made) if isinstance(made, tuple) else [made]
     train_step = getattr(module, request.functions.step)
@@ -154,7 +151,7 @@ def train(
 
     result = TrainResult([], [])
     for count, batch in enumerate(batches[: max(request.at)], start=1):
-        columns = [_array(_in(column, request.dtype)) for column in batch]
+        columns = list(map(_array, batch))
         with _recorded(trainers if count == 1 else [], names, nets, result.gradients):
             report = train_step(*nets, *trainers, *steps, *columns)
         result.losses.append([loss.asscalar() for loss in list(report.values())[: request.losses]])
@@ -246,12 +243,6 @@ def _arrays(net: Any) -> dict[str, Array]:
 def _array(array: Array) -> Any:
     # MXNet's operators take no booleans.
     return mx.nd.array(array, dtype="int8" if array.dtype == bool else array.dtype)
-
-
-def _in(array: Array, dtype: str) -> Array:
-    """Floats in the precision asked for; integers as they are."""
-    wanted = {"f32": np.float32, "f64": np.float64}[dtype]
-    return array.astype(wanted) if array.dtype.kind == "f" else array
 
 
 def _flat(outputs: Any) -> list[Any]:

@@ -8,36 +8,48 @@ from typing import Any
 
 from codegen.jobs import TrainRequest, TrainResult, Weights
 from codegen.target import Emitted, EmittedModel, Target
-from nnspec.core.dtypes import of_array
 from nnspec.driver import worker
 from nnspec.driver.verify.definition import Derived
 from nnspec.graph.graph import Graph, Program
+from nnspec.graph.passes.widen import Widening
 from nnspec.graph.training import Minimize, Training
 from nnspec.graph.weight_map import Array, to_canonical, to_native
 
 
 class Module:
-    """A program as a target wrote it, in a file."""
+    """A program as a target wrote it, in a file; where it is `exact`, with f64 in place of f32."""
 
-    def __init__(self, target: Target, program: Program, folder: str, stem: str) -> None:
-        self.emitted: Emitted = target.emit(program, stem=stem, provenance="nnspec verify")
+    def __init__(
+        self, target: Target, program: Program, folder: str, stem: str, *, exact: bool = False
+    ) -> None:
+        self.widening = Widening() if exact else None
+        written = self.widening.program(program) if self.widening else program
+        self.emitted: Emitted = target.emit(written, stem=stem, provenance="nnspec verify")
         self.path = Path(folder) / f"{stem}_{target.name}.py"
         self.path.write_text(str(self.emitted.files[self.path.name]), encoding="utf-8")
 
     def _entry(self, model: Graph) -> EmittedModel:
-        return self.emitted.models[model]
+        return self.emitted.models[self.widening.graph(model) if self.widening else model]
+
+    def _typed(self, array: Array) -> Array:
+        """An array of the program as this module takes it."""
+        return array.astype("f8") if self.widening and array.dtype == "f4" else array
 
     def predict(
         self, model: Graph, weights: Mapping[str, Array], inputs: Sequence[Array]
     ) -> worker.Predict:
         """The model's outputs in evaluation mode."""
         entry = self._entry(model)
-        native = to_native(weights, entry.weight_map)
+        native = self._native(entry, weights)
         return worker.Predict(str(self.path), entry.class_name, native, self._given(model, inputs))
+
+    def _native(self, entry: EmittedModel, weights: Mapping[str, Array]) -> dict[str, Array]:
+        native = to_native(weights, entry.weight_map)
+        return {name: self._typed(array) for name, array in native.items()}
 
     def _given(self, model: Graph, inputs: Sequence[Array]) -> list[Array]:
         layouts = self._entry(model).input_layouts
-        return [layout.there(a) for a, layout in zip(inputs, layouts, strict=True)]
+        return [self._typed(layout.there(a)) for a, layout in zip(inputs, layouts, strict=True)]
 
     def outputs(self, model: Graph, arrays: Sequence[Array]) -> list[Array]:
         """What a model gave, in the language's order of axes."""
@@ -51,15 +63,14 @@ class Module:
         inputs: Sequence[Array],
         projections: Sequence[Array],
     ) -> worker.Differentiate:
-        """The model in training mode and its gradients, in f64."""
+        """The model in training mode and its gradients."""
         entry = self._entry(model)
-        native = {k: wide(a) for k, a in to_native(weights, entry.weight_map).items()}
         layouts = entry.output_layouts
         return worker.Differentiate(
             str(self.path),
             entry.class_name,
-            native,
-            [wide(a) for a in self._given(model, inputs)],
+            self._native(entry, weights),
+            self._given(model, inputs),
             [layout.there(a) for a, layout in zip(projections, layouts, strict=True)],
         )
 
@@ -82,7 +93,6 @@ class Module:
         training: Training,
         weights: Mapping[str, Mapping[str, Array]],
         batches: Sequence[Sequence[Array]],
-        dtype: str,
         at: tuple[int, ...],
     ) -> worker.Train:
         """Steps of a training program."""
@@ -96,17 +106,13 @@ class Module:
             len(minimizes),
             sum(m.update.every == 1 for m in minimizes),
             at,
-            dtype,
+            "f64" if self.widening else "f32",
         )
-        cast = wide if dtype == "f64" else lambda array: array
         return worker.Train(
             str(self.path),
             request,
-            {
-                name: {k: cast(a) for k, a in to_native(weights[name], e.weight_map).items()}
-                for name, e in entries.items()
-            },
-            [[cast(x.there(a)) for a, x in zip(b, layouts, strict=True)] for b in batches],
+            {name: self._native(e, weights[name]) for name, e in entries.items()},
+            [[self._typed(x.there(a)) for a, x in zip(b, layouts, strict=True)] for b in batches],
         )
 
     def trained(self, training: Training, result: Mapping[str, Any]) -> TrainResult:
@@ -125,9 +131,3 @@ class Module:
 
 def _canonical(entry: EmittedModel, arrays: Mapping[str, Array]) -> dict[str, Array]:
     return to_canonical(arrays, tuple(e for e in entry.weight_map if e.native in arrays))
-
-
-def wide(array: Array) -> Array:
-    """The array in f64, if it is of floats."""
-    kind = of_array(array)
-    return array.astype("float64") if kind is not None and kind.is_float else array

@@ -157,26 +157,29 @@ def _run(
         jobs: list[worker.Job] = []
         if subjects:
             module = Module(target, models, folder, "models")
+            exact = Module(target, models, folder, "exact_models", exact=True)
             jobs += [module.predict(s.model, s.weights, s.inputs) for s in subjects]
             jobs += [
-                module.differentiate(s.model, s.weights, s.inputs, s.projections)
+                exact.differentiate(s.model, s.weights, s.inputs, s.projections)
                 for s in subjects
                 if s.derived
             ]
         if courses:
             programs = Module(target, steps, folder, "steps")
+            exact_programs = Module(target, steps, folder, "exact_steps", exact=True)
             for c in courses:
-                single = programs.train(c.training, c.weights, c.batches[:1], "f32", QUICK_STEPS)
-                jobs += [single, programs.train(c.training, c.weights, c.batches, "f64", c.at)]
+                single = programs.train(c.training, c.weights, c.batches[:1], QUICK_STEPS)
+                jobs += [single, exact_programs.train(c.training, c.weights, c.batches, c.at)]
         results = iter(worker.run(target.name, jobs))
     outputs = [module.outputs(s.model, next(results)) for s in subjects]
     rows: list[Row] = []
     for s in subjects:
         if s.derived:
-            found = module.derived(s.model, next(results))
+            found = exact.derived(s.model, next(results))
             rows += derived_rows(s.model, target, found, s.derived)
     for c in courses:
-        single_result, result = (programs.trained(c.training, next(results)) for _ in range(2))
+        single_result = programs.trained(c.training, next(results))
+        result = exact_programs.trained(c.training, next(results))
         rows += loss_rows(c.training, target.name, single_result.losses[0], c.expected)
         rows += step_rows(c.training, target, result, c.expected)
     return outputs, rows
