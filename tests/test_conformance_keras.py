@@ -13,7 +13,7 @@ from codegen.keras.dialect import DIALECT
 from nnspec.catalogue.ops import OPS
 
 CASES = list(op_cases())
-NO_F64 = re.compile(r"max_window\(steps = \(2, 2, 2\)|MaxPool3D|resize.*bilinear")
+NO_F64 = re.compile(r"max_window\(steps = \(2, 2, 2\)|MaxPool3D|(resize|Upsample2D).*bilinear")
 """TensorFlow has no maxima of windows over volumes in f64, and interpolates images in f32."""
 
 

@@ -34,6 +34,13 @@ def applied(
     return [r.held for r in results] if len(results) > 1 else results[0].held
 
 
+@pytest.mark.parametrize("name", ["global_avg_pool", "global_max_pool"])
+def test_9_global_pools_drop_space(name: str) -> None:
+    x = np.zeros((2, 5, 3, 4))
+    assert applied(name, x).shape == (2, 4)
+    assert applied(name, x, keepdims=True).shape == (2, 1, 1, 4)
+
+
 def test_27_layer_norm_adds_1e_5() -> None:
     x = np.array([[0.0, 2e-2]])
     np.testing.assert_allclose(applied("LayerNorm", x)[0, 1], 1e-2 / np.sqrt(1e-4 + 1e-5))
@@ -65,6 +72,13 @@ def test_31_local_response_norm_divides_alpha_by_size() -> None:
     x = np.array([[[1.0, 2.0, 3.0]]])
     found = applied("local_response_norm", x, 2, alpha=0.5, beta=1.0)
     np.testing.assert_allclose(found[0, 0], [1 / 1.25, 2 / 2.25, 3 / 4.25])
+
+
+def test_57_pixel_shuffle_keeps_a_feature_together() -> None:
+    """Feature by feature, each of a square's cells: PyTorch's order, ONNX's CRD."""
+    found = applied("pixel_shuffle", np.arange(8.0).reshape(1, 1, 1, 8), 2)
+    np.testing.assert_array_equal(found[0, ..., 0], [[0, 1], [2, 3]])
+    np.testing.assert_array_equal(found[0, ..., 1], [[4, 5], [6, 7]])
 
 
 def drawn(target: str, folder: Path, x: TensorType, op: Op) -> list[Array]:

@@ -10,7 +10,7 @@ from nnspec.catalogue.ops.dense import Embedding
 from nnspec.catalogue.ops.elementwise import Constant, Same
 from nnspec.catalogue.ops.indexing import ScatterAdd
 from nnspec.catalogue.ops.numeric import Erf
-from nnspec.catalogue.ops.pooling import AvgPool, GlobalAvgPool
+from nnspec.catalogue.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool
 from nnspec.catalogue.ops.recurrent import Recurrent
 from nnspec.catalogue.ops.shaping import Cast, Concat, Flatten, Reshape, Slice, Transpose
 from nnspec.catalogue.ops.sliding import Convolution, ConvolutionTranspose
@@ -37,6 +37,7 @@ LACKS: Lacks = {
             ConvolutionTranspose,
             AvgPool,
             GlobalAvgPool,
+            GlobalMaxPool,
             Recurrent,
             Erf,
             Softplus,

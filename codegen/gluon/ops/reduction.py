@@ -9,7 +9,7 @@ from codegen.python.native import Table, Use
 from codegen.python.source import Expr, Name
 from codegen.rules import Argument, function, key
 from nnspec.catalogue.ops.base import Op
-from nnspec.catalogue.ops.pooling import GlobalAvgPool
+from nnspec.catalogue.ops.pooling import GlobalAvgPool, GlobalMaxPool, GlobalPool
 from nnspec.catalogue.ops.reduction import Max, Mean, Min, Prod, Reduce, Sum
 from nnspec.catalogue.ops.search import ArgMax, ArgMin, CumSum, Position, Sort, TopK
 from nnspec.graph.graph import Node
@@ -31,7 +31,7 @@ def over(node: Node) -> object:
 
 
 def over_space(node: Node) -> object:
-    assert isinstance(node.op, GlobalAvgPool)
+    assert isinstance(node.op, GlobalPool)
     return several(node.op.space(node.inputs[0].type.rank))
 
 
@@ -58,11 +58,8 @@ TABLE.add(
     ),
     # Its gradient fails where the axis is left out.
     function(Sort, "F.sort", key("axis", "axis"), key("is_ascend", "descending", False, INVERSE)),
-    function(
-        GlobalAvgPool,
-        "F.mean",
-        key("axis", over_space),
-    ),
+    function(GlobalAvgPool, "F.mean", key("axis", over_space), KEEPDIMS),
+    function(GlobalMaxPool, "F.max", key("axis", over_space), KEEPDIMS),
 )
 
 

@@ -6,7 +6,7 @@ from codegen.python.dialect import Result
 from codegen.python.native import Table, Use
 from codegen.python.source import Expr, Name
 from codegen.rules import Form, function, key
-from nnspec.catalogue.ops.pooling import GlobalAvgPool
+from nnspec.catalogue.ops.pooling import GlobalAvgPool, GlobalMaxPool
 from nnspec.catalogue.ops.reduction import Max, Mean, Min, Prod, Sum
 from nnspec.catalogue.ops.search import ArgMax, ArgMin
 from nnspec.graph.graph import Node
@@ -29,13 +29,17 @@ TABLE.add(
 
 
 @TABLE.rule
-def global_avg_pool(op: GlobalAvgPool, use: Use, x: Expr) -> Result:
-    return Name("ops.mean")(x, axis=ONE.write(op.space(use.rank)))
+def global_pool(op: GlobalAvgPool | GlobalMaxPool, use: Use, x: Expr) -> Result:
+    name = "ops.mean" if isinstance(op, GlobalAvgPool) else "ops.max"
+    made = Name(name)(x, axis=ONE.write(op.space(use.rank)))
+    return made.with_keyword("keepdims", True) if op.keepdims else made
 
 
 @TABLE.chain
-def global_avg_pool_in_chain(op: GlobalAvgPool, node: Node) -> Expr:
-    return Name(f"layers.GlobalAveragePooling{node.inputs[0].type.rank - 2}D")()
+def global_pool_in_chain(op: GlobalAvgPool | GlobalMaxPool, node: Node) -> Expr:
+    name = "Average" if isinstance(op, GlobalAvgPool) else "Max"
+    made = Name(f"layers.Global{name}Pooling{node.inputs[0].type.rank - 2}D")()
+    return made.with_keyword("keepdims", True) if op.keepdims else made
 
 
 @TABLE.rule

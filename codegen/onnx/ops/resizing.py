@@ -9,7 +9,8 @@ import numpy as np
 from codegen.onnx.lowering import Result
 from codegen.onnx.native import Table, Use
 from codegen.resizing import finds_cells, spaces
-from nnspec.catalogue.ops.resizing import Resize, whole_factor
+from codegen.rules import function, key
+from nnspec.catalogue.ops.resizing import PixelShuffle, Resize, whole_factor
 from nnspec.graph.graph import Node
 
 TABLE = Table()
@@ -36,3 +37,10 @@ def covers(node: Node) -> bool:
 
 
 TABLE.legal[Resize] = covers
+
+
+TABLE.add(
+    function(
+        PixelShuffle, "DepthToSpace", key("blocksize", "factor"), key("mode", lambda node: "CRD")
+    )
+)

@@ -11,8 +11,8 @@ from codegen.rewrites import max_window_padded
 from codegen.rules import Argument, function, key, layer
 from nnspec.catalogue.ops.convolution import CONVOLUTIONS, TRANSPOSED, ConvTranspose
 from nnspec.catalogue.ops.image import Windowed
-from nnspec.catalogue.ops.pooling import AVG_POOLS, MAX_POOLS, GlobalAvgPool
-from nnspec.catalogue.ops.reduction import Mean
+from nnspec.catalogue.ops.pooling import AVG_POOLS, MAX_POOLS, GlobalAvgPool, GlobalMaxPool
+from nnspec.catalogue.ops.reduction import Max, Mean
 from nnspec.catalogue.ops.sliding import Convolution, ConvolutionTranspose, MaxWindow, Sliding
 from nnspec.catalogue.ops.windows import Pads, extent
 from nnspec.graph.graph import Node
@@ -93,12 +93,14 @@ for pool, name in (*((p, "MaxPool") for p in MAX_POOLS), *((p, "AveragePool") fo
 
 
 @TABLE.rule
-def global_avg_pool(op: GlobalAvgPool, use: Use, x: str) -> Result:
-    """Where features stand second it has an operator, which keeps the axes; it is a mean elsewhere."""
+def global_pool(op: GlobalAvgPool | GlobalMaxPool, use: Use, x: str) -> Result:
+    """Where features stand second it has an operator, which keeps the axes; it is a reduction elsewhere."""
+    is_mean = isinstance(op, GlobalAvgPool)
     if op.channels_first:
-        return use.to.op("Flatten", use.to.op("GlobalAveragePool", x))
-    mean = Mean(op.space(use.rank))
-    return use.to.applied(replace(use.node, op=mean), (x,))
+        pooled = use.to.op("GlobalAveragePool" if is_mean else "GlobalMaxPool", x)
+        return pooled if op.keepdims else use.to.op("Flatten", pooled)
+    reduced = (Mean if is_mean else Max)(op.space(use.rank), op.keepdims)
+    return use.to.applied(replace(use.node, op=reduced), (x,))
 
 
 @TABLE.rule

@@ -6,7 +6,7 @@ from codegen.python.dialect import Result
 from codegen.python.native import Table, Use
 from codegen.python.source import Expr
 from codegen.rules import Form, at, key, method, of
-from nnspec.catalogue.ops.pooling import GlobalAvgPool
+from nnspec.catalogue.ops.pooling import GlobalAvgPool, GlobalMaxPool
 from nnspec.catalogue.ops.reduction import Max, Mean, Min, Prod, Reduce, Sum
 from nnspec.catalogue.ops.search import ArgMax, ArgMin, CumSum, Sort, TopK
 from nnspec.graph.graph import Node
@@ -25,7 +25,7 @@ def over(op: Reduce, node: Node) -> tuple[int, ...] | None:
 
 
 @of
-def space(op: GlobalAvgPool, node: Node) -> tuple[int, ...]:
+def space(op: GlobalAvgPool | GlobalMaxPool, node: Node) -> tuple[int, ...]:
     return op.space(node.inputs[0].type.rank)
 
 
@@ -37,7 +37,8 @@ TABLE.add(
     method(Sum, "sum", key("dim", over, None, ONE), KEPT),
     method(Max, "amax", key("dim", over, None, ONE), KEPT),
     method(Min, "amin", key("dim", over, None, ONE), KEPT),
-    method(GlobalAvgPool, "mean", key("dim", space, form=ONE)),
+    method(GlobalAvgPool, "mean", key("dim", space, form=ONE), KEPT),
+    method(GlobalMaxPool, "amax", key("dim", space, form=ONE), KEPT),
     method(ArgMax, "argmax", key("dim", "axis"), KEPT),
     method(ArgMin, "argmin", key("dim", "axis"), KEPT),
     method(CumSum, "cumsum", key("dim", "axis")),

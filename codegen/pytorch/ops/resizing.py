@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from codegen.python.native import Table
 from codegen.resizing import finds_cells, has_numbers, spaces
-from codegen.rules import function, key
-from nnspec.catalogue.ops.resizing import Resize, whole_factor
+from codegen.rules import at, function, key
+from nnspec.catalogue.ops.resizing import PixelShuffle, Resize, whole_factor
 from nnspec.graph.graph import Node
 
 BILINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
@@ -38,5 +38,6 @@ TABLE.add(
         key("scale_factor", "scale", None),
         key("mode", mode, "nearest"),
         legal=_covers,
-    )
+    ),
+    function(PixelShuffle, "F.pixel_shuffle", at("factor"), chain="nn.PixelShuffle"),
 )

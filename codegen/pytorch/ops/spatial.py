@@ -7,7 +7,15 @@ from codegen.rewrites import cut_after, mean_within, pad_first
 from codegen.rules import SQUARE, at, key, layer, of
 from nnspec.catalogue.ops.convolution import CONVOLUTIONS, TRANSPOSED, Conv, ConvTranspose
 from nnspec.catalogue.ops.image import Windowed
-from nnspec.catalogue.ops.pooling import AVG_POOLS, MAX_POOLS, AvgPool, AvgPool3D, MaxPool, Pool
+from nnspec.catalogue.ops.pooling import (
+    AVG_POOLS,
+    MAX_POOLS,
+    AdaptiveAvgPool2D,
+    AvgPool,
+    AvgPool3D,
+    MaxPool,
+    Pool,
+)
 from nnspec.catalogue.ops.site import Term
 from nnspec.catalogue.ops.windows import extent
 from nnspec.graph.graph import Node
@@ -149,6 +157,8 @@ for pool in (*MAX_POOLS, *AVG_POOLS):
             legal=pool_legal,
         )
     )
+
+TABLE.add(layer(AdaptiveAvgPool2D, "nn.AdaptiveAvgPool2d", at("size", form=SQUARE)))
 
 
 @TABLE.rewrite

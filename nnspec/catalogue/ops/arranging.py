@@ -73,6 +73,41 @@ class Pad(Op):
 
 
 @declare
+class Crop(Op):
+    """Without so many cells before and after along each axis: what `pad` would add, taken away."""
+
+    name = "crop"
+    cells: tuple[tuple[int, int], ...] = arg("for each axis (before, after)", pairs)
+
+    def check(self, *inputs: TensorType) -> None:
+        (x,) = inputs
+        if len(self.cells) != x.rank:
+            raise ShapeError(f"expects a pair for each axis of {x}, found {len(self.cells)}", 0)
+        for size, pair in zip(x.shape, self.cells, strict=True):
+            if sum(numbers(pair)) >= size if isinstance(size, int) else False:
+                raise ShapeError(f"leaves nothing of {size} cells without {sum(pair)}", 0)
+
+    def expand(self, to: Site, x: Term) -> Term:
+        return to.slice(
+            x,
+            starts=tuple(before or None for before, _ in self.cells),
+            ends=tuple(-after or None for _, after in self.cells),
+            steps=(1,) * x.rank,
+        )
+
+    def reordered(self, forms: Forms, inputs: Types, outputs: Types) -> Reordered | None:
+        order = order_of(forms[0])
+        if order is None:
+            return None
+        return Reordered(replace(self, cells=lay(self.cells, order)), forms, forms)
+
+    @classmethod
+    def examples(cls) -> Iterator[Example]:
+        yield Example(cls(((0, 0), (1, 2), (0, 1), (0, 0))), (TensorType("f32", (N, 5, 3, 4)),))
+        yield Example(cls(((0, 0), (2, 0), (0, 1))), (TensorType("f32", (N, T, 3)),))
+
+
+@declare
 class BroadcastTo(Op):
     """A tensor repeated to a shape, by the rule of NumPy: along axes of size 1, and along new ones in front."""
 

@@ -8,18 +8,20 @@ from math import prod
 from typing import Any
 
 from nnspec.catalogue.ops.base import Example, Reordered, ShapeError, declare
+from nnspec.catalogue.ops.derivatives import part
 from nnspec.catalogue.ops.forms import Forms, Types, order_of
 from nnspec.catalogue.ops.helpers import need_float, need_number, need_rank
-from nnspec.catalogue.ops.image import Featured, Window, Windowed, per_axis
+from nnspec.catalogue.ops.image import Featured, Spatial, Window, Windowed, per_axis
 from nnspec.catalogue.ops.site import Site, Term
 from nnspec.catalogue.ops.windows import Pads
 from nnspec.core.declare import declaration
 from nnspec.core.dims import Dim, product, symbol
-from nnspec.core.kinds import optional, padding, sizes
+from nnspec.core.fields import arg
+from nnspec.core.kinds import boolean, optional, padding, sizes
 from nnspec.core.orders import plain_form
 from nnspec.core.types import TensorType
 
-N = symbol("N")
+N, T = symbol("N"), symbol("T")
 
 
 @declaration
@@ -149,22 +151,20 @@ class AvgPool3D(AvgPool):
     rank = 3
 
 
-@declare
-class GlobalAvgPool(Featured):
-    """The mean of each feature over all of space: `[N, H, W, C]` becomes `[N, C]`, likewise `[N, T, C]`."""
+class GlobalPool(Featured):
+    """Each feature over all of space."""
 
-    name = "global_avg_pool"
     over_space = True
+    keepdims: bool
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
         need_rank(x, 3, 4, 5, what="a sequence, an image or a volume [N, ..., C]")
         need_float(x)
-        n, *_, features = self.logical(x)
-        return (x.with_shape((n, features)),)
-
-    def expand(self, to: Site, x: Term) -> Term:
-        return to.mean(x, axis=tuple(range(1, x.rank - 1)))
+        n, *space, features = self.logical(x)
+        if not self.keepdims:
+            return (x.with_shape((n, features)),)
+        return (self.physical(x, (n, *(1 for _ in space), features)),)
 
     def space(self, rank: int) -> tuple[int, ...]:
         """The axes between batch and features, or behind both."""
@@ -177,13 +177,97 @@ class GlobalAvgPool(Featured):
         order = order_of(forms[0])
         if order is None or order[:2] != (0, inputs[0].rank - 1):
             return None
-        return Reordered(replace(self, channels_first=True), forms, (plain_form(2),))
+        left = forms if self.keepdims else (plain_form(2),)
+        return Reordered(replace(self, channels_first=True), forms, left)
 
     @classmethod
     def examples(cls) -> Iterator[Example]:
-        yield Example(cls(), (TensorType("f32", (N, 5, 3, 4)),))
-        yield Example(cls(), (TensorType("f32", (N, 5, 4)),))
-        yield Example(cls(), (TensorType("f32", (N, 5, 3, 2, 4)),))
+        for keepdims in ({}, {"keepdims": True}):
+            yield Example(cls(**keepdims), (TensorType("f32", (N, 5, 3, 4)),))
+            yield Example(cls(**keepdims), (TensorType("f32", (N, T, 4)),))
+            yield Example(cls(**keepdims), (TensorType("f32", (N, 5, 3, 2, 4)),))
+
+
+@declare
+class GlobalAvgPool(GlobalPool):
+    """The mean of each feature over all of space: `[N, H, W, C]` becomes `[N, C]`, likewise `[N, T, C]`.
+
+    With `keepdims` `[N, 1, 1, C]` (Lin et al. 2014).
+    """
+
+    name = "global_avg_pool"
+    keepdims: bool = arg("whether space stays, with sizes of 1", boolean, default=False)
+
+    def expand(self, to: Site, x: Term) -> Term:
+        return to.mean(x, axis=tuple(range(1, x.rank - 1)), keepdims=self.keepdims)
+
+
+@declare
+class GlobalMaxPool(GlobalPool):
+    """The greatest of each feature over all of space: `[N, H, W, C]` becomes `[N, C]`, likewise `[N, T, C]`.
+
+    With `keepdims` `[N, 1, 1, C]`.
+    """
+
+    name = "global_max_pool"
+    keepdims: bool = arg("whether space stays, with sizes of 1", boolean, default=False)
+
+    def expand(self, to: Site, x: Term) -> Term:
+        return to.max(x, axis=tuple(range(1, x.rank - 1)), keepdims=self.keepdims)
+
+
+@declare
+class AdaptiveAvgPool2D(Spatial):
+    """The means of as many windows as the result has cells, whatever the size of the image.
+
+    `[N, H, W, C]` becomes `[N, h, w, C]`: along an axis of `n` cells, window `i` of `m` is the cells from
+    `floor(i * n / m)` up to, not including, `ceil((i + 1) * n / m)`. Windows overlap where `m` does not divide `n`, and
+    are cells, repeated, where it is greater. The sizes of the image are numbers, but along an axis with one window.
+    """
+
+    name = "AdaptiveAvgPool2D"
+    rank = 2
+    size: tuple[int, ...] = arg("cells of the result along each axis", sizes(2))
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        for size, cells in zip(self.space(x), self.size, strict=True):
+            if cells > 1:
+                need_number(size, "the size of an image of which several windows are taken")
+        n, *_, features = self.logical(x)
+        return (self.physical(x, (n, *self.size, features)),)
+
+    def expand(self, to: Site, x: Term) -> Term:
+        whole = tuple(axis for axis, cells in enumerate(self.size, 1) if cells == 1)
+        if whole:
+            x = to.mean(x, axis=whole, keepdims=True)
+        for axis, cells in enumerate(self.size, 1):
+            if cells != x.shape[axis]:
+                x = means(to, x, axis, cells)
+        return x
+
+    def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        return product(inputs[0].shape)
+
+    @classmethod
+    def examples(cls) -> Iterator[Example]:
+        image = TensorType("f32", (N, 7, 6, 4))
+        yield Example(cls((3, 3)), (image,))
+        yield Example(cls((1, 1)), (TensorType("f32", (N, T, 5, 3)),))
+        yield Example(cls((5, 1)), (image,))
+        yield Example(cls((7, 9)), (image,))
+
+
+def means(to: Site, x: Term, axis: int, cells: int) -> Term:
+    """Of so many windows along an axis whose size is a number."""
+    size = need_number(x.shape[axis], "the size")
+    if size % cells == 0:
+        before, after = x.shape[:axis], x.shape[axis + 1 :]
+        apart = to.reshape(x, (*before, cells, size // cells, *after))
+        return to.mean(apart, axis=(axis + 1,))
+    windows = [(i * size // cells, -(-(i + 1) * size // cells)) for i in range(cells)]
+    parts = [part(to, x, axis, start, end) for start, end in windows]
+    return to.concat(*(to.mean(p, axis=(axis,), keepdims=True) for p in parts), axis=axis)
 
 
 MAX_POOLS: tuple[type[MaxPool], ...] = (MaxPool1D, MaxPool2D, MaxPool3D)

@@ -9,11 +9,11 @@ from nnspec.catalogue.ops.base import Example, Reordered, ShapeError, declare
 from nnspec.catalogue.ops.derivatives import part
 from nnspec.catalogue.ops.forms import Forms, Types
 from nnspec.catalogue.ops.helpers import need_float, need_rank
-from nnspec.catalogue.ops.image import Featured
+from nnspec.catalogue.ops.image import Featured, Spatial
 from nnspec.catalogue.ops.site import Site, Term
-from nnspec.core.dims import Dim, Shape, Sym, product, show, symbol
+from nnspec.core.dims import Dim, Shape, Sym, floor, modulo, product, show, symbol
 from nnspec.core.fields import arg
-from nnspec.core.kinds import choice, optional, parts, shape
+from nnspec.core.kinds import choice, optional, parts, shape, sizes, whole
 from nnspec.core.orders import first_form
 from nnspec.core.types import TensorType
 
@@ -120,6 +120,79 @@ class Resize(Featured):
             yield Example(cls(scale=(3, 2), interpolation=how), (TensorType("f32", (N, T, 4, 3)),))
             yield Example(cls((6, T), interpolation=how), (TensorType("f32", (N, T, 7, 3)),))
             yield Example(cls((6, 3, 5), interpolation=how), (volume,))
+
+
+@declare
+class Upsample2D(Spatial):
+    """An image with so many times the cells along each axis: `[N, H, W, C]` becomes `[N, H * scale, W * scale, C]`.
+
+    "nearest" repeats each cell, "bilinear" weighs neighbours by their centres, as `resize` does.
+    """
+
+    name = "Upsample2D"
+    rank = 2
+    scale: tuple[int, ...] = arg("by what each axis grows", sizes(2), default=(2, 2))
+    interpolation: str = arg(
+        "what lies between cells", choice("nearest", "bilinear"), default="nearest"
+    )
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        space = [size * n for size, n in zip(self.space(x), self.scale, strict=True)]
+        n, *_, features = self.logical(x)
+        return (self.physical(x, (n, *space, features)),)
+
+    def expand(self, to: Site, x: Term) -> Term:
+        return to.resize(x, scale=self.scale, interpolation=self.interpolation)
+
+    @classmethod
+    def examples(cls) -> Iterator[Example]:
+        image = TensorType("f32", (N, 5, 7, 3))
+        yield Example(cls(), (image,))
+        yield Example(cls((3, 2), "bilinear"), (image,))
+        yield Example(cls((2, 2), "bilinear"), (TensorType("f32", (N, T, 4, 3)),))
+
+
+@declare
+class PixelShuffle(Featured):
+    """Features laid out over space: `[N, H, W, C * factor ** 2]` becomes `[N, H * factor, W * factor, C]`.
+
+    Of each result feature `c`, the cell at row `i` and column `j` of a square is feature
+    `c * factor ** 2 + i * factor + j` (PyTorch's order, not that of `depth_to_space`; Shi et al. 2016).
+    """
+
+    name = "pixel_shuffle"
+    over_space = True
+    factor: int = arg("cells of a square along each axis", whole(1))
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        need_rank(x, 4, what="an image [N, H, W, C]")
+        n, height, width, features = self.logical(x)
+        square = self.factor**2
+        if modulo(features, square) != 0:
+            raise ShapeError(f"cannot lay {features} features out in squares of {square}", 0)
+        grown = (height * self.factor, width * self.factor)
+        return (self.physical(x, (n, *grown, floor(features, square))),)
+
+    def expand(self, to: Site, x: Term) -> Term:
+        (n, height, width, features), f = x.shape, self.factor
+        left = floor(features, f * f)
+        apart = to.reshape(x, (n, height, width, left, f, f))
+        beside = to.transpose(apart, (0, 1, 4, 2, 5, 3))
+        return to.reshape(beside, (n, height * f, width * f, left))
+
+    def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        return 0
+
+    def reordered(self, forms: Forms, inputs: Types, outputs: Types) -> Reordered | None:
+        wanted = (first_form(4),)
+        return Reordered(replace(self, channels_first=True), wanted, wanted)
+
+    @classmethod
+    def examples(cls) -> Iterator[Example]:
+        yield Example(cls(2), (TensorType("f32", (N, 3, 5, 12)),))
+        yield Example(cls(3), (TensorType("f32", (N, T, 2, 9)),))
 
 
 def whole_factor(old: Dim, new: Dim) -> int | None:
