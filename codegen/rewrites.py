@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from nnspec.catalogue.ops.attention import Attention
 from nnspec.catalogue.ops.convolution import Conv, ConvTranspose
 from nnspec.catalogue.ops.indexing import ScatterAdd
 from nnspec.catalogue.ops.pooling import AvgPool, Pool
@@ -141,3 +142,19 @@ def cut_after(to: GraphSite, op: ConvTranspose, x: Term) -> Term:
         ends=(None, *(-after or None for _, after in cuts), None),
         steps=(1,) * whole.rank,
     )
+
+
+def is_one_mask(node: Node) -> bool:
+    """Whether attention is told by a mask, or as causal, but not by both nor by a window."""
+    op = node.op
+    return isinstance(op, Attention) and op.window is None and not (op.causal and node.inputs[3:])
+
+
+def attention_by_mask(
+    to: Site, op: Attention, query: Term, key: Term, value: Term, mask: Term | None = None
+) -> Term:
+    """All that is allowed as one mask."""
+    allowed = op.allowed(to, query, key, mask)
+    plain = Attention(scale=op.scale)
+    (y,) = to.apply(plain, query, key, value, *([] if allowed is None else [allowed]))
+    return y

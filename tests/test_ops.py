@@ -34,7 +34,7 @@ def test_examples_are_valid(cls: type) -> None:
         outputs = example.op.infer(*example.inputs)
         for weight in example.op.weights(*example.inputs):
             assert all(isinstance(d, int) and d > 0 for d in weight.shape)
-        flops = substitute(example.op.flops(example.inputs, outputs), {"N": 2, "T": 5})
+        flops = substitute(example.op.flops(example.inputs, outputs), {"N": 2, "T": 5, "S": 3})
         assert isinstance(flops, int) and flops >= 0
 
 

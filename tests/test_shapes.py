@@ -118,6 +118,13 @@ WRONG = [
     ("mse", {}, [f32(N, 3), f32(N, 1)], "operands of one shape"),
     ("accuracy", {}, [f32(N, 10), f32(N)], "integer labels"),
     ("random_normal", {"shape": (-1, 3)}, [], "every size"),
+    ("attention", {}, [f32(N, 2, T, 4), f32(N, 2, T, 5), f32(N, 2, T, 5)], "cannot compare"),
+    ("attention", {}, [f32(N, 3, T, 4), f32(N, 2, T, 4), f32(N, 2, T, 4)], "2 of f32[N, 2, T, 4]"),
+    ("attention", {}, [*[f32(N, T, 4)] * 3, f32(T, T)], "a mask of booleans"),
+    ("attention", {}, [*[f32(N, T, 4)] * 3, TensorType("bool", (N, T))], "no use for a mask"),
+    ("MultiHeadAttention", {"heads": 3}, [f32(N, T, 8)], "8 features"),
+    ("MultiHeadAttention", {"heads": 4, "kv_heads": 3}, [f32(N, T, 8)], "4 heads, which 3"),
+    ("rotary", {}, [f32(N, T, 5)], "pairs features: 5"),
 ]
 
 

@@ -13,7 +13,7 @@ from nnspec.core.types import TensorType
 from nnspec.graph.evaluate.sizes import with_sizes
 from nnspec.graph.weight_map import Array
 
-SIZES = {"N": 3, "T": 5}
+SIZES = {"N": 3, "T": 5, "S": 4}
 
 
 def uses() -> Iterator[Example]:

@@ -7,6 +7,7 @@ from functools import cache
 from codegen.onnx.native import Operators, operators
 from codegen.onnx.ops import (
     arrays,
+    attention,
     dense,
     losses,
     normalization,
@@ -22,6 +23,7 @@ from codegen.onnx.ops import (
 
 FAMILIES = (
     numbers, reductions, shaping, arrays, dense, normalization, norms, sliding, recurrent, losses, random, resizing,
+    attention,
 )  # fmt: skip
 
 IR_VERSIONS = {17: 8, 18: 8, 19: 9, 20: 10, 21: 10, 22: 10, 23: 11, 24: 12}

@@ -291,7 +291,8 @@ def function(body: Body, op: type[Op], positional: Any, named: Any, span: Span) 
     for operand in op.operands[len(operands) :]:
         if operand.name in by_name:
             value, at, _ = by_name.pop(operand.name)
-            operands.append((value, at))
+            if value is not None or not operand.optional:
+                operands.append((value, at))
     if any(isinstance(v, Poison) for v, _ in operands):
         raise Poisoned
     if rest and len(operands) < len(op.operands):

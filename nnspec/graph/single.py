@@ -9,7 +9,7 @@ from nnspec.graph.graph import Graph, Node, Value, Weight
 def single(example: Example) -> Graph:
     """The example as a model, its operands under their names."""
     op = example.op
-    inputs = tuple(Value(t, n) for t, n in zip(example.inputs, operand_names(op), strict=False))
+    inputs = tuple(Value(t, n) for t, n in zip(example.inputs, _names(example), strict=False))
     outputs = tuple(map(Value, op.infer(*example.inputs)))
     layer = op.name.lower() if op.is_layer() else None
     weights = tuple(
@@ -26,6 +26,13 @@ def single(example: Example) -> Graph:
     return Graph(
         "Example", inputs, (step,), outputs, tuple(f"out_{i}" for i in range(len(outputs)))
     )
+
+
+def _names(example: Example) -> tuple[str, ...]:
+    given = example.op.given(*example.inputs)
+    if given is example.op.operands:
+        return operand_names(example.op)
+    return tuple(o.name for o in given)
 
 
 def operand_names(op: Op) -> tuple[str, ...]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import replace
 
 from nnspec.catalogue.ops.base import Op, ShapeError
 from nnspec.catalogue.ops.site import LONGEST, Site, Term, results
+from nnspec.core.types import TensorType
 from nnspec.graph.graph import Call, Node, Step, Value, Weight
 from nnspec.report.source import Span
 
@@ -57,6 +59,16 @@ class GraphSite(Site):
             return self._node(op, operands)
         return super().composite(op, operands, weights)
 
+    def layer(self, name: str, op: Op, *operands: Term, weights: Mapping[str, Term]) -> Term:
+        if not self.whole(op):
+            return super().layer(name, op, *operands, weights=weights)
+        held = [self.value(weights[f"{name}.{s.role}"]) for s in op.weights(*_types(operands))]
+        own = tuple(
+            replace(w, role=w.role.removeprefix(f"{name}.")) for w in held if isinstance(w, Weight)
+        )
+        (term,) = self._node(op, operands, name, own)
+        return term
+
     def again(self, op: Op, *operands: Term) -> tuple[Term, ...]:
         """The layer in whose place the steps stand, with other arguments and operands, but its weights."""
         assert self.origin is not None
@@ -84,7 +96,7 @@ class GraphSite(Site):
     ) -> tuple[Term, ...]:
         if self.origin is not None and len(self.steps) == LONGEST:
             raise ShapeError(f"is made of more than {LONGEST} operations")
-        outputs = tuple(Value(t, None, self.span) for t in op.infer(*(o.type for o in operands)))
+        outputs = tuple(Value(t, None, self.span) for t in op.infer(*_types(operands)))
         inputs = tuple(map(self.value, operands))
         doc = self.origin.doc if self.origin else None
         self.steps.append(Node(op, inputs, outputs, layer, weights, self.span, doc))
@@ -103,6 +115,10 @@ class GraphSite(Site):
             weights = {w.role: self.term(w) for w in step.weights}
             outputs = self.apply(step.op, *operands, weights=weights)
         self._terms |= zip(step.outputs, outputs, strict=True)
+
+
+def _types(terms: Sequence[Term]) -> tuple[TensorType, ...]:
+    return tuple(t.type for t in terms)
 
 
 def expanded(node: Node, site: GraphSite) -> tuple[Value, ...]:

@@ -27,6 +27,7 @@ from nnspec.catalogue.ops.arranging import (
     Tile,
 )
 from nnspec.catalogue.ops.indexing import Gather, OneHot, ScatterAdd
+from nnspec.catalogue.ops.positions import Positions
 from nnspec.catalogue.ops.shaping import Concat, Flatten, Reshape, Slice, Transpose
 from nnspec.core.dims import Dim, Sym
 from nnspec.graph.graph import Node
@@ -247,6 +248,13 @@ def known_size(size: Dim) -> int:
 
 
 # By numbers.
+
+
+@TABLE.rule
+def positions(op: Positions, use: Use, x: Expr) -> Result:
+    made = Name("F.contrib.arange_like")(x, axis=axis(use.node))
+    had, dtype = use.types[0].dtype, op.dtype_for(use.types[0])
+    return made if had == dtype else Name("F.cast")(made, dtype=DTYPES[dtype])
 
 
 @TABLE.rule

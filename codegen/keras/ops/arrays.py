@@ -22,6 +22,7 @@ from nnspec.catalogue.ops.arranging import (
     Tile,
 )
 from nnspec.catalogue.ops.indexing import Gather, OneHot, ScatterAdd
+from nnspec.catalogue.ops.positions import Positions
 from nnspec.catalogue.ops.random import RandomUniform
 from nnspec.catalogue.ops.search import CumSum, Sort, TopK
 
@@ -61,6 +62,17 @@ def broadcast_to(op: BroadcastTo, use: Use, x: Expr) -> Result:
     made = Name("ops.full")(sizes, x)
     dtype = use.types[0].dtype
     return made if dtype == "f32" else made.with_keyword("dtype", DTYPES[dtype])
+
+
+@TABLE.rule
+def positions(op: Positions, use: Use, x: Expr) -> Result:
+    x = use.forward.name(x, "x")
+    count = use.forward.size(use.node.outputs[0].type.shape[0])
+    dtype = op.dtype_for(use.types[0])
+    made = Name("ops.arange")(count)
+    if op.dtype is None:
+        return made.with_keyword("dtype", x.attr("dtype"))
+    return made.with_keyword("dtype", DTYPES[dtype])
 
 
 @TABLE.rule

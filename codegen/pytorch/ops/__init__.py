@@ -2,6 +2,7 @@
 
 from codegen.pytorch.ops import (
     arrays,
+    attention,
     dense,
     draws,
     gradients,
@@ -20,6 +21,7 @@ FAMILIES = tuple(
     family.TABLE
     for family in (
         arrays,
+        attention,
         dense,
         draws,
         gradients,

@@ -123,6 +123,10 @@ class Op(Declaration):
     def check(self, *inputs: TensorType) -> None:
         """Raise `ShapeError`, in the words of this op, for operands that its expansion could not take."""
 
+    def given(self, *inputs: TensorType) -> tuple[Operand, ...]:
+        """Which operands the inputs are, where some are left out."""
+        return self.operands
+
     def expand(self, to: Site, *operands: Any, **weights: Any) -> Term | tuple[Term, ...]:
         """What the op is in simpler ones: of terms, weights by role. A primitive has none."""
         raise TypeError(f"{self.name} is a primitive")

@@ -142,6 +142,14 @@ class Site(ABC):
             return outputs
         return self.composite(op, terms, weights or {})
 
+    def layer(self, name: str, op: Op, *operands: Term, weights: Mapping[str, Term]) -> Term:
+        """A layer inside a layer, called `name`: of all weights it has those whose role begins with that."""
+        own = {
+            r.removeprefix(f"{name}."): t for r, t in weights.items() if r.startswith(f"{name}.")
+        }
+        (term,) = self.apply(op, *operands, weights=own)
+        return term
+
     def terms(self, operands: Sequence[Operand]) -> tuple[Term, ...]:
         """The operands, numbers as constants."""
         tensors = [o for o in operands if isinstance(o, Term)]

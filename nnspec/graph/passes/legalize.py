@@ -129,7 +129,7 @@ class _Pass:
             output_names=tuple(o.name or "y" for o in outputs),
             kind="block" if node.weights else "function",
             path=node.layer or "",
-            free_weights=node.weights,
+            free_weights=tuple(w for w in node.weights if "." not in w.role),
             span=node.span,
             doc=(type(node.op).__doc__ or "").strip().partition("\n")[0] or None,
         )
@@ -168,7 +168,7 @@ class _Pass:
 
 def _operands(node: Node) -> list[Value]:
     """Values with the names of the op's operands; of a variadic one, numbered."""
-    operands = node.op.operands
+    operands = node.op.given(*(v.type for v in node.inputs))
     names = [operands[min(i, len(operands) - 1)].name for i in range(len(node.inputs))]
     several = {n for n in names if names.count(n) > 1}
     return [
