@@ -11,11 +11,10 @@ from nnspec.catalogue.data.catalogue import DATASETS
 from nnspec.catalogue.initializers import INITIALIZERS
 from nnspec.catalogue.ops import OPS, ShapeError
 from nnspec.catalogue.ops.windows import same_padding, window
-from nnspec.catalogue.optimizers import OPTIMIZERS
 from nnspec.core.dims import Sym, substitute, symbol
 from nnspec.core.types import TensorType
 
-DECLARED = [*OPS.values(), *INITIALIZERS.values(), *OPTIMIZERS.values(), *DATASETS.values()]
+DECLARED = [*OPS.values(), *INITIALIZERS.values(), *DATASETS.values()]
 
 
 @pytest.mark.parametrize("cls", DECLARED, ids=lambda c: c.name)

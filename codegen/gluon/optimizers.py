@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from codegen.python.optimizers import Setting, decays, looks_ahead, made, native
 from codegen.python.source import Expr
-from nnspec.catalogue.optimizers import SGD, Adam, Optimizer
+from nnspec.graph.updates import Update
 
 RATE, DECAY = Setting("learning_rate", "lr"), Setting("wd", "weight_decay", 0.0)
 MOMENTUM = Setting("momentum", "momentum", 0.0)
 NATIVE = (
     native(
-        Adam,
+        "Adam",
         "Adam",
         RATE,
         Setting("beta1", "beta1", 0.9),
@@ -23,18 +23,18 @@ NATIVE = (
         DECAY,
     ),
     native(
-        SGD,
+        "SGD",
         "NAG",
         Setting("weight_decay", "weight_decay"),
         RATE,
         MOMENTUM,
-        covers=lambda value: looks_ahead(value) and decays(value),
+        covers=lambda given: looks_ahead(given) and decays(given),
     ),
-    native(SGD, "mx.optimizer.NAG", RATE, MOMENTUM, covers=looks_ahead),
-    native(SGD, "mx.optimizer.SGD", RATE, MOMENTUM, DECAY),
+    native("SGD", "mx.optimizer.NAG", RATE, MOMENTUM, covers=looks_ahead),
+    native("SGD", "mx.optimizer.SGD", RATE, MOMENTUM, DECAY),
 )
 
 
-def optimizer(value: Optimizer, rate: Expr | None = None) -> Expr:
+def optimizer(update: Update, rate: Expr | None = None) -> Expr:
     """Constructor of the optimizer; `rate`: in place of its own."""
-    return made(NATIVE, value, rate)
+    return made(NATIVE, update, rate)

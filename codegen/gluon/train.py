@@ -124,7 +124,7 @@ def _freeze(part: training.Part) -> Stmt:
 def _optimizer(source: Source, update: Minimize, rate: Expr | None) -> Expr:
     if update.update in source.rules:
         return Name(source.rules[update.update].name)()
-    return optimizer(update.optimizer, rate)
+    return optimizer(update.update, rate)
 
 
 def _train_step(source: Source) -> Stmt:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from codegen.python.optimizers import Setting, decays, looks_ahead, made, native
 from codegen.python.source import Expr
-from nnspec.catalogue.optimizers import SGD, Adam, Optimizer
+from nnspec.graph.updates import Update
 
 DECAY = Setting("decay", "weight_decay")
 ADAM = (
@@ -22,13 +22,13 @@ MOMENTUM = (
     Setting("nesterov", looks_ahead, False),
 )
 NATIVE = (
-    native(Adam, "DecayedAdam", *ADAM, DECAY, covers=decays),
-    native(Adam, "Adam", *ADAM),
-    native(SGD, "DecayedSGD", *MOMENTUM, DECAY, covers=decays),
-    native(SGD, "keras.optimizers.SGD", *MOMENTUM),
+    native("Adam", "DecayedAdam", *ADAM, DECAY, covers=decays),
+    native("Adam", "Adam", *ADAM),
+    native("SGD", "DecayedSGD", *MOMENTUM, DECAY, covers=decays),
+    native("SGD", "keras.optimizers.SGD", *MOMENTUM),
 )
 
 
-def optimizer(value: Optimizer, rate: Expr | None = None) -> Expr:
+def optimizer(update: Update, rate: Expr | None = None) -> Expr:
     """`Adam(1e-3)`; `rate`: in place of the optimizer's own."""
-    return made(NATIVE, value, rate)
+    return made(NATIVE, update, rate)

@@ -89,7 +89,7 @@ def made_optimizer(source: Source, update: Minimize, rate: Expr | None) -> Expr:
     """`Adam()`, or the class of a rule."""
     if update.update in source.rules:
         return Name(source.rules[update.update].name)()
-    return optimizer(update.optimizer, rate)
+    return optimizer(update.update, rate)
 
 
 def make_trainer(source: Source) -> Stmt:

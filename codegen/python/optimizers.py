@@ -1,23 +1,26 @@
-"""Classes of a framework that mean what an optimizer of the catalogue means, stated as values."""
+"""Classes of a framework that mean what an optimizer of the library means, stated as values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from codegen.python.source import Call, Expr, Name, lift
 from codegen.rules import REQUIRED
-from nnspec.catalogue.optimizers import Optimizer
+from nnspec.graph.updates import Argument, Update
 
-Source = str | tuple[str, ...] | Callable[[Any], object]
+Arguments = Mapping[str, Argument]
+"""Parameters of an optimizer, by name."""
+
+Source = str | tuple[str, ...] | Callable[[Arguments], object]
 
 
 @dataclass(frozen=True)
 class Setting:
     """A keyword of a class.
 
-    source: the optimizer's parameter, several as a tuple, or a function of the optimizer.
+    source: the optimizer's parameter, several as a tuple, or a function of all of them.
     default: the framework's own: a setting that is equal to it is left out.
     """
 
@@ -25,61 +28,65 @@ class Setting:
     source: Source
     default: Any = REQUIRED
 
-    def value(self, optimizer: Optimizer) -> object:
+    def value(self, arguments: Arguments) -> object:
         match self.source:
             case str(name):
-                return getattr(optimizer, name)
+                return arguments[name]
             case tuple(names):
-                return tuple(getattr(optimizer, name) for name in names)
+                return tuple(arguments[name] for name in names)
             case function:
-                return function(optimizer)
+                return function(arguments)
 
 
 @dataclass(frozen=True)
 class NativeOptimizer:
-    """A class for those optimizers of a kind that it `covers`."""
+    """A class for those uses of the library's block that it `covers`."""
 
-    kind: type[Optimizer]
+    block: str
     call: str
     settings: tuple[Setting, ...]
-    covers: Callable[[Any], bool] = lambda optimizer: True
+    covers: Callable[[Arguments], bool] = lambda arguments: True
 
 
 def native(
-    kind: type[Optimizer],
+    block: str,
     call: str,
     *settings: Setting,
-    covers: Callable[[Any], bool] = lambda optimizer: True,
+    covers: Callable[[Arguments], bool] = lambda arguments: True,
 ) -> NativeOptimizer:
-    return NativeOptimizer(kind, call, settings, covers)
+    return NativeOptimizer(block, call, settings, covers)
 
 
-def looks_ahead(optimizer: Any) -> bool:
+def looks_ahead(arguments: Arguments) -> bool:
     """Nesterov's momentum; without a momentum there is none."""
-    return bool(optimizer.nesterov and optimizer.momentum)
+    return bool(arguments["nesterov"] and arguments["momentum"])
 
 
-def decays(optimizer: Any) -> bool:
-    return bool(optimizer.weight_decay)
+def decays(arguments: Arguments) -> bool:
+    return bool(arguments["weight_decay"])
 
 
-def entry_of(table: Sequence[NativeOptimizer], optimizer: Optimizer) -> NativeOptimizer | None:
-    """The class for an optimizer; None where its rule has to be written."""
-    return next((e for e in table if isinstance(optimizer, e.kind) and e.covers(optimizer)), None)
+def entry_of(table: Sequence[NativeOptimizer], update: Update) -> NativeOptimizer | None:
+    """The class for an optimizer; None where its rule has to be written: for a block of the writer's own, and
+    where a schedule gives a parameter."""
+    if not update.shipped or update.scheduled:
+        return None
+    own = (e for e in table if e.block == update.block and e.covers(update.arguments))
+    return next(own, None)
 
 
 def made(
     table: Sequence[NativeOptimizer],
-    optimizer: Optimizer,
+    update: Update,
     rate: Expr | None,
     *arguments: Expr,
 ) -> Call:
     """`torch.optim.Adam(net.parameters())`; `rate`: an expression in place of the learning rate."""
-    entry = entry_of(table, optimizer)
+    entry = entry_of(table, update)
     assert entry is not None, "an optimizer without a class is written by its rule"
     keywords: dict[str, Expr] = {}
     for setting in entry.settings:
-        value = setting.value(optimizer)
+        value = setting.value(update.arguments)
         if setting.source == "lr" and rate is not None:
             keywords[setting.keyword] = rate
         elif setting.default is REQUIRED or value != setting.default:

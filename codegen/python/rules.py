@@ -52,10 +52,10 @@ def written(
             if not isinstance(step, Minimize):
                 continue
             update = step.update
-            if update.declared is not None and entry_of(native, update.declared) is not None:
+            if entry_of(native, update) is not None:
                 continue
-            scheduled = any(isinstance(a, Schedule) for a in update.arguments.values())
-            wanted = f"Scheduled{update.block}" if scheduled and update.shipped else update.block
+            prefix = "Scheduled" if update.scheduled and update.shipped else ""
+            wanted = f"{prefix}{update.block}"
             used = [*taken, *(c.name for u, c in classes.items() if u is not update)]
             body = _class(distinct(identifier(wanted, reserved), used), step, training, dialect)
             if classes.setdefault(update, body) != body:

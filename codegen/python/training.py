@@ -203,9 +203,10 @@ class Source:
     @property
     def learning_rate(self) -> float | None:
         """What `--lr` is by default: of the only optimizer of the only program."""
-        if not self.single or len(self.trainings) != 1:
+        update = self.updates[0].update
+        if not self.single or len(self.trainings) != 1 or update in self.rules:
             return None
-        rate = getattr(self.updates[0].update.declared, "lr", None)
+        rate = update.arguments.get("lr")
         return rate if isinstance(rate, (int, float)) else None
 
     def plan(self, network: str) -> Plan:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from codegen.python.optimizers import Setting, looks_ahead, made, native
 from codegen.python.source import Expr
-from nnspec.catalogue.optimizers import SGD, Adam, Optimizer
+from nnspec.graph.updates import Update
 
 DECAY = Setting("weight_decay", "weight_decay", 0.0)
 NATIVE = (
     native(
-        Adam,
+        "Adam",
         "torch.optim.Adam",
         Setting("lr", "lr", 1e-3),
         Setting("betas", ("beta1", "beta2"), (0.9, 0.999)),
@@ -17,7 +17,7 @@ NATIVE = (
         DECAY,
     ),
     native(
-        SGD,
+        "SGD",
         "torch.optim.SGD",
         Setting("lr", "lr"),
         Setting("momentum", "momentum", 0.0),
@@ -27,6 +27,6 @@ NATIVE = (
 )
 
 
-def optimizer(value: Optimizer, parameters: Expr, rate: Expr | None = None) -> Expr:
+def optimizer(update: Update, parameters: Expr, rate: Expr | None = None) -> Expr:
     """`torch.optim.Adam(net.parameters())`; `rate`: in place of the optimizer's own."""
-    return made(NATIVE, value, rate, parameters)
+    return made(NATIVE, update, rate, parameters)

@@ -98,7 +98,7 @@ def _optimizer(source: Source, update: Minimize, rate: Expr | None) -> Expr:
     updated = _updated(source, update)
     if update.update in source.rules:
         return Name(source.rules[update.update].name)(updated)
-    return optimizer(update.optimizer, updated, rate)
+    return optimizer(update.update, updated, rate)
 
 
 def _step(source: Source, *, update: bool) -> Stmt:

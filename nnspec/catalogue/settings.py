@@ -1,4 +1,4 @@
-"""What a training program sets by assignment: `epochs = 10`."""
+"""What a training program sets: by assignment (`epochs = 10`), and of each update (`every = 5`)."""
 
 from __future__ import annotations
 
@@ -23,3 +23,11 @@ class Settings(Declaration):
     batch_size: int = arg("rows of a batch", whole(1), default=32)
     seed: int = arg("drives shuffling and random numbers", whole(0, 2**32 - 1), default=0)
     precision: str = arg("what is computed in", choice("f32"), default="f32")
+
+
+@declaration
+class Making(Declaration):
+    """What a program decides of an update, whatever the optimizer: given with its parameters."""
+
+    name = "using"
+    every: int = arg("the update is made on each so-many-th step", whole(1), default=1)

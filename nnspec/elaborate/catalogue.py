@@ -7,7 +7,6 @@ from functools import cache
 from nnspec.catalogue.data.catalogue import DATASETS
 from nnspec.catalogue.initializers import INITIALIZERS
 from nnspec.catalogue.ops import OPS
-from nnspec.catalogue.optimizers import OPTIMIZERS
 from nnspec.core.dtypes import DTYPES
 from nnspec.elaborate.builtins import BUILTINS
 from nnspec.elaborate.library import shipped_names
@@ -22,7 +21,6 @@ def catalogue() -> dict[str, Reference | str]:
     found["grad"] = Reference("grad", "grad", None)
     for kind, table in (
         ("initializer", INITIALIZERS),
-        ("optimizer", OPTIMIZERS),
         ("data", DATASETS),
         ("op", {name: op for name, op in OPS.items() if not op.hidden}),
         ("builtin", BUILTINS),  # where an op has the same name, tensors lead to that

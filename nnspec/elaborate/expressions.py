@@ -370,6 +370,10 @@ def _arguments(body: Body, expr: tree.Call) -> tuple[arguments.Positional, argum
     return positional, named
 
 
+TRAINS = ("train", "constant")
+"""Kinds of bodies in which the call of a block can be an optimizer or a schedule: elsewhere it is a layer."""
+
+
 def _call(body: Body, expr: tree.Call) -> Any:
     callee = evaluate(body, expr.function)
     positional, named = _arguments(body, expr)
@@ -393,12 +397,10 @@ def _call(body: Body, expr: tree.Call) -> Any:
             return layers.function(body, op, positional, named, span)
         case Reference(kind="grad"):
             return _gradient(body, positional, named, span)
-        case Reference(kind="optimizer", target=target):
-            return optimizers.shipped_optimizer(target, positional, named, span)
-        case BlockReference() if body.kind == "train" and optimizers.is_optimizer(callee):
-            return optimizers.own_optimizer(callee, positional, named, span)
-        case BlockReference() if body.kind == "train" and optimizers.is_schedule(callee):
-            return optimizers.own_schedule(callee, positional, named, span)
+        case BlockReference() if body.kind in TRAINS and optimizers.is_optimizer(callee):
+            return optimizers.made_optimizer(callee, positional, named, span)
+        case BlockReference() if body.kind in TRAINS and optimizers.is_schedule(callee):
+            return optimizers.made_schedule(callee, positional, named, span)
         case Reference(kind="data", target=data):
             return arguments.construct(data, positional, named, span).source()
         case Reference(kind="initializer", name=name) if any(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nnspec.catalogue.optimizers import Making
+from nnspec.catalogue.settings import Making
 from nnspec.core.fields import Field
 from nnspec.elaborate import arguments
 from nnspec.elaborate.arguments import Named, Positional
@@ -14,12 +14,12 @@ from nnspec.elaborate.values import (
     BlockLayer,
     BlockReference,
     OptimizerValue,
-    Reference,
     ScheduleValue,
     describe,
 )
 from nnspec.report.diagnostics import Label
 from nnspec.report.source import Span
+from nnspec.syntax import tree
 
 LATER = {
     "clip_norm": "clipping",
@@ -46,39 +46,16 @@ def _inputs(block: BlockReference) -> list[str]:
     return [n.name.text for n in block.inputs]
 
 
-def shipped_optimizer(
-    target: type[Any], positional: Positional, named: Named, span: Span
-) -> OptimizerValue:
-    """An optimizer of the catalogue from its arguments."""
-    fields = target.arguments()
-    names = [f.name for f in fields]
-    found, every = _assigned(target.name, names, positional, named, span)
-    found = {n: (schedule(v), at) for n, (v, at) in found.items()}
-    scheduled = {n: v for n, (v, _) in found.items() if isinstance(v, ScheduleValue)}
-    for field in fields:
-        if field.name in scheduled and isinstance(field.default, bool):
-            raise error(
-                "E0301",
-                f"`{field.name}` of `{target.name}` expects {field.kind.expects}",
-                found[field.name][1],
-                f"found {describe(scheduled[field.name])}",
-            )
-    plain = {n: (v, at) for n, (v, at) in found.items() if n not in scheduled}
-    declared = arguments.build(target, fields, plain, span)
-    values = {n: getattr(declared, n) for n in names} | scheduled
-    return OptimizerValue(target.name, None, values, span, every, None if scheduled else declared)
-
-
-def own_optimizer(
+def made_optimizer(
     block: BlockReference, positional: Positional, named: Named, span: Span
 ) -> OptimizerValue:
-    """An optimizer of the writer's from its arguments."""
+    """An optimizer, the library's too, from its arguments."""
     names = [p.name.text for p in block.declaration.parameters]
     found, every = _assigned(block.name, names, positional, named, span)
-    return OptimizerValue(block.name, block, _checked(block, found, span), span, every)
+    return OptimizerValue(block, _checked(block, found, span), span, every)
 
 
-def own_schedule(
+def made_schedule(
     block: BlockReference, positional: Positional, named: Named, span: Span
 ) -> ScheduleValue:
     """A schedule, the library's too, from its arguments."""
@@ -90,12 +67,10 @@ def own_schedule(
 def optimizer(value: Any, span: Span) -> Any:
     """What `using` is given, as an optimizer where it can be one."""
     match value:
-        case Reference(kind="optimizer", target=target):
-            return shipped_optimizer(target, (), {}, span)
         case BlockReference() if is_optimizer(value):
-            return own_optimizer(value, (), {}, span)
+            return made_optimizer(value, (), {}, span)
         case BlockLayer(block=block, owner=None) if is_optimizer(block):
-            return OptimizerValue(block.name, block, value.arguments, span)
+            return OptimizerValue(block, value.arguments, span)
         case _:
             return value
 
@@ -151,17 +126,20 @@ def _checked(block: BlockReference, found: Given, span: Span) -> dict[str, Any]:
                 )
             continue
         value, at = found[name]
-        values[name] = schedule(value)
-        if not isinstance(values[name], (*PLAIN, ScheduleValue)):
-            raise error(
-                "E0301",
-                f"`{name}` of `{block.name}` expects a number",
-                at,
-                f"found {describe(value)}",
-            )
-        if parameter.type is not None and not isinstance(values[name], ScheduleValue):
-            check_parameter(block.name, name, parameter.type.text, value, at)
+        values[name] = _argument(block.name, parameter, schedule(value), at)
     return values
+
+
+def _argument(owner: str, parameter: tree.Parameter, value: Any, at: Span) -> Any:
+    """A number where one is declared, a schedule where a number may change, else what is plain."""
+    name, kind = parameter.name.text, parameter.type.text if parameter.type else "any"
+    if not isinstance(value, (*PLAIN, ScheduleValue)):
+        raise error(
+            "E0301", f"`{name}` of `{owner}` expects a number", at, f"found {describe(value)}"
+        )
+    if not isinstance(value, ScheduleValue) or kind not in ("float", "any"):
+        check_parameter(owner, name, kind, value, at)
+    return float(value) if kind == "float" and isinstance(value, int) else value
 
 
 PLAIN = (bool, int, float, str, list, tuple, range, type(None))

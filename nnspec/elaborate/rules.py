@@ -12,7 +12,7 @@ from nnspec.elaborate.blocks import instance
 from nnspec.elaborate.builder import Builder
 from nnspec.elaborate.errors import error
 from nnspec.elaborate.expressions import evaluate
-from nnspec.elaborate.library import is_shipped, shipped
+from nnspec.elaborate.library import is_shipped
 from nnspec.elaborate.session import Body, Session
 from nnspec.elaborate.simplify import simplified
 from nnspec.elaborate.statements import tensor_type
@@ -84,21 +84,15 @@ class Supply:
 
 
 def update(session: Session, value: OptimizerValue, sample: TensorType) -> Update:
-    """The optimizer of a program; a writer's own is worked out for one weight, to see that it can be."""
+    """The optimizer of a program, worked out for one weight, to see that it can be."""
 
     @cache
     def rule(weight: TensorType) -> Rule:
         return _rule(session, value, weight)[0]
 
-    if value.declared is not None:
-        plain = {f.name: getattr(value.declared, f.name) for f in value.declared.arguments()}
-        given: Mapping[str, Argument] = plain
-    elif value.shipped:
-        given = _arguments(session, value.arguments)
-    else:
-        _, parameters = _rule(session, value, sample)
-        given = _arguments(session, parameters | value.arguments)
-    return Update(value.name, value.shipped, given, rule, value.every, value.declared)
+    _, parameters = _rule(session, value, sample)
+    given = _arguments(session, parameters | value.arguments)
+    return Update(value.block.name, is_shipped(value.block), given, rule, value.every)
 
 
 def _arguments(session: Session, values: Mapping[str, Any]) -> dict[str, Argument]:
@@ -122,9 +116,7 @@ def schedule(session: Session, value: ScheduleValue) -> Schedule:
 def _rule(
     session: Session, value: OptimizerValue, weight: TensorType
 ) -> tuple[Rule, dict[str, Any]]:
-    block = shipped(value.name) if value.shipped else value.block
-    assert block is not None
-    scalar = TensorType(weight.dtype, ())
+    block, scalar = value.block, TensorType(weight.dtype, ())
     supply = Supply(
         weight.dtype,
         {
@@ -143,7 +135,7 @@ def _rule(
     states = tuple((s, places[s.name], outputs[s.name]) for s in supply.states.values())
     steps, result, kept = simplified(builder, outputs[WEIGHT], states)
     graph = Graph(
-        value.name,
+        block.name,
         (*supply.values.values(), *scheduled.values(), *(place for _, place, _ in kept)),
         steps,
         (result, *(new for _, _, new in kept)),

@@ -13,7 +13,6 @@ from typing import Any
 from nnspec.catalogue.data.catalogue import DataSource
 from nnspec.catalogue.initializers import Initializer
 from nnspec.catalogue.ops import OPS, Op
-from nnspec.catalogue.optimizers import Optimizer
 from nnspec.core.dims import Sym
 from nnspec.graph.graph import Value, Weight
 from nnspec.graph.training import Network
@@ -36,7 +35,7 @@ class Poisoned(Exception):
 class Reference:
     """A name of the catalogue, not yet constructed or applied.
 
-    kind: "op", "initializer", "optimizer", "data", "builtin", "grad"; "library": a block that ships with nnspec.
+    kind: "op", "initializer", "data", "builtin", "grad"; "library": a block that ships with nnspec.
     """
 
     kind: str
@@ -201,25 +200,16 @@ class ScheduleValue:
 
 @dataclass(frozen=True, eq=False)
 class OptimizerValue:
-    """`Adam(lr = 1e-3)`: an optimizer that a `minimize` can use; one object is one optimizer.
+    """`Adam(lr = 1e-3)`: an optimizer that a `minimize` can use; one object is one optimizer."""
 
-    block: None for one of the library, whose arguments are complete; declared: where all are numbers.
-    """
-
-    name: str
-    block: BlockReference | None
+    block: BlockReference
     arguments: dict[str, Any]
     span: Span
     every: int = 1
-    declared: Optimizer | None = None
-
-    @property
-    def shipped(self) -> bool:
-        return self.block is None
 
     def key(self) -> str:
         """Equal for two that mean the same."""
-        return f"{self.name} {self.every} {_key(self.arguments)}"
+        return f"{self.block.name} {self.every} {_key(self.arguments)}"
 
 
 def _key(arguments: Mapping[str, Any]) -> str:
@@ -303,7 +293,7 @@ def describe(value: Any) -> str:
         case Initializer():
             return f"the initialiser {value.name}"
         case OptimizerValue():
-            return f"the optimizer {value.name}"
+            return f"the optimizer {value.block.name}"
         case ScheduleValue():
             return f"the schedule {value.block.name}"
         case DataSource():

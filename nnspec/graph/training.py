@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Union
 
 from nnspec.catalogue.ops.base import Op, Operand, Reordered
-from nnspec.catalogue.optimizers import Optimizer
 from nnspec.catalogue.settings import Settings
 from nnspec.core.declare import declaration
 from nnspec.core.orders import Form
@@ -42,11 +41,6 @@ class Minimize:
     update: Update
     span: Span | None = None
     doc: str | None = None
-
-    @property
-    def optimizer(self) -> Optimizer:
-        """The optimizer as a declaration; raises `SpecError` where it is a block of one's own."""
-        return self.update.as_declared()
 
 
 @declaration

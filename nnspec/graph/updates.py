@@ -6,10 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Union
 
-from nnspec.catalogue.optimizers import Optimizer
 from nnspec.core.types import TensorType
 from nnspec.graph.graph import Graph
-from nnspec.report.diagnostics import Diagnostic, SpecError
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +72,6 @@ class Update:
         type gives the same rule.
     every: the update is made on each so-many-th step of the program (its first is 1: with 5, on the
         fifth, the tenth, ...); on the others neither the weights nor the states nor `step` move.
-    declared: the optimizer as the catalogue declares it, for targets that map that to a class of
-        theirs; None where the block is the writer's own, or a schedule gives a parameter.
     """
 
     block: str
@@ -83,14 +79,8 @@ class Update:
     arguments: Mapping[str, Argument]
     rule: Callable[[TensorType], Rule]
     every: int = 1
-    declared: Optimizer | None = None
 
-    def as_declared(self) -> Optimizer:
-        """The optimizer as a declaration of the catalogue; raises `SpecError` where it is none."""
-        if self.declared is None:
-            scheduled = [n for n, a in self.arguments.items() if isinstance(a, Schedule)]
-            what = f"a schedule for `{scheduled[0]}`" if scheduled else "an optimizer of one's own"
-            raise SpecError(
-                Diagnostic("E0704", f"`{self.block}`: this target cannot express {what} yet")
-            )
-        return self.declared
+    @property
+    def scheduled(self) -> bool:
+        """Whether a schedule gives one of the parameters."""
+        return any(isinstance(a, Schedule) for a in self.arguments.values())
