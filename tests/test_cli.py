@@ -57,6 +57,16 @@ def test_every_command_has_help_with_examples(
     assert f"nnspec {command}" in text
 
 
+def test_a_target_that_refuses_does_not_keep_the_others_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = tmp_path / "half.nn"
+    spec.write_text("model Half { input x: bf16[N, 4]\n  output y = x -> Dense(3) }\n")
+    assert cli.status(["build", str(spec), "-o", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.count("error[E0704]: Gluon cannot express bf16") == 1
+    assert files(tmp_path) == {"half.nn", "half_pytorch.py", "half_keras.py", "half.onnx"}
+
+
 def test_options_of_targets_are_flags(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.status(["build", "-h"]) == 0
     text = " ".join(capsys.readouterr().out.split())

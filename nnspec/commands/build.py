@@ -58,8 +58,9 @@ def build(
 ) -> None:
     """Write framework source and ONNX models that compute what the spec says.
 
-    Writes <stem>_pytorch.py, <stem>_keras.py, <stem>_gluon.py, <stem>.onnx; all of them, or, when
-    something is wrong, none. No framework needs to be installed to write its source.
+    Writes <stem>_pytorch.py, <stem>_keras.py, <stem>_gluon.py, <stem>.onnx. When something is wrong
+    with the spec, none is written. When a target cannot express it (E0704), that is told, the other
+    targets are written all the same, and the exit status is 1. No framework needs to be installed.
 
     \b
     Examples:
@@ -72,6 +73,7 @@ def build(
     from nnspec.commands.terminal import say, show_diagnostics
     from nnspec.core.files import write_files
     from nnspec.driver.build import build_files
+    from nnspec.report.diagnostics import SpecError
 
     if emit is Stage.tree:
         _print_tree(file)
@@ -82,11 +84,14 @@ def build(
     if emit is not None:
         _print_graphs(spec, emit)
         return
-    files, warnings = build_files(spec, target or ["all"], given_options(context), weights)
+    files, said = build_files(spec, target or ["all"], given_options(context), weights)
     write_files({output / name: content for name, content in files.items()})
-    show_diagnostics([*spec.lints, *warnings])
+    refusals = [d for d in said if d.severity == "error"]
+    show_diagnostics([*spec.lints, *(d for d in said if d not in refusals)])
     for name in files:
         say(f"wrote {output / name}")
+    if refusals:
+        raise SpecError(*refusals)
 
 
 def _print_tree(file: Path) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from nnspec.driver.stored import ModelWeights
 
 Files = dict[str, Content]
+REFUSAL = "E0704"
+"""What a target says of a spec that it cannot express."""
 
 
 def emit(
@@ -40,7 +42,8 @@ def build_files(
 ) -> tuple[Files, list[Diagnostic]]:
     """Every file of a build by name, native weights included, and what has to be said about it.
 
-    An option goes to those targets that have it; one that no target has is an error (E0706).
+    A target that cannot express the spec (E0704) makes no file, and its reasons are among what is said. An option
+    goes to those targets that have it; one that no target has is raised (E0706).
     """
     from nnspec.driver.stored import load_all
 
@@ -48,18 +51,25 @@ def build_files(
     _check_options(chosen, options)
     stored = load_all(weights, spec.program, spec.whole) if weights is not None else None
     files: Files = {}
+    refusals: list[Diagnostic] = []
     left_out: list[Target] = []
     for target in chosen:
         known = {f.name for f in target.Options.arguments()}
         given = {name: value for name, value in options.items() if name in known}
-        emitted = emit(spec, target, given, stored)
+        try:
+            emitted = emit(spec, target, given, stored)
+        except SpecError as refused:
+            if any(d.code != REFUSAL for d in refused.diagnostics):
+                raise
+            refusals += refused.diagnostics
+            continue
         files.update(emitted.files)
         if weights is not None and is_runnable(target.name):
             if installation(target).missing:
                 left_out.append(target)
             else:
                 files.update(_native_weights(spec, target, emitted, weights))
-    return files, [_without_weights(left_out)] if left_out else []
+    return files, [*refusals, *([_without_weights(left_out)] if left_out else [])]
 
 
 def _native_weights(spec: Compiled, target: Target, emitted: Emitted, weights: Path) -> Files:
