@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from nnspec.catalogue.ops.attention import Attention
 from nnspec.catalogue.ops.convolution import Conv, ConvTranspose
+from nnspec.catalogue.ops.depthwise import DepthwiseConv2D
 from nnspec.catalogue.ops.indexing import ScatterAdd
 from nnspec.catalogue.ops.pooling import AvgPool, Pool
 from nnspec.catalogue.ops.search import TopK
@@ -116,6 +117,12 @@ def pad_first(to: GraphSite, op: Conv | Pool, x: Term, value: float = 0.0) -> Te
     """The layer without padding of its own, on the padded operand."""
     around = op.surroundings(x.type)
     (y,) = to.again(replace(op, padding="valid"), padded(to, x, around, value))
+    return y
+
+
+def as_groups(to: GraphSite, op: DepthwiseConv2D, x: Term) -> Term:
+    """Each channel by itself, as a convolution with a group for each; the weights are the same."""
+    (y,) = to.again(op.grouped(x.type), x)
     return y
 
 

@@ -34,6 +34,14 @@ def applied(
     return [r.held for r in results] if len(results) > 1 else results[0].held
 
 
+def test_6_depthwise_kernels_stand_channel_by_channel() -> None:
+    """`weight` is [C * multiplier, 1, h, w]; what a channel gives stands together."""
+    x = np.array([1.0, 10.0]).reshape(1, 1, 1, 2)
+    weight = np.array([1.0, 2.0, 3.0, 4.0]).reshape(4, 1, 1, 1)
+    found = applied("DepthwiseConv2D", x, (1, 1), depth_multiplier=2, weights={"weight": weight})
+    np.testing.assert_array_equal(found[0, 0, 0], [1, 2, 30, 40])
+
+
 @pytest.mark.parametrize("name", ["global_avg_pool", "global_max_pool"])
 def test_9_global_pools_drop_space(name: str) -> None:
     x = np.zeros((2, 5, 3, 4))

@@ -12,7 +12,7 @@ from codegen.gluon.padding import own, padded, symmetric
 from codegen.python.dialect import Result, UnsupportedOp
 from codegen.python.native import Use
 from codegen.python.source import Expr, Name
-from codegen.rewrites import max_window_padded, transpose_as_convolution
+from codegen.rewrites import as_groups, max_window_padded, transpose_as_convolution
 from codegen.rewrites import padded as padded_by
 from codegen.rules import SQUARE
 from nnspec.catalogue.ops.convolution import (
@@ -22,6 +22,7 @@ from nnspec.catalogue.ops.convolution import (
     ConvTranspose,
     ConvTranspose3D,
 )
+from nnspec.catalogue.ops.depthwise import DepthwiseConv2D
 from nnspec.catalogue.ops.pooling import AVG_POOLS, MAX_POOLS, AvgPool, MaxPool, Pool
 from nnspec.catalogue.ops.shaping import apart
 from nnspec.catalogue.ops.site import Site, Term
@@ -32,6 +33,7 @@ from nnspec.graph.graph import Node
 from nnspec.graph.site import GraphSite
 
 TABLE = Layers()
+TABLE.rewrites[DepthwiseConv2D] = as_groups
 
 
 def channels(node: Node) -> Dim:

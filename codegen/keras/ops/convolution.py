@@ -7,8 +7,10 @@ from dataclasses import replace
 from codegen.keras.ops.dense import KERNEL
 from codegen.keras.ops.padding import PADDING, said, surrounded
 from codegen.python.native import Table
+from codegen.rewrites import as_groups
 from codegen.rules import SQUARE, Argument, Native, at, key, layer
 from nnspec.catalogue.ops.convolution import CONVOLUTIONS, TRANSPOSED, Conv, ConvTranspose
+from nnspec.catalogue.ops.depthwise import DepthwiseConv2D
 from nnspec.catalogue.ops.site import Term
 from nnspec.catalogue.ops.windows import extent
 from nnspec.core.dims import Dim
@@ -77,6 +79,7 @@ def transpose(op: type[ConvTranspose]) -> Native:
 
 
 TABLE = Table()
+TABLE.rewrites[DepthwiseConv2D] = as_groups
 TABLE.add(*map(conv, CONVOLUTIONS), *map(transpose, TRANSPOSED))
 
 

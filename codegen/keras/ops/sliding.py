@@ -18,9 +18,17 @@ TABLE.rewrites[MaxWindow] = max_window_padded
 def _covers(node: Node) -> bool:
     """Keras has no padding in cells, no stride together with dilation, and not every group's gradient."""
     op = node.op
-    if not isinstance(op, Convolution) or any(map(any, op.pads)) or op.groups > 1:
+    if not isinstance(op, Convolution) or any(map(any, op.pads)):
+        return False
+    if op.groups > 1 and not _is_depthwise(op, node):
         return False
     return all(s == 1 for s in op.steps) or all(d == 1 for d in op.spread)
+
+
+def _is_depthwise(op: Convolution, node: Node) -> bool:
+    """Whether each channel of an image has kernels of its own, which step alike along both axes."""
+    alone = node.inputs[1].type.shape[1] == 1
+    return alone and op.rank == 2 and len(set(op.steps)) == 1
 
 
 TABLE.legal[Convolution] = _covers
@@ -47,8 +55,13 @@ def _each(made: Call, keyword: str, numbers: tuple[int, ...]) -> Call:
 @TABLE.rule
 def convolution(op: Convolution, use: Use, x: Expr, kernel: Expr) -> Result:
     """Keras's kernels have their features last."""
-    order = (*range(2, 2 + op.rank), 1, 0)
-    made = Name("ops.conv")(x, Name("ops.transpose")(kernel, order))
+    if op.groups > 1:
+        filters, _, *cells = use.types[1].shape
+        kernels = Name("ops.reshape")(kernel, (op.groups, int(str(filters)) // op.groups, *cells))
+        made = Name("ops.depthwise_conv")(x, Name("ops.transpose")(kernels, (2, 3, 0, 1)))
+    else:
+        order = (*range(2, 2 + op.rank), 1, 0)
+        made = Name("ops.conv")(x, Name("ops.transpose")(kernel, order))
     made = _each(made, "strides", op.steps)
     return _each(made, "dilation_rate", op.spread)
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from codegen.onnx.lowering import Result
 from codegen.onnx.native import Table, Use
-from codegen.rewrites import max_window_padded
+from codegen.rewrites import as_groups, max_window_padded
 from codegen.rules import Argument, function, key, layer
 from nnspec.catalogue.ops.convolution import CONVOLUTIONS, TRANSPOSED, ConvTranspose
+from nnspec.catalogue.ops.depthwise import DepthwiseConv2D
 from nnspec.catalogue.ops.image import Windowed
 from nnspec.catalogue.ops.pooling import AVG_POOLS, MAX_POOLS, GlobalAvgPool, GlobalMaxPool
 from nnspec.catalogue.ops.reduction import Max, Mean
@@ -18,6 +19,7 @@ from nnspec.catalogue.ops.windows import Pads, extent
 from nnspec.graph.graph import Node
 
 TABLE = Table()
+TABLE.rewrites[DepthwiseConv2D] = as_groups
 
 
 def flat(pairs: Pads) -> tuple[int, ...]:

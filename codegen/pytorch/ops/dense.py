@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codegen.python.native import Table
 from codegen.rules import at, key, layer
-from nnspec.catalogue.ops.dense import Dense, Embedding
+from nnspec.catalogue.ops.dense import Bilinear, Dense, Embedding
 from nnspec.catalogue.ops.normalization import Dropout
 from nnspec.graph.graph import Node
 
@@ -18,6 +18,14 @@ def width(node: Node) -> int:
 
 TABLE.add(
     layer(Dense, "nn.Linear", at(width, "in_features"), at("units"), key("bias", "use_bias", True)),
+    layer(
+        Bilinear,
+        "nn.Bilinear",
+        at(lambda node: node.inputs[0].type.shape[-1], "in1_features"),
+        at(lambda node: node.inputs[1].type.shape[-1], "in2_features"),
+        at("units"),
+        key("bias", "use_bias", True),
+    ),
     layer(Embedding, "nn.Embedding", at("tokens"), at("width")),
     layer(Dropout, "nn.Dropout", at("rate")),
 )

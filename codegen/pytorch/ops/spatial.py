@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from codegen.python.native import Table
-from codegen.rewrites import cut_after, mean_within, pad_first
+from codegen.rewrites import as_groups, cut_after, mean_within, pad_first
 from codegen.rules import SQUARE, at, key, layer, of
 from nnspec.catalogue.ops.convolution import CONVOLUTIONS, TRANSPOSED, Conv, ConvTranspose
+from nnspec.catalogue.ops.depthwise import DepthwiseConv2D
 from nnspec.catalogue.ops.image import Windowed
 from nnspec.catalogue.ops.pooling import (
     AVG_POOLS,
@@ -23,6 +24,7 @@ from nnspec.graph.site import GraphSite
 
 Sizes = tuple[int, ...]
 TABLE = Table()
+TABLE.rewrites[DepthwiseConv2D] = as_groups
 
 
 def even(op: Windowed, node: Node) -> Sizes | None:

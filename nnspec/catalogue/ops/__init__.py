@@ -7,6 +7,7 @@ from nnspec.catalogue.ops import (  # noqa: F401 - importing a family enters its
     attention,
     convolution,
     dense,
+    depthwise,
     elementwise,
     indexing,
     logic,

@@ -15,7 +15,7 @@ from nnspec.catalogue.ops.base import (
     declare,
 )
 from nnspec.catalogue.ops.forms import Forms, Types
-from nnspec.catalogue.ops.helpers import need_float, need_integer, need_number
+from nnspec.catalogue.ops.helpers import need_float, need_integer, need_number, same_dtype
 from nnspec.catalogue.ops.site import Site, Term
 from nnspec.core.dims import Dim, product, symbol
 from nnspec.core.dtypes import FLOATS
@@ -24,7 +24,7 @@ from nnspec.core.kinds import boolean, choice, whole
 from nnspec.core.orders import plain_form
 from nnspec.core.types import TensorType
 
-N = symbol("N")
+N, T = symbol("N"), symbol("T")
 
 
 @declare
@@ -78,6 +78,54 @@ class Dense(Op):
         yield Example(cls(5, use_bias=False), (TensorType("f32", (3, 7)),))
         yield Example(cls(4), (TensorType("f32", (N, 5, 3)),))
         yield Example(cls(4), (TensorType("f32", (2, 3, 5, 6)),))
+
+
+@declare
+class Bilinear(Op):
+    """Each feature of the result a product of both operands with a matrix of its own: `y_k = a^T W_k b + bias_k`.
+
+    `[..., A]` and `[..., B]` become `[..., units]`; the other axes are alike. `weight` is `[units, A, B]`
+    (Tenenbaum and Freeman 2000).
+    """
+
+    name = "Bilinear"
+    takes_activation = True
+    operands = (Operand("a", "features on the last axis"), Operand("b", "the same places"))
+    units: int = arg("size of the last axis of the result", whole(1))
+    use_bias: bool = arg("whether a bias is added", boolean, default=True)
+    kernel_initializer: Initializer = arg(
+        "how the matrices begin", initializer, default=GlorotUniform()
+    )
+    bias_initializer: Initializer = arg("how the bias begins", initializer, default=Zeros())
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        a, b = inputs
+        need_float(*inputs)
+        same_dtype(*inputs)
+        if a.rank < 2 or a.shape[:-1] != b.shape[:-1]:
+            raise ShapeError(f"expects features of the same places, found {a} and {b}", 0, 1)
+        return (a.with_shape((*a.shape[:-1], self.units)),)
+
+    def expand(self, to: Site, a: Term, b: Term, weight: Term, bias: Term | None = None) -> Term:
+        width, others = a.shape[-1], b.shape[-1]
+        rows = b @ to.transpose(to.reshape(weight, (self.units * width, others)))
+        apart = to.reshape(rows, (*a.shape[:-1], self.units, width))
+        y = to.sum(apart * to.expand_dims(a, -2), axis=(-1,))
+        return y if bias is None else y + bias
+
+    def weights(self, *inputs: TensorType) -> tuple[WeightSpec, ...]:
+        a, b = (need_number(x.shape[-1], "the last axis", i) for i, x in enumerate(inputs))
+        shape, fans = (self.units, a, b), (a * b, self.units * b)
+        kernel = WeightSpec("weight", shape, self.kernel_initializer, fans=fans)
+        bias = WeightSpec("bias", (self.units,), self.bias_initializer)
+        return (kernel, bias) if self.use_bias else (kernel,)
+
+    @classmethod
+    def examples(cls) -> Iterator[Example]:
+        row, word = TensorType("f32", (N, 4)), TensorType("f32", (N, T, 5))
+        yield Example(cls(3), (row, TensorType("f32", (N, 6))))
+        yield Example(cls(2, use_bias=False), (row, row))
+        yield Example(cls(3), (word, TensorType("f32", (N, T, 2))))
 
 
 @declare
