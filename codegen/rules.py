@@ -122,7 +122,8 @@ class Native:
     orders: of weights that the target keeps with their axes in another order: by role, where each comes from.
     chain: a function's class of objects, for a chain of layers ("nn.ReLU"); given the `chain_arguments`.
     activation: the argument of a layer that takes the name of the function that follows it.
-    alias: a function's name as such an argument, where it stands without arguments of its own.
+    alias: a function's name as such an argument, where it stands without arguments of its own; or what tells it of
+        the node, None where it has none.
     legal: whether the form covers a use; what it does not cover is rewritten or expanded.
     since: the first version of the target that has this form, where versions differ.
     """
@@ -137,12 +138,19 @@ class Native:
     legal: Callable[[Node], bool] = lambda node: True
     orders: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     activation: str | None = None
-    alias: str | None = None
+    alias: str | Callable[[Node], str | None] | None = None
     since: int = 0
 
     def name(self, node: Node) -> str:
         """What is called for this node."""
         return self.call if isinstance(self.call, str) else self.call(node)
+
+    def known_as(self, node: Node) -> str | None:
+        """The name of this use as an argument of the layer before it, if it has one."""
+        if callable(self.alias):
+            return self.alias(node)
+        plain = all(a.written(node) is REQUIRED for a in self.arguments)
+        return self.alias if plain else None
 
     def read(self, positional: Sequence[Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
         """The record backwards: fields of the op from the arguments of a call.
@@ -193,7 +201,7 @@ def function(
     *arguments: Argument,
     chain: str | None = None,
     chain_arguments: tuple[Argument, ...] | None = None,
-    alias: str | None = None,
+    alias: str | Callable[[Node], str | None] | None = None,
     legal: Callable[[Node], bool] = lambda node: True,
     since: int = 0,
 ) -> Native:

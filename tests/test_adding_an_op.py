@@ -121,13 +121,13 @@ def test_the_language_knows_the_op(declared: Path) -> None:
         for command in ("check", "summary"):
             result = nnspec(declared, command, spec)
             assert result.returncode == 0, result.stderr
-    (declared / "wrong.nn").write_text(SPEC.replace("-> softsign", "-> softsing"))
-    assert "did you mean `softsign`?" in nnspec(declared, "check", "wrong.nn").stderr
+    (declared / "wrong.nn").write_text(SPEC.replace("-> cosh", "-> coshh"))
+    assert "did you mean `cosh`?" in nnspec(declared, "check", "wrong.nn").stderr
 
 
 def test_every_target_writes_it(declared: Path, native: Path) -> None:
     """From its meaning, as a function of its name; or by the framework's."""
-    for copy, written in (declared, "def softsign("), (native, ".softsign("):
+    for copy, written in (declared, "def cosh("), (native, ".cosh("):
         for spec in ("smooth.nn", "all.nn"):
             result = nnspec(copy, "build", spec, "-o", "out")
             assert result.returncode == 0, result.stderr

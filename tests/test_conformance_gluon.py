@@ -23,7 +23,7 @@ from nnspec.graph.passes.legalize import legalize
 
 CASES = list(op_cases())
 NO_F64 = re.compile(
-    r"erf\b|(resize|Upsample2D).*bilinear|LayerNorm.*epsilon|InstanceNorm|local_response_norm"
+    r"erf\b|gelu f32|(resize|Upsample2D).*bilinear|LayerNorm.*epsilon|InstanceNorm|local_response_norm"
 )
 """MXNet finds cells of images, the derivative of its error function (a `Fault`), and what some norms divide by,
 with the digits of f32 only."""

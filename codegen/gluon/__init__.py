@@ -24,6 +24,7 @@ from codegen.python.rules import written
 from codegen.python.source import ClassDef, FunctionDef
 from codegen.python.training import Source, reserved, snake
 from codegen.target import Emitted, EmittedModel, Fault
+from nnspec.catalogue.ops.gated import Gelu
 from nnspec.catalogue.ops.normalization import BatchNorm
 from nnspec.catalogue.ops.numeric import Erf
 from nnspec.core.declare import Declaration, declaration
@@ -45,12 +46,15 @@ faults = (
         1e-6,
         "MXNet keeps the momentum of a batch norm as f32",
     ),
-    Fault(
-        Erf,
-        ("gradients", "weights after 1 step", "weights after 10 steps"),
-        1e-7,
-        "MXNet's derivative of the error function has the digits of f32 only",
-        spreads=True,
+    *(
+        Fault(
+            op,
+            ("gradients", "weights after 1 step", "weights after 10 steps"),
+            1e-7,
+            "MXNet's derivative of the error function has the digits of f32 only",
+            spreads=True,
+        )
+        for op in (Erf, Gelu)
     ),
 )
 

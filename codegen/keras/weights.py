@@ -10,10 +10,11 @@ from codegen.keras.ops import TABLES
 from codegen.python.plan import Owner
 from codegen.python.source import Expr, Literal, Name, Slice, Tuple
 from nnspec.catalogue.ops.helpers import numbers
+from nnspec.catalogue.ops.rectifiers import PReLU
 from nnspec.catalogue.ops.recurrent import GRU, Recurrent
 from nnspec.core.orders import inverse
 from nnspec.graph.graph import Node, Weight
-from nnspec.graph.weight_map import Gates, Permute, Piece, Transform
+from nnspec.graph.weight_map import Gates, Permute, Piece, Reshape, Transform
 
 _RECURRENT = {
     "weight_ih": "kernel",
@@ -58,6 +59,9 @@ def transforms(owner: Owner) -> tuple[Transform, ...]:
     found: list[Transform] = [UPDATE_FIRST] if isinstance(owner.node.op, GRU) else []
     if (order := _order(owner.weight, owner.node)) is not None:
         found.append(Permute(order))
+    if isinstance(owner.node.op, PReLU):
+        slopes = numbers(owner.weight.type.shape)
+        found.append(Reshape(slopes, (*(1,) * (owner.node.inputs[0].type.rank - 2), *slopes)))
     return tuple(found)
 
 
@@ -90,6 +94,8 @@ def weight_ref(weight: Weight, owner: Expr, node: Node | None) -> Expr:
     if isinstance(node.op, GRU):
         native = _swapped(native, node.op.units, weight.type.rank)
     order = _order(weight, node)
+    if isinstance(node.op, PReLU):
+        return Name("ops.reshape")(native, weight.type.shape)
     if order is None:
         return native
     transpose = Name("ops.transpose")

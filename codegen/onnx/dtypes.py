@@ -8,9 +8,11 @@ from nnspec.catalogue.ops.base import Op
 from nnspec.catalogue.ops.convolution import Conv, ConvTranspose
 from nnspec.catalogue.ops.dense import Embedding
 from nnspec.catalogue.ops.elementwise import Constant, Same
+from nnspec.catalogue.ops.gated import Gelu, HardSigmoid, HardSwish, Softsign
 from nnspec.catalogue.ops.indexing import ScatterAdd
 from nnspec.catalogue.ops.numeric import Erf
 from nnspec.catalogue.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool
+from nnspec.catalogue.ops.rectifiers import Celu, Elu, LeakyRelu, Selu
 from nnspec.catalogue.ops.recurrent import Recurrent
 from nnspec.catalogue.ops.shaping import Cast, Concat, Flatten, Reshape, Slice, Transpose
 from nnspec.catalogue.ops.sliding import Convolution, ConvolutionTranspose
@@ -41,10 +43,19 @@ LACKS: Lacks = {
             Recurrent,
             Erf,
             Softplus,
+            Gelu,
+            HardSigmoid,
+            HardSwish,
+            Softsign,
+            # Attributes are f32.
+            Celu,
+            Elu,
+            LeakyRelu,
+            Selu,
         ),
         _NO_KERNEL,
     ),
-    "f16": {ScatterAdd: _NO_KERNEL},
+    "f16": dict.fromkeys((Celu, ScatterAdd), _NO_KERNEL),
     **BYTES,
 }
 

@@ -6,6 +6,7 @@ from functools import cache
 
 from codegen.onnx.native import Operators, operators
 from codegen.onnx.ops import (
+    activations,
     arrays,
     attention,
     dense,
@@ -22,7 +23,7 @@ from codegen.onnx.ops import (
 )
 
 FAMILIES = (
-    numbers, reductions, shaping, arrays, dense, normalization, norms, sliding, recurrent, losses, random, resizing,
+    activations, numbers, reductions, shaping, arrays, dense, normalization, norms, sliding, recurrent, losses, random, resizing,
     attention,
 )  # fmt: skip
 

@@ -115,13 +115,14 @@ class Tables:
     def absorb(self, layer: Node, activation: Node) -> Expr | None:
         """The layer, told the activation that follows it, where the records of both know how."""
         told, following = (self.natives.get(type(n.op)) for n in (layer, activation))
-        if told is None or told.activation is None or following is None or following.alias is None:
+        if told is None or told.activation is None or following is None:
             return None
-        if any(a.written(activation) is not REQUIRED for a in following.arguments):
+        alias = following.known_as(activation)
+        if alias is None:
             return None
         made_ = self.layers[told.op](layer)
         assert isinstance(made_, Call)
-        return made_.with_keyword(told.activation, following.alias)
+        return made_.with_keyword(told.activation, alias)
 
 
 Finish = Callable[[Call, Node], Expr]

@@ -6,8 +6,10 @@ import re
 
 
 def snake_case(name: str) -> str:
-    """`Conv2D` to `conv2d`, `MaxPool2D` to `max_pool2d`, `ConvBN` to `conv_bn`, `LSTM` to `lstm`."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    """`Conv2D` to `conv2d`, `MaxPool2D` to `max_pool2d`, `ConvBN` to `conv_bn`, `LSTM` to `lstm`, `PReLU` to `p_relu`."""
+    spaced = re.sub(
+        r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name.replace("ReLU", "Relu")
+    )
     return spaced.lower()
 
 

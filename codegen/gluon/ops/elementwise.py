@@ -12,8 +12,7 @@ from codegen.gluon.like import Like, like
 from codegen.python.dialect import Result, UnsupportedOp
 from codegen.python.native import Table, Use
 from codegen.python.source import Call, Expr, Literal, Name, Operator
-from codegen.rules import Argument, function, operand, operator
-from nnspec.catalogue.ops.activations import LogSoftmax, Relu, Sigmoid, Softmax, Tanh
+from codegen.rules import function, operand, operator
 from nnspec.catalogue.ops.base import Op
 from nnspec.catalogue.ops.elementwise import (
     Abs,
@@ -68,14 +67,6 @@ TABLE = Table()
 BOOL = DTYPES["bool"]
 
 
-def other_axis(node: Node) -> object:
-    """The axis of a softmax; None for the last, which is MXNet's own."""
-    op = node.op
-    assert isinstance(op, (Softmax, LogSoftmax))
-    return None if op.axis % node.inputs[0].type.rank == node.inputs[0].type.rank - 1 else op.axis
-
-
-AXIS = Argument(other_axis, "axis", None)
 TABLE.add(
     operator(Negative, "-"),
     operand(Identity),
@@ -93,11 +84,6 @@ TABLE.add(
     function(Erf, "F.erf"),
     function(Floor, "F.floor"),
     function(Ceil, "F.ceil"),
-    function(Relu, "F.relu"),
-    function(Sigmoid, "F.sigmoid"),
-    function(Tanh, "F.tanh"),
-    function(Softmax, "F.softmax", AXIS),
-    function(LogSoftmax, "F.log_softmax", AXIS),
     function(LogicalAnd, "F.broadcast_logical_and"),
     function(LogicalOr, "F.broadcast_logical_or"),
     function(LogicalNot, "F.logical_not"),

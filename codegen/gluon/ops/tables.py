@@ -5,6 +5,7 @@ from __future__ import annotations
 from codegen.gluon.initializers import with_initializers
 from codegen.gluon.layer import Layers
 from codegen.gluon.ops import (
+    activations,
     dense,
     elementwise,
     losses,
@@ -24,6 +25,7 @@ from nnspec.catalogue.ops.base import Op
 FAMILIES: tuple[Table, ...] = tuple(
     family.TABLE
     for family in (
+        activations,
         dense,
         elementwise,
         losses,

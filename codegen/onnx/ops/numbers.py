@@ -1,4 +1,4 @@
-"""Element by element: arithmetic, comparisons, logic, activations."""
+"""Element by element: arithmetic, comparisons, logic."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import numpy as np
 from codegen.onnx.dtypes import DTYPES
 from codegen.onnx.lowering import Result
 from codegen.onnx.native import Table, Use
-from codegen.rules import function, key, operand
-from nnspec.catalogue.ops.activations import LogSoftmax, Relu, Sigmoid, Softmax, Softplus, Tanh
+from codegen.rules import function, operand
 from nnspec.catalogue.ops.elementwise import (
     Abs,
     Add,
@@ -82,12 +81,6 @@ TABLE.add(
     function(LogicalOr, "Or"),
     function(LogicalNot, "Not"),
     function(Where, "Where", legal=not_of_coins),
-    function(Relu, "Relu"),
-    function(Sigmoid, "Sigmoid"),
-    function(Tanh, "Tanh"),
-    function(Softplus, "Softplus"),
-    function(Softmax, "Softmax", key("axis", "axis", -1)),
-    function(LogSoftmax, "LogSoftmax", key("axis", "axis", -1)),
     operand(Identity),
     operand(StopGradient),
 )

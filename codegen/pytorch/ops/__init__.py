@@ -1,6 +1,7 @@
 """How PyTorch writes each op, family by family: records, and rules where a record cannot say it."""
 
 from codegen.pytorch.ops import (
+    activations,
     arrays,
     attention,
     dense,
@@ -20,6 +21,7 @@ from codegen.pytorch.ops import (
 FAMILIES = tuple(
     family.TABLE
     for family in (
+        activations,
         arrays,
         attention,
         dense,

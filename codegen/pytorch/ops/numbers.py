@@ -1,4 +1,4 @@
-"""Element by element: arithmetic, comparisons, functions of one number, activations."""
+"""Element by element: arithmetic, comparisons, functions of one number."""
 
 from __future__ import annotations
 
@@ -6,16 +6,7 @@ from codegen.python.dialect import Result
 from codegen.python.native import Table, Use
 from codegen.python.source import Expr, Literal, Name
 from codegen.pytorch.dtypes import DTYPES
-from codegen.rules import Form, at, function, key, method, of, operand, operator
-from nnspec.catalogue.ops.activations import (
-    AlongAxis,
-    LogSoftmax,
-    Relu,
-    Sigmoid,
-    Softmax,
-    Softplus,
-    Tanh,
-)
+from codegen.rules import Form, at, function, key, method, operand, operator
 from nnspec.catalogue.ops.algebra import MatMul
 from nnspec.catalogue.ops.elementwise import (
     Abs,
@@ -60,20 +51,11 @@ from nnspec.catalogue.ops.numeric import (
     Sin,
 )
 from nnspec.catalogue.ops.shaping import Cast
-from nnspec.graph.graph import Node
-
-
-@of
-def along(op: AlongAxis, node: Node) -> int:
-    """The axis; that of a batch of rows counted from the first."""
-    return op.axis % 2 if node.inputs[0].type.rank == 2 else op.axis
-
 
 TYPE = Form(
     lambda dtype: Name(DTYPES[dtype]),
     lambda name: {text: dtype for dtype, text in DTYPES.items()}[name.text],
 )
-LAST = (key("dim", "axis"),)
 
 TABLE = Table()
 TABLE.add(
@@ -108,20 +90,6 @@ TABLE.add(
     function(Ceil, "torch.ceil"),
     function(Round, "torch.round"),
     function(Clip, "torch.clamp", key("min", "low", None), key("max", "high", None)),
-    function(Relu, "F.relu", chain="nn.ReLU"),
-    function(Sigmoid, "torch.sigmoid", chain="nn.Sigmoid"),
-    function(Tanh, "torch.tanh", chain="nn.Tanh"),
-    # Above 20 PyTorch's is the operand itself, which is the same in fewer than 64 bits.
-    function(
-        Softplus,
-        "F.softplus",
-        chain="nn.Softplus",
-        legal=lambda node: node.inputs[0].type.dtype != "f64",
-    ),
-    function(Softmax, "F.softmax", key("dim", along), chain="nn.Softmax", chain_arguments=LAST),
-    function(
-        LogSoftmax, "F.log_softmax", key("dim", along), chain="nn.LogSoftmax", chain_arguments=LAST
-    ),
     method(Cast, "to", at("dtype", form=TYPE)),
     method(StopGradient, "detach"),
     operand(Identity, chain="nn.Identity"),
