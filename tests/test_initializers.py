@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,22 @@ def test_orthogonal(shape: tuple[int, ...]) -> None:
     matrix = draw(INITIALIZERS["orthogonal"](2.0), shape).reshape(shape[0], -1) / 2
     fewer = matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix
     np.testing.assert_allclose(fewer, np.eye(len(fewer)), atol=1e-13)
+
+
+def test_orthogonal_matrices_are_drawn_evenly() -> None:
+    """Moments of an entry, and of the trace, of matrices drawn from all orthogonal ones alike."""
+    many = np.array([draw(INITIALIZERS["orthogonal"](), (6, 6), seed) for seed in range(300)])
+    np.testing.assert_allclose((many**2).mean(axis=0), 1 / 6, atol=0.05)
+    np.testing.assert_allclose((many**4).mean(), 3 / (6 * 8), rtol=0.05)
+    traces = np.trace(many, axis1=1, axis2=2)
+    np.testing.assert_allclose([traces.mean(), (traces**2).mean()], [0, 1], atol=0.2)
+
+
+def test_orthogonal_weights_of_a_large_lstm_are_drawn_soon() -> None:
+    """With sums along an axis, as of Gram and Schmidt, they took more than ten seconds."""
+    begin = time.process_time()
+    draw(INITIALIZERS["orthogonal"](), (4000, 1000))
+    assert time.process_time() - begin < 5
 
 
 def test_forget_gate_starts_open() -> None:
