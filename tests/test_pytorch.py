@@ -244,7 +244,10 @@ def test_initial_weights(tmp_path: Path) -> None:
 
 
 def test_shared_blocks() -> None:
-    """Instances that differ in numbers share a class; the parameter that has those numbers gives its name."""
+    """Instances that differ in numbers share a class; the parameter that has those numbers gives its name.
+
+    What one of them leaves to the framework is the parameter's default.
+    """
     text = code(
         emit(
             """
@@ -255,10 +258,26 @@ def test_shared_blocks() -> None:
             """
         )
     )
-    assert "class Unit(nn.Module):" in text and "class Unit2(nn.Module):" in text
-    assert "class Unit3" not in text
-    assert "self.unit_2 = Unit(0.1)" in text
-    assert "self.unit_4 = Unit2(in_features=8, width=6, rate=0.1)" in text
+    assert "class Unit(nn.Module):" in text and "class Unit2(nn.Module):" not in text
+    assert "in_features: int, width: int, rate: float, bias: bool = True):" in text
+    assert "self.unit_2 = Unit(in_features=4, width=4, rate=0.1, bias=False)" in text
+    assert "self.unit_4 = Unit(in_features=8, width=6, rate=0.1)" in text
+
+
+def test_a_number_and_one_for_each_axis_share_a_class() -> None:
+    text = code(
+        emit(
+            """
+            block Unit(kernel, padding) { input x
+              output x -> Conv2D(3, kernel, padding = padding) }
+            model M { input x: f32[N, 8, 8, 3]
+              output y = x -> Unit(3, 1) -> Unit((1, 7), ((0, 0), (3, 3))) -> Unit(1, "valid") }
+            """
+        )
+    )
+    assert "kernel: int | tuple[int, int]" in text and "padding: int | tuple[int, int] = 0" in text
+    assert "self.unit_2 = Unit(kernel=(1, 7), padding=(0, 3))" in text
+    assert "self.unit_3 = Unit(kernel=1)" in text
 
 
 def test_loops_and_what_prevents_them() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -154,9 +155,10 @@ def frame(parts: ClassParts) -> Stmt:
     )
     init = (*parts.init, *borrowed)
     scoped: tuple[Stmt, ...] = (With(((Name("self.name_scope")(), None),), init),) if init else ()
+    own_parameters = (dataclasses.replace(p, annotation=None) for p in parts.parameters)
     constructor = FunctionDef(
         "__init__",
-        (Parameter("self"), *map(Parameter, parts.parameters), Parameter("**kwargs")),
+        (Parameter("self"), *own_parameters, Parameter("**kwargs")),
         (Expression(Name("super")().attr("__init__")(Unary("**", Name("kwargs")))), *scoped),
     )
     held_names = dict.fromkeys([*own, *arguments.values()])

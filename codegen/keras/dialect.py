@@ -52,20 +52,19 @@ def frame(package: str, parts: ClassParts) -> Stmt:
 
 
 def _init(parts: ClassParts) -> Stmt:
-    own = tuple(Parameter(name, Name(parts.types[name])) for name in parts.parameters)
     kept = {s.target for s in parts.init if isinstance(s, Assign)}
     begin = Call(Name("super")().attr("__init__"), (Unary("**", Name("kwargs")),))
     if not is_plain(parts.graph):
         begin = begin.with_keyword("autocast", False)
     body: list[Stmt] = [Expression(begin)]
-    for name in parts.parameters:  # `get_config` reads them
+    for name in (p.name for p in parts.parameters):  # `get_config` reads them
         if Name(f"self.{name}") not in kept:
             body.append(Assign(Name(f"self.{name}"), Name(name)))
     body += map(_named, parts.init)
     if parts.model and parts.graph.inputs:
         call = Call(Name("self"), tuple(map(_symbol, parts.graph.inputs)))
         body += [Comment(BUILT), Expression(call)]
-    parameters = (Parameter("self"), *own, Parameter("**kwargs"))
+    parameters = (Parameter("self"), *parts.parameters, Parameter("**kwargs"))
     return FunctionDef("__init__", parameters, tuple(body))
 
 
@@ -102,7 +101,7 @@ def _call(parts: ClassParts) -> Stmt:
 
 
 def _get_config(parts: ClassParts) -> Stmt:
-    own = tuple((Literal(name), Name(f"self.{name}")) for name in parts.parameters)
+    own = tuple((Literal(p.name), Name(f"self.{p.name}")) for p in parts.parameters)
     inherited = Name("super")().attr("get_config")()
     body = (Return(Operator("|", inherited, Dict(own))),)
     return FunctionDef("get_config", (Parameter("self"),), body)

@@ -12,6 +12,7 @@ from codegen.python.dialect import ClassParts, Dialect, UnsupportedOp
 from codegen.python.forward import Forward
 from codegen.python.merging import (
     Draft,
+    annotation,
     literal_columns,
     literals,
     skeleton,
@@ -32,7 +33,7 @@ from codegen.python.plan import (
     values_named,
     weight_reader,
 )
-from codegen.python.source import Assign, Call, Expr, Literal, Name, Return, Stmt, Tuple
+from codegen.python.source import Assign, Call, Expr, Literal, Name, Parameter, Return, Stmt, Tuple
 from nnspec.core.names import pascal_case
 from nnspec.graph.graph import Graph, Node
 
@@ -45,6 +46,27 @@ class Group:
     members: dict[Plan, int]
     drafts: list[Draft]
     parameters: dict[str, list[Literal]] = field(default_factory=dict)
+
+    def default(self, name: str) -> Literal | None:
+        """What a parameter is where it is not given: what some instance leaves to the target."""
+        left = [value for value in self.parameters[name] if value.is_default]
+        return dataclasses.replace(left[0], is_default=False) if left else None
+
+    def signature(self) -> tuple[Parameter, ...]:
+        """Parameters of the constructor, those with a default last."""
+        given = [
+            Parameter(name, annotation(column), self.default(name))
+            for name, column in self.parameters.items()
+        ]
+        return tuple(sorted(given, key=lambda p: p.default is not None))
+
+    def values(self, index: int) -> dict[str, Literal]:
+        """What an instance gives, those that are the default marked."""
+        column = {name: values[index] for name, values in self.parameters.items()}
+        return {
+            name: dataclasses.replace(value, is_default=value == self.default(name))
+            for name, value in column.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -203,11 +225,11 @@ class _Builder:
     def instance(self, plan: Plan) -> Expr:
         """`Residual(filters=64, stride=2)`."""
         group = self.groups[plan]
-        index = group.members[plan]
-        values = {name: column[index] for name, column in group.parameters.items()}
+        values = group.values(group.members[plan])
         if len(values) == 1:
             ((name, value),) = values.items()
-            return Call(Name(group.name), (dataclasses.replace(value, hint=name),))
+            if not value.is_default:
+                return Call(Name(group.name), (dataclasses.replace(value, hint=name),))
         return Call(Name(group.name), (), tuple(values.items()))
 
     def merge(self, group: Group) -> ClassParts:
@@ -229,8 +251,7 @@ class _Builder:
         return ClassParts(
             name=group.name,
             doc="\n\n".join(line for line in lines if line) or None,
-            parameters=tuple(group.parameters),
-            types={n: type(c[0].value).__name__ for n, c in group.parameters.items()},
+            parameters=group.signature(),
             init=(*own, *init),
             forward=forward,
             inputs=draft.inputs,

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Union
 
 from codegen.dtypes import Lacks, lack
 from codegen.python.functions import Functions
-from codegen.python.source import Comprehension, Expr, Import, Stmt, Verbatim
+from codegen.python.source import Comprehension, Expr, Import, Parameter, Stmt, Verbatim
 from nnspec.catalogue.ops.base import Op
 from nnspec.graph.graph import Graph, Node, Weight
 from nnspec.graph.passes.legalize import Legality, Rewrite
@@ -53,26 +53,24 @@ class ClassParts:
     """What `Dialect.frame` makes a class of.
 
     name, doc: `doc` is the writer's text with a line on shapes, ready to be a docstring; None if there is none.
-    parameters: of the constructor, where instances of a block differ (`filters`, `stride`); often empty. `init` reads
-        them by name and `forward` as `self.<name>`, which `init` sets where `forward` needs it.
+    parameters: of the constructor, where instances of a block differ (`filters`, `stride`); often empty; with their types, and the
+        target's own default where some instance leaves it at that. `init` reads them by name and `forward` as `self.<name>`, which `init` sets where `forward` needs it.
     init: `self.conv2d = ...` for every layer and container, then free weights; without prologue.
     forward: statements of the forward pass, the last of them a `Return`.
     inputs, results: names of the forward pass's parameters; how many values it returns.
     graph: the (first) instance, for what else a frame wants to know; free weights are `graph.free_weights`.
     model: whether this is a whole model rather than a block.
-    types: of the constructor's parameters ("int"), for annotations.
     """
 
     name: str
     doc: str | None
-    parameters: tuple[str, ...]
+    parameters: tuple[Parameter, ...]
     init: tuple[Stmt, ...]
     forward: tuple[Stmt, ...]
     inputs: tuple[str, ...]
     results: int
     graph: Graph
     model: bool
-    types: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from codegen.python.source import Assign, Call, Expr, Literal, Name, Stmt, Tuple
+from codegen.python.source import (
+    Assign,
+    Call,
+    Expr,
+    Item,
+    Literal,
+    Name,
+    Operator,
+    Stmt,
+    Tuple,
+)
 from codegen.python.source.tree import inner_fields
 
 
@@ -24,8 +34,29 @@ class Draft:
 
 def skeleton(draft: Draft) -> Draft:
     """The draft with each literal reduced to its kind: instances with equal ones share a class."""
-    result: Draft = rewrite(draft, lambda value, hint: Literal(f"<{type(value.value).__name__}>"))
+    result: Draft = rewrite(draft, lambda value, hint: Literal(f"<{_kind(value.value)}>"))
     return result
+
+
+def _kind(value: Any) -> str:
+    """One number for all axes and a number for each are alike."""
+    numbers = isinstance(value, tuple) and value
+    return type(value[0] if numbers else value).__name__
+
+
+def annotation(values: Sequence[Literal]) -> Expr:
+    """The type of a parameter with these values: `int | tuple[int, int]`."""
+    types: dict[Expr, None] = {}
+    for value in (v.value for v in values):
+        if isinstance(value, tuple):
+            size = Tuple((Name("int"),) * len(value))
+            types[Item(Name("tuple"), size)] = None
+        else:
+            types[Name(type(value).__name__)] = None
+    first, *others = sorted(types, key=lambda t: not isinstance(t, Name))
+    for other in others:
+        first = Operator("|", first, other)
+    return first
 
 
 def literal_columns(drafts: Sequence[Draft]) -> list[tuple[list[Literal], str | None]]:

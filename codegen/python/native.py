@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from codegen.python.dialect import Application, Constructor, Result
 from codegen.python.source import Call, Expr, Literal, Name, Operator, Unary, lift
-from codegen.rules import REQUIRED, Argument, Native, ops_of
+from codegen.rules import PLAIN, REQUIRED, SQUARE, Argument, Native, ops_of
 from nnspec.catalogue.ops.base import Op
 from nnspec.core.types import TensorType
 from nnspec.graph.graph import Node
@@ -185,16 +185,23 @@ def call(
     node: Node,
     operands: Iterable[Expr] = (),
 ) -> Call:
-    """`nn.Conv2d(3, 16, 3, stride=2)`: operands, then the arguments that are not defaults."""
+    """`nn.Conv2d(3, 16, 3, stride=2)`: operands, then the arguments; those by name that are defaults are marked."""
     given: list[Expr] = list(operands)
     keywords: dict[str, Any] = {}
     for argument in arguments:
         value = argument.written(node)
-        if value is REQUIRED:
-            continue
         if argument.keyword is None:
-            plain = isinstance(value, (int, float, str, bool))
-            given.append(Literal(value, argument.hint) if plain else lift(value))
-        else:
-            keywords[argument.keyword] = value
+            given.append(_plain(value, argument.hint))
+        elif value is not REQUIRED:
+            keywords[argument.keyword] = _plain(value)
+        elif argument.form in (PLAIN, SQUARE):
+            default = argument.form.write(argument.default)
+            keywords[argument.keyword] = Literal(default, is_default=True)
     return function(*given, **keywords)
+
+
+def _plain(value: Any, hint: str | None = None) -> Expr:
+    """The value of an argument; whole numbers of axes are one."""
+    numbers = isinstance(value, tuple) and all(type(n) is int for n in value)
+    scalar = value is None or isinstance(value, (int, float, str, bool))
+    return Literal(value, hint) if scalar or numbers else lift(value)

@@ -36,7 +36,6 @@ def frame(parts: ClassParts) -> Stmt:
     body: list[Stmt] = [Expression(Name("super")().attr("__init__")()), *parts.init]
     if parts.model and any(map(is_begun, walk(parts.graph))):
         body.append(Expression(Name("self.apply")(Name("init_weights"))))
-    own = tuple(Parameter(name, Name(parts.types[name])) for name in parts.parameters)
     makes_modules = bool(parts.init)
     returns: Expr = TENSOR
     if parts.results > 1:
@@ -50,7 +49,7 @@ def frame(parts: ClassParts) -> Stmt:
         ),
     )
     if makes_modules:
-        init = FunctionDef("__init__", (Parameter("self"), *own), tuple(body))
+        init = FunctionDef("__init__", (Parameter("self"), *parts.parameters), tuple(body))
         functions = (init, *functions)
     return ClassDef(parts.name, (Name("nn.Module"),), functions, doc=parts.doc)
 

@@ -366,7 +366,8 @@ def _at(stage: Any, span: Span) -> Span:
 
 def _repeat(body: Body, layer: RepeatLayer, inputs: Sequence[Any], span: Span) -> Any:
     builder = body.builder
-    place(builder, layer, default_name(layer.items[0]))
+    if layer.items:
+        place(builder, layer, default_name(layer))
     result: Any = tuple(inputs) if len(inputs) > 1 else inputs[0]
     for i, item in enumerate(layer.items):
         item = layer.items[i] = instantiate(body, item, span)
@@ -386,8 +387,8 @@ def default_name(item: Any) -> str:
             return snake_case(item.op.name)
         case BlockLayer():
             return snake_case(item.block.name)
-        case RepeatLayer():
-            return default_name(item.items[0])
+        case RepeatLayer(items=[first, *_]):
+            return default_name(first)
         case _:
             return "sequential"
 

@@ -139,10 +139,10 @@ def _tensors(builder: Builder, symbol: str, left: Any, right: Any, span: Span) -
 
 
 def _repeat(builder: Builder, layer: Any, count: Any, span: Span) -> RepeatLayer:
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
         raise error(
             "E0305",
-            "a layer is repeated a whole number of times, at least once",
+            "a layer is repeated a whole number of times",
             span,
             f"found {describe(count)}",
         )

@@ -178,7 +178,7 @@ class ParallelLayer(Layer):
 
 @dataclass(eq=False)
 class RepeatLayer(Layer):
-    """`f * n`: clones applied one after the other, named `local.0`, `local.1`, ..."""
+    """`f * n`: clones applied one after the other, named `local.0`, `local.1`, ...; none leave all as it is."""
 
     items: list[Any]
 

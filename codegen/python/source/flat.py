@@ -79,8 +79,9 @@ class Flat:
                 return text
             case Literal():
                 return self.literal(expression)
-            case Call(function, arguments, keywords):
-                return f"{self.primary(function)}({', '.join(self.arguments(arguments, keywords))})"
+            case Call(function, arguments):
+                given = ", ".join(self.arguments(arguments, expression.given))
+                return f"{self.primary(function)}({given})"
             case Attribute(value, name):
                 return f"{self.primary(value)}.{name}"
             case Item(value, index):

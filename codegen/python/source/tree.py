@@ -76,14 +76,17 @@ class Name(Expr):
 
 @dataclass(frozen=True)
 class Literal(Expr):
-    """A number, string, truth value or None.
+    """A number, string, truth value, None, or whole numbers that only change together (`(1, 7)`).
 
     hint: what to call it should it become a parameter of a class (`in_channels`); where it is a
     keyword argument the keyword is the hint.
+    is_default: it is what an argument has that is not given, so the call goes without it; it stands here
+    because another instance of the same class may give another.
     """
 
-    value: Union[int, float, bool, str, None]
+    value: Union[int, float, bool, str, tuple[int, ...], None]
     hint: str | None = field(default=None, compare=False)
+    is_default: bool = field(default=False, compare=False)
 
     def __eq__(self, other: object) -> bool:
         """1, 1.0 and True are different literals."""
@@ -102,6 +105,13 @@ class Call(Expr):
     function: Expr
     arguments: tuple[Expr, ...] = ()
     keywords: tuple[tuple[str, Expr], ...] = ()
+
+    @property
+    def given(self) -> tuple[tuple[str, Expr], ...]:
+        """The keyword arguments that are written."""
+        return tuple(
+            (k, v) for k, v in self.keywords if not (isinstance(v, Literal) and v.is_default)
+        )
 
     def with_keyword(self, name: str, value: Any) -> Call:
         """The call with one more keyword argument."""

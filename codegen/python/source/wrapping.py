@@ -30,14 +30,14 @@ def _broken(expression: Expr, indent: int, column: int) -> str | None:
     """
     inner = indent + STEP
     match expression:
-        case Call(function, arguments, keywords) if arguments or keywords:
-            line = ", ".join(flat.arguments(arguments, keywords))
+        case Call(function, arguments) if arguments or expression.given:
+            line = ", ".join(flat.arguments(arguments, expression.given))
             return flat.primary(function) + bracketed(
                 "()",
                 line,
                 [
                     *(_argument(a, inner, "") for a in arguments),
-                    *(_argument(v, inner, f"{k}=") for k, v in keywords),
+                    *(_argument(v, inner, f"{k}=") for k, v in expression.given),
                 ],
                 indent,
             )

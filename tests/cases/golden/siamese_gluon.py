@@ -81,12 +81,10 @@ class Siamese(gluon.HybridBlock):
         d = F.concat(x, y, z)  # [N, 24, 6, 5]
         # Both codes come from the same head.
         x = F.reshape(F.flatten(c), shape=(0, 24, 6, 5))  # [N, 24, 6, 5]
-        x = F.transpose(x, axes=(0, 2, 3, 1))  # [N, 6, 5, 24]
-        x = F.reshape(x, shape=(0, 720))  # [N, 720]
+        x = F.reshape(F.transpose(x, axes=(0, 2, 3, 1)), shape=(0, 720))  # [N, 720]
         code_a = self.head(x)
         x = F.reshape(F.flatten(d), shape=(0, 24, 6, 5))  # [N, 24, 6, 5]
-        x = F.transpose(x, axes=(0, 2, 3, 1))  # [N, 6, 5, 24]
-        x = F.reshape(x, shape=(0, 720))  # [N, 720]
+        x = F.reshape(F.transpose(x, axes=(0, 2, 3, 1)), shape=(0, 720))  # [N, 720]
         code_b = self.head(x)
         x = (code_a - code_b) * (code_a - code_b)
         distance = F.mean(x, axis=-1)
