@@ -5,6 +5,7 @@ from nnspec.catalogue.ops.algebra import MatMul
 from nnspec.catalogue.ops.convolution import Conv, ConvTranspose
 from nnspec.catalogue.ops.dense import Dense
 from nnspec.catalogue.ops.indexing import ScatterAdd
+from nnspec.catalogue.ops.losses import Accuracy
 from nnspec.catalogue.ops.norms import InstanceNorm, LayerNorm, LocalResponseNorm
 from nnspec.catalogue.ops.recurrent import Recurrent
 from nnspec.catalogue.ops.search import Sort
@@ -33,6 +34,7 @@ LACKS: Lacks = {
         Sort: "MXNet does not sort them",
     },
     "f64": {
+        Accuracy: "its form counts in f32",
         LayerNorm: "MXNet keeps its epsilon as f32",
         **dict.fromkeys((InstanceNorm, LocalResponseNorm), "MXNet has it in f32 only"),
     },

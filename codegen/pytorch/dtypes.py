@@ -1,6 +1,7 @@
 """Element types, as PyTorch calls them, and what it cannot run in them."""
 
 from codegen.dtypes import BYTES, Lacks
+from nnspec.catalogue.ops.losses import Accuracy
 from nnspec.catalogue.ops.pooling import AvgPool3D
 
 DTYPES = {
@@ -19,5 +20,6 @@ _ON_GPUS = "PyTorch averages volumes in it on GPUs only"
 LACKS: Lacks = {
     "f16": {AvgPool3D: _ON_GPUS},
     "bf16": {AvgPool3D: _ON_GPUS},
+    "f64": {Accuracy: "its form counts in f32"},
     **BYTES,
 }

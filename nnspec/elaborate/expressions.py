@@ -393,6 +393,7 @@ def _call(body: Body, expr: tree.Call) -> Any:
         case Reference(kind="op", target=op):
             values = [v for v, *_ in [*positional, *named.values()]]
             if op.operands and not any(_holds_tensor(v) for v in values):
+                layers.check_waiting(op, positional, named, span)
                 return FunctionLayer(span, op, tuple(positional), named)
             return layers.function(body, op, positional, named, span)
         case Reference(kind="grad"):

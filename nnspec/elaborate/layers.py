@@ -310,6 +310,24 @@ def function(body: Body, op: type[Op], positional: Any, named: Any, span: Span) 
     return _result(body.builder.apply(made, tensors, span))
 
 
+def check_waiting(op: type[Op], positional: Any, named: Any, span: Span) -> None:
+    """A function of tensors that is called without one waits for it, unless numbers stand in all their places."""
+    count = len(op.operands)
+    if op.operands[-1].variadic or op.name in FOLDED or len(positional) <= len(op.arguments()):
+        return
+    if len(positional) < count or not all(is_number(v) for v, _ in positional[:count]):
+        return
+    arguments.construct(op, positional[count:], named, span)
+    value, at = positional[0]
+    raise error(
+        "E0308",
+        f"`{op.name}` applies to tensors, and none is here",
+        at,
+        f"found {describe(value)}",
+        helps=("a number becomes a tensor beside one: `0 * x + 1` has the shape of `x`",),
+    )
+
+
 OWN_TYPE = {"boolean": "bool", "index": "i64"}
 """Operands whose domain says what they are: a number there takes no other operand's element type, nor gives one."""
 

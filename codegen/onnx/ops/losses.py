@@ -1,11 +1,11 @@
-"""Cross entropy and accuracy; the other losses are what they expand to."""
+"""Cross entropy; the other losses are what they expand to."""
 
 from __future__ import annotations
 
 from codegen.onnx.native import Table
 from codegen.onnx.ops.arrays import wide
 from codegen.rules import function, key
-from nnspec.catalogue.ops.losses import Accuracy, CrossEntropy
+from nnspec.catalogue.ops.losses import CrossEntropy
 from nnspec.catalogue.ops.site import Site, Term
 from nnspec.core.dims import product
 from nnspec.graph.graph import Node
@@ -38,10 +38,3 @@ def cross_entropy(to: Site, op: CrossEntropy, logits: Term, labels: Term) -> Ter
         labels = to.reshape(labels, (rows,))
     loss = to.cross_entropy(logits, labels, reduction=op.reduction)
     return to.reshape(loss, shape) if op.reduction == "none" and len(shape) > 1 else loss
-
-
-@TABLE.rewrite
-def accuracy(to: Site, op: Accuracy, logits: Term, labels: Term) -> Term:
-    """In f32 whatever the scores are."""
-    right = to.equal(to.argmax(logits), wide(to, labels))
-    return to.mean(to.cast(right, "f32"))

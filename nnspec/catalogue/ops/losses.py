@@ -129,7 +129,7 @@ class BinaryCrossEntropy(Pairwise):
 
 @declare
 class Accuracy(Op):
-    """Share of rows whose greatest score stands at the label."""
+    """Share of rows whose greatest score stands at the label; in f32, or f64 of scores in f64."""
 
     name = "accuracy"
     operands = (Operand("logits", "scores"), Operand("labels", "the right classes"))
@@ -137,11 +137,16 @@ class Accuracy(Op):
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         logits, labels = inputs
         need_labels(logits, labels)
-        return (TensorType("f32", ()),)
+        return (TensorType(self._counted(logits.dtype), ()),)
+
+    @staticmethod
+    def _counted(scores: str) -> str:
+        """In what the share is counted: halves end at some thousand rows."""
+        return "f64" if scores == "f64" else "f32"
 
     def expand(self, to: Site, logits: Term, labels: Term) -> Term:
         right = to.equal(to.argmax(logits), to.cast(labels, "i64"))
-        return to.mean(to.cast(right, logits.dtype))
+        return to.mean(to.cast(right, self._counted(logits.dtype)))
 
     def index_bounds(self, *inputs: TensorType) -> dict[int, Dim]:
         return {1: inputs[0].shape[-1]}
@@ -149,3 +154,4 @@ class Accuracy(Op):
     @classmethod
     def examples(cls) -> Iterator[Example]:
         yield Example(cls(), (TensorType("f32", (N, 7)), TensorType("i64", (N,))))
+        yield Example(cls(), (TensorType("f64", (N, 7)), TensorType("i32", (N,))))
