@@ -28,7 +28,7 @@ def applied(
     site, op = ArraySite(), OPS[name](*given, **more)
     term = site.term(x)
     begin = {"weight": 1.0, "bias": 0.0}
-    held = {s.role: np.full(s.shape, begin[s.role]) for s in op.weights(term.type)}
+    held = {s.role: np.full(s.shape, begin.get(s.role, 0.0)) for s in op.weights(term.type)}
     held |= weights or {}
     results = site.apply(op, term, weights={r: site.term(a) for r, a in held.items()})
     return [r.held for r in results] if len(results) > 1 else results[0].held
@@ -80,6 +80,21 @@ def test_31_local_response_norm_divides_alpha_by_size() -> None:
     x = np.array([[[1.0, 2.0, 3.0]]])
     found = applied("local_response_norm", x, 2, alpha=0.5, beta=1.0)
     np.testing.assert_allclose(found[0, 0], [1 / 1.25, 2 / 2.25, 3 / 4.25])
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN"])
+def test_45_both_directions_end_after_the_whole_sequence(name: str) -> None:
+    """The backward half of "last" has read everything: it stands at the first place of the sequence."""
+    x = np.random.default_rng(0).standard_normal((2, 5, 3))
+    sides, width = ("", "_reverse"), {"LSTM": 16, "GRU": 12, "RNN": 4}[name]
+    weights = {f"weight_ih_l0{s}": np.full((width, 3), 0.3) for s in sides}
+    weights |= {f"weight_hh_l0{s}": np.full((width, 4), 0.2) for s in sides}
+    biases = ("bias_ih", "bias_hh") if name == "GRU" else ("bias",)
+    weights |= {f"{b}_l0{s}": np.full(width, 0.1) for b in biases for s in sides}
+    sequence = applied(name, x, 4, bidirectional=True, weights=weights)
+    last = applied(name, x, 4, "last", bidirectional=True, weights=weights)
+    np.testing.assert_array_equal(last[:, :4], sequence[:, -1, :4])
+    np.testing.assert_array_equal(last[:, 4:], sequence[:, 0, 4:])
 
 
 def test_57_pixel_shuffle_keeps_a_feature_together() -> None:

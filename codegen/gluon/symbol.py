@@ -235,7 +235,7 @@ class _Operator(Expr):
 
 def _recurrent(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
     """Its weights are joined to one vector for each layer (`_Variables`)."""
-    op, (x,) = node.op, operands
+    op, (x, *initial) = node.op, operands
     assert isinstance(op, recurrent.Recurrent)
     assert isinstance(forward, _Symbols)
     for layer in range(op.layers):
@@ -243,6 +243,8 @@ def _recurrent(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Resu
         y = Name("recurrent_layer")(MODES[type(op)], x, vector, op.units)
         if op.bidirectional:
             y = y.with_keyword("bidirectional", True)
+        if initial:
+            y = y.with_keyword("states", initial)
         if layer < op.layers - 1:
             x = y[0]
     return {"sequence": y[0], "last": y[1], "all": y}[op.returns]

@@ -28,8 +28,12 @@ def recurrent(op: Recurrent, node: Node) -> Expr:
 
 
 @TABLE.rule
-def apply_recurrent(op: Recurrent, use: Use, x: Expr) -> Result:
+def apply_recurrent(op: Recurrent, use: Use, x: Expr, *initial: Expr) -> Result:
     layer = use.forward.layer(use.node)
+    if initial:
+        sides = [2] if op.bidirectional else []
+        every = Name("from_states")(Name("F"), layer, x, list(initial), op.units, *sides)
+        return {"sequence": every[0], "last": every[1], "all": every}[op.returns]
     match op.returns:
         case "sequence":
             return layer(x)

@@ -67,3 +67,10 @@ def with_states(F, lstm, x, units, directions=1):
     zeros = F.tile(F.zeros_like(F.swapaxes(one, 0, 1)), reps=(directions, 1, units))
     y, (state, cell) = lstm(x, [zeros, zeros])
     return y, F.flatten(F.swapaxes(state, 0, 1)), F.flatten(F.swapaxes(cell, 0, 1))
+
+
+def from_states(F, layer, x, states, units, directions=1):
+    """The sequence and the final states of a layer that begins with these, each [N, directions * units]."""
+    apart = [F.reshape(s, shape=(-1, directions, units)) for s in states]
+    y, final = layer(x, [F.swapaxes(s, 0, 1) for s in apart])
+    return (y, *[F.flatten(F.swapaxes(s, 0, 1)) for s in final])

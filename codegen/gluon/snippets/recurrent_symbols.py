@@ -19,16 +19,20 @@ def recurrent_vector(mode, name, input_size, units, bidirectional=False):
     return mx.sym.concat(*weights, *biases, dim=0)
 
 
-def recurrent_layer(mode, x, parameters, units, bidirectional=False):
-    """One layer over [N, T, C] from zeros: the sequence, then the final state (and cell)."""
+def recurrent_layer(mode, x, parameters, units, bidirectional=False, states=None):
+    """One layer over [N, T, C], from zeros by default: the sequence, then the final state (and cell)."""
     one = mx.sym.slice(x, begin=(None, 0, 0), end=(None, 1, 1))  # [N, 1, 1]
     sides = 2 if bidirectional else 1
     zeros = mx.sym.zeros_like(mx.sym.swapaxes(one, 0, 1))
     zeros = mx.sym.tile(zeros, reps=(sides, 1, units))
+    begin = [zeros] * (2 if mode == "lstm" else 1)
+    if states:
+        apart = [mx.sym.reshape(s, shape=(-1, sides, units)) for s in states]
+        begin = [mx.sym.swapaxes(s, 0, 1) for s in apart]
     y, *final = mx.sym.RNN(
         mx.sym.swapaxes(x, 0, 1),
         parameters,
-        *[zeros] * (2 if mode == "lstm" else 1),
+        *begin,
         mode=mode,
         state_size=units,
         num_layers=1,

@@ -6,7 +6,7 @@ from functools import reduce
 
 from codegen.python.dialect import Result
 from codegen.python.native import Table, Use
-from codegen.python.source import Assign, Expr, List, Literal, Name, Tuple
+from codegen.python.source import Assign, Expr, List, Literal, Name, Slice, Tuple
 from nnspec.catalogue.ops.recurrent import GRU, LSTM, RNN, Recurrent
 from nnspec.graph.graph import Node
 
@@ -39,11 +39,11 @@ def alone(call: str, op: Recurrent, *, last: bool) -> Expr:
 
 
 @TABLE.rule
-def applied(op: LSTM | GRU | RNN, use: Use, x: Expr) -> Result:
+def applied(op: LSTM | GRU | RNN, use: Use, x: Expr, *initial: Expr) -> Result:
     """One after the other; what both directions end with stands side by side."""
     layer = use.forward.layer(use.node)
     stack = [layer] if op.layers == 1 else [layer[i] for i in range(op.layers)]
-    result = reduce(lambda x, each: each(x), stack, x)
+    result = begun(op, use, x, initial) if initial else reduce(lambda x, each: each(x), stack, x)
     if op.returns != "all" or not op.bidirectional:
         return result
     ends = ("h", "c")[: op.states]
@@ -52,3 +52,13 @@ def applied(op: LSTM | GRU | RNN, use: Use, x: Expr) -> Result:
     use.forward.emit(Assign(Tuple((sequence, *states)), result))
     pairs = zip(states[: op.states], states[op.states :], strict=True)
     return sequence, *(Name("ops.concatenate")(list(pair), axis=-1) for pair in pairs)
+
+
+def begun(op: Recurrent, use: Use, x: Expr, initial: tuple[Expr, ...]) -> Expr:
+    """From given states; of two directions, all of the first, then all of the second."""
+    states = list(initial)
+    if op.bidirectional:
+        held = [use.forward.name(state, "state") for state in initial]
+        halves = Slice(None, Literal(op.units)), Slice(Literal(op.units))
+        states = [state[Tuple((Slice(), half))] for half in halves for state in held]
+    return use.forward.layer(use.node)(x).with_keyword("initial_state", states)

@@ -27,29 +27,29 @@ class Cell:
 
 
 @TABLE.rule
-def lstm(op: LSTM, use: Use, x: str) -> Result:
+def lstm(op: LSTM, use: Use, x: str, *initial: str) -> Result:
     """Gates i f g o in the order i o f c."""
-    return stacked(Cell("LSTM", (0, 3, 1, 2)), op, use, x)
+    return stacked(Cell("LSTM", (0, 3, 1, 2)), op, use, x, *initial)
 
 
 @TABLE.rule
-def gru(op: GRU, use: Use, x: str) -> Result:
+def gru(op: GRU, use: Use, x: str, *initial: str) -> Result:
     """Gates r z n in the order z r h; the reset gate after the product with the state."""
-    return stacked(Cell("GRU", (1, 0, 2), {"linear_before_reset": 1}), op, use, x)
+    return stacked(Cell("GRU", (1, 0, 2), {"linear_before_reset": 1}), op, use, x, *initial)
 
 
 @TABLE.rule
-def rnn(op: RNN, use: Use, x: str) -> Result:
-    return stacked(Cell("RNN", (0,)), op, use, x)
+def rnn(op: RNN, use: Use, x: str, *initial: str) -> Result:
+    return stacked(Cell("RNN", (0,)), op, use, x, *initial)
 
 
-def stacked(cell: Cell, op: Recurrent, use: Use, x: str) -> Result:
+def stacked(cell: Cell, op: Recurrent, use: Use, x: str, *initial: str) -> Result:
     """Layer after layer; the operator reads [T, N, C]."""
     to = use.to
     states: Sequence[str] = ()
     x = to.op("Transpose", x, perm=(1, 0, 2))
     for layer in range(op.layers):
-        y, *states = one_layer(cell, op, use, layer, x)
+        y, *states = one_layer(cell, op, use, layer, x, *(begun(op, use, h) for h in initial))
         if op.directions == 1:
             x = to.op("Squeeze", y, to.shape([1], "axes"))
         else:  # [T, 2, N, H] to [T, N, 2 * H]
@@ -64,7 +64,9 @@ def stacked(cell: Cell, op: Recurrent, use: Use, x: str) -> Result:
     return sequence, *(final(op, use, state) for state in states)
 
 
-def one_layer(cell: Cell, op: Recurrent, use: Use, layer: int, x: str) -> tuple[str, ...]:
+def one_layer(
+    cell: Cell, op: Recurrent, use: Use, layer: int, x: str, *initial: str
+) -> tuple[str, ...]:
     """The sequence [T, directions, N, units], then the final states [directions, N, units]."""
     names = [f"l{layer}{suffix}" for suffix in ("", "_reverse")[: op.directions]]
     rows, sides = op.gates * op.units, op.directions
@@ -83,10 +85,20 @@ def one_layer(cell: Cell, op: Recurrent, use: Use, layer: int, x: str) -> tuple[
         joined("weight_hh", ["weight_hh"], op.units, gates),
         joined("bias", op.biases, 2 * rows, *bias),
     )
+    begin = ("", *initial) if initial else ()
     settings = {"hidden_size": op.units, **cell.settings}
     if op.bidirectional:
         settings["direction"] = "bidirectional"
-    return use.to.results(1 + op.states, cell.name, x, *operands, **settings)
+    return use.to.results(1 + op.states, cell.name, x, *operands, *begin, **settings)
+
+
+def begun(op: Recurrent, use: Use, state: str) -> str:
+    """[N, directions * units] to [directions, N, units]."""
+    to = use.to
+    if op.directions == 1:
+        return to.op("Unsqueeze", state, to.shape([0], "axes"))
+    apart = to.op("Reshape", state, to.shape([0, 2, -1]))
+    return to.op("Transpose", apart, perm=(1, 0, 2))
 
 
 def final(op: Recurrent, use: Use, state: str) -> str:

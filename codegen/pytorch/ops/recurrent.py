@@ -27,7 +27,7 @@ TABLE.add(
 
 
 @TABLE.rule
-def recurrent(op: Recurrent, use: Use, x: Expr) -> Result:
+def recurrent(op: Recurrent, use: Use, x: Expr, *initial: Expr) -> Result:
     """PyTorch gives the sequence, and the final states of every layer and direction."""
     forward = use.forward
     wanted = {"sequence": (0,), "last": (1,), "all": range(1 + op.states)}[op.returns]
@@ -37,9 +37,19 @@ def recurrent(op: Recurrent, use: Use, x: Expr) -> Result:
     held = states[0] if op.states == 1 else Tuple(tuple(states))
     if op.returns == "sequence":
         held = Name("_")
-    forward.emit(Assign(Tuple((sequence, held)), forward.layer(use.node)(x)))
+    begin = tuple(begun(s, op) for s in initial)
+    given = begin if len(begin) < 2 else (Tuple(begin),)
+    forward.emit(Assign(Tuple((sequence, held)), forward.layer(use.node)(x, *given)))
     results = [sequence, *(final(s, bidirectional=op.bidirectional) for s in states)]
     return tuple(results[i] for i in wanted) if op.returns == "all" else results[wanted[0]]
+
+
+def begun(state: Expr, op: Recurrent) -> Expr:
+    """With an axis of directions in front."""
+    if not op.bidirectional:
+        return state.attr("unsqueeze")(0)
+    apart = state.attr("unflatten")(1, (2, op.units))
+    return apart.attr("transpose")(0, 1).attr("contiguous")()
 
 
 def final(state: Expr, *, bidirectional: bool) -> Expr:

@@ -7,17 +7,21 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from nnspec.catalogue.initializers import ForgetBias, GlorotUniform, Initializer, Orthogonal, Zeros
-from nnspec.catalogue.ops.base import Example, Op, ShapeError, WeightSpec, declare
+from nnspec.catalogue.ops.base import Example, Op, Operand, ShapeError, WeightSpec, declare
 from nnspec.catalogue.ops.derivatives import at, part
-from nnspec.catalogue.ops.helpers import need_float, need_number, need_rank
+from nnspec.catalogue.ops.helpers import need_float, need_number, need_rank, same_dtype
 from nnspec.catalogue.ops.site import Site, Term
 from nnspec.core.declare import declaration
-from nnspec.core.dims import Dim, symbol
+from nnspec.core.dims import Dim, Shape, symbol
 from nnspec.core.fields import arg
 from nnspec.core.kinds import boolean, choice, whole
 from nnspec.core.types import TensorType
 
 N, T = symbol("N"), symbol("T")
+
+
+SEQUENCE = Operand("x", "a sequence [N, T, C]")
+STATE = Operand("state", "with what it begins; zeros by default", optional=True)
 
 
 @declaration
@@ -28,6 +32,7 @@ class Recurrent(Op):
     biases: roles of the biases, before the name of layer and direction.
     """
 
+    operands: ClassVar[tuple[Operand, ...]] = (SEQUENCE, STATE)
     gates: ClassVar[int]
     states: ClassVar[int] = 1
     biases: ClassVar[tuple[str, ...]] = ("bias",)
@@ -54,16 +59,34 @@ class Recurrent(Op):
         return Zeros()
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        (x,) = inputs
+        x, *initial = inputs
         need_rank(x, 3, what="a sequence [N, T, C]")
         need_float(x)
         n, t, _ = x.shape
         width = self.units * self.directions
+        self._begins(x, initial, (n, width))
         sequence, state = x.with_shape((n, t, width)), x.with_shape((n, width))
         everything = (sequence, *(state,) * self.states)
         return {"sequence": (sequence,), "last": (state,), "all": everything}[self.returns]
 
-    def expand(self, to: Site, x: Term, **weights: Term) -> tuple[Term, ...]:
+    def _begins(self, x: TensorType, initial: list[TensorType], shape: Shape) -> None:
+        """Check the states that it begins with."""
+        if not initial:
+            return
+        if self.layers > 1:
+            raise ShapeError(
+                f"begins each of {self.layers} layers with zeros",
+                1,
+                help="apply one layer after the other, each to its own state",
+            )
+        if len(initial) < self.states:
+            raise ShapeError(f"begins with {self.states} states, found {len(initial)}", 1)
+        same_dtype(x, *initial)
+        for i, state in enumerate(initial, 1):
+            if state.shape != shape:
+                raise ShapeError(f"begins with {x.with_shape(shape)}, found {state}", i)
+
+    def expand(self, to: Site, x: Term, *initial: Term, **weights: Term) -> tuple[Term, ...]:
         """Step after step: how many is a number."""
         count = x.shape[1]
         if not isinstance(count, int):
@@ -75,7 +98,10 @@ class Recurrent(Op):
             for side in range(self.directions):
                 name = f"l{layer}{'_reverse' if side else ''}"
                 order = range(count)[::-1] if side else range(count)
-                steps, states = self.along(to, x, zeros, name, list(order), weights)
+                begin = (zeros,) * self.states
+                if initial:
+                    begin = tuple(self.gate(to, each, side) for each in initial)
+                steps, states = self.along(to, x, begin, name, list(order), weights)
                 sides.append(to.stack(*(steps[::-1] if side else steps), axis=1))
                 final.append(states)
             x = sides[0] if len(sides) == 1 else to.concat(*sides)
@@ -88,7 +114,7 @@ class Recurrent(Op):
         self,
         to: Site,
         x: Term,
-        zeros: Term,
+        states: tuple[Term, ...],
         name: str,
         order: list[int],
         weights: dict[str, Term],
@@ -98,7 +124,7 @@ class Recurrent(Op):
         from_x = from_x + weights[f"{self.biases[0]}_{name}"]
         weight = to.transpose(weights[f"weight_hh_{name}"])
         bias = weights[f"{self.biases[1]}_{name}"] if len(self.biases) > 1 else None
-        states, put_out = (zeros,) * self.states, []
+        put_out = []
         for t in order:
             states = self.step(to, at(to, from_x, 1, t), states, weight, bias)
             put_out.append(states[0])
@@ -144,6 +170,11 @@ class Recurrent(Op):
         yield Example(cls(4, "last", True), (x,))
         yield Example(cls(4, "last", False, 2), (x,))
         yield Example(cls(3, "all", True, 2), (x,))
+        one, two = (x.with_shape((N, size)) for size in (4, 8))
+        yield Example(cls(4), (x, *(one,) * cls.states))
+        yield Example(cls(4, "last"), (x.with_shape((N, T, 3)), *(one,) * cls.states))
+        yield Example(cls(4, "last", True), (x, *(two,) * cls.states))
+        yield Example(cls(4, "all", True), (x, *(two,) * cls.states))
 
 
 @declare
@@ -152,10 +183,12 @@ class LSTM(Recurrent):
 
     `[N, T, C]` becomes, by `returns`: `"sequence"` `[N, T, units]`; `"last"` `[N, units]`, the final
     state; `"all"` the sequence, the final state and the final cell. `bidirectional` doubles `units`:
-    forward, then backward, each with its own final state. States begin at zero. `layers` stacks.
+    forward, then backward, each with its own final state. `layers` stacks. One layer may be given the
+    state and the cell that it begins with, as `"all"` returns them: `LSTM(64)(x, state, cell)`; else zeros.
     """
 
     name = "LSTM"
+    operands = (SEQUENCE, STATE, Operand("cell", "the cell that it begins with", optional=True))
     gates = 4
     states = 2
 
@@ -182,7 +215,8 @@ class GRU(Recurrent):
     """Gated recurrent unit (Cho et al. 2014), the reset gate after the product with the state.
 
     `[N, T, C]` becomes, by `returns`: `"sequence"` `[N, T, units]`; `"last"` `[N, units]`, the final
-    state; `"all"` both. `bidirectional` doubles `units`: forward, then backward. `layers` stacks.
+    state; `"all"` both. `bidirectional` doubles `units`: forward, then backward. `layers` stacks. One layer
+    may be given the state that it begins with, as `"all"` returns it; else zeros.
     """
 
     name = "GRU"
@@ -205,7 +239,8 @@ class RNN(Recurrent):
     """The plain recurrent layer (Elman 1990): `h = tanh(x W + b + h U)`.
 
     `[N, T, C]` becomes, by `returns`: `"sequence"` `[N, T, units]`; `"last"` `[N, units]`, the final
-    state; `"all"` both. `bidirectional` doubles `units`: forward, then backward. `layers` stacks.
+    state; `"all"` both. `bidirectional` doubles `units`: forward, then backward. `layers` stacks. One layer
+    may be given the state that it begins with, as `"all"` returns it; else zeros.
     """
 
     name = "RNN"
