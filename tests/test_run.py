@@ -329,3 +329,17 @@ def test_the_definition_draws(folder: Path, capsys: pytest.CaptureFixture[str]) 
     values = json.loads(capsys.readouterr().out)["outputs"]["y"]["values"]
     assert values[0] == values[1]
     assert 0 <= values[0] < 1
+
+
+@pytest.mark.parametrize("device", ["cpu", "definition"])
+def test_a_seed_makes_what_is_drawn_the_same(
+    folder: Path, capsys: pytest.CaptureFixture[str], device: str
+) -> None:
+    spec = "model Noise {\n  input x: f32[N, 3]\n  output y = x + random_normal([N, 3])\n}\n"
+    (folder / "noise.nn").write_text(spec)
+    np.save(folder / "zeros.npy", np.zeros((4, 3), "f4"))
+    said = []
+    for seed in (["--seed", "7"], ["--seed", "7"], ["--seed", "8"]):
+        assert run("noise.nn", "zeros.npy", "--device", device, "--format", "json", *seed) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1] != said[2]

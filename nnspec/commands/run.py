@@ -66,6 +66,16 @@ def run(
         int | None,
         typer.Option("--threads", metavar="N", min=1, help="of one operator; default: all cores"),
     ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed",
+            metavar="N",
+            min=0,
+            max=2**32 - 1,
+            help="of what the model draws at random; default: new numbers in every run",
+        ),
+    ] = None,
     bench: Annotated[bool, typer.Option("--bench", help="measure the latency")] = False,
     batch: Annotated[
         int | None,
@@ -96,7 +106,7 @@ def run(
     An array must hold the kind of number that the input does, and every value must fit: f64 becomes
     f32, but fractions never become whole numbers, nor whole numbers fractions. Bytes for an input of
     fractions, from a picture or a uint8 array, are pixels: 0 to 255 become 0 to 1. Pictures are resized
-    to what the model reads.
+    to what the model reads. A seed makes random draws the same again, on the same device.
 
     \b
     Examples:
@@ -116,12 +126,12 @@ def run(
     engine: Runner
     if file.suffix.lower() == ".onnx":
         _check_model_file(weights=weights, model=model, settings=settings, roots=roots)
-        engine = inference.load(file, _onnx_device(device), threads=threads)
+        engine = inference.load(file, _onnx_device(device), threads=threads, seed=seed)
     elif device is Device.definition:
-        engine = _defined(file, model, weights, settings, roots)
+        engine = _defined(file, model, weights, settings, roots, seed)
     else:
         built = _built(file, model, weights, settings, roots)
-        engine = inference.load_files(built, device.value, threads=threads)
+        engine = inference.load_files(built, device.value, threads=threads, seed=seed)
     show_diagnostics(engine.notes)
     feeds = read_inputs(engine.inputs, inputs or ())
     report: dict[str, Any] = {"device": engine.device}
@@ -189,6 +199,7 @@ def _defined(
     weights: Path | None,
     settings: list[str] | None,
     roots: list[Path] | None,
+    seed: int | None,
 ) -> Runner:
     """A model of a spec, to be evaluated by its definition."""
     from nnspec.commands.sources import load_spec
@@ -198,7 +209,7 @@ def _defined(
     alone = load_spec(file, settings, roots).model(model).alone()
     (graph,) = alone.program.models
     stored = load_all(weights, alone.program, alone.whole)[graph] if weights else None
-    return defined.load(graph, stored or alone.initial_weights())
+    return defined.load(graph, stored or alone.initial_weights(), seed=seed)
 
 
 def _shown(array: Array) -> str:

@@ -24,10 +24,14 @@ DEVICE = "definition"
 
 @dataclass(frozen=True)
 class Defined(Runner):
-    """A model evaluated with NumPy, in the element types and the order of axes of the spec."""
+    """A model evaluated with NumPy, in the element types and the order of axes of the spec.
+
+    draws: what it draws at random comes from here, one call after the other.
+    """
 
     model: Graph
     weights: Mapping[str, Array]
+    draws: np.random.Generator
 
     @cached_property
     def inputs(self) -> tuple[Input, ...]:
@@ -44,13 +48,13 @@ class Defined(Runner):
 
     def _call(self, checked: Mapping[str, Array]) -> list[Array]:
         given = [checked[i.name] for i in self.inputs]
-        draws = np.random.default_rng()
-        return list(evaluate_model(self.model, given, self.weights, generator=draws).outputs)
+        found = evaluate_model(self.model, given, self.weights, generator=self.draws)
+        return list(found.outputs)
 
 
-def load(model: Graph, weights: Mapping[str, Array]) -> Defined:
-    """The model with its weights, ready to be evaluated."""
-    return Defined(DEVICE, (), model, weights)
+def load(model: Graph, weights: Mapping[str, Array], *, seed: int | None = None) -> Defined:
+    """The model with its weights, ready to be evaluated; without a seed every run draws anew."""
+    return Defined(DEVICE, (), model, weights, np.random.default_rng(seed))
 
 
 def _input(value: Value, choices: int | None) -> Input:

@@ -108,11 +108,17 @@ def _array(value: Any) -> Array:
     return np.frombuffer(content, found.dtype).reshape(value.shape())
 
 
-def load(model: Path | bytes, device: str = "auto", *, threads: int | None = None) -> Engine:
+def load(
+    model: Path | bytes,
+    device: str = "auto",
+    *,
+    threads: int | None = None,
+    seed: int | None = None,
+) -> Engine:
     """Load a model; `device` is "auto", "cpu" or "cuda".
 
     "cuda" is an error where CUDA cannot be used, "auto" says why it is not. threads: that one operator
-    uses, by default as many as there are cores.
+    uses, by default as many as there are cores. seed: of what the model draws; without one, every run draws anew.
     """
     try:
         import onnxruntime
@@ -134,6 +140,8 @@ def load(model: Path | bytes, device: str = "auto", *, threads: int | None = Non
     options.log_severity_level = 4  # what fails is told below, in our words
     if threads is not None:
         options.intra_op_num_threads = threads
+    if seed is not None:  # the operators of a session take it when they are made
+        onnxruntime.set_seed(seed)
     content = model if isinstance(model, bytes) else str(model)
     if isinstance(model, Path):
         inputs.reads(model)
@@ -154,16 +162,20 @@ def load(model: Path | bytes, device: str = "auto", *, threads: int | None = Non
 
 
 def load_files(
-    files: Mapping[str, Content], device: str = "auto", *, threads: int | None = None
+    files: Mapping[str, Content],
+    device: str = "auto",
+    *,
+    threads: int | None = None,
+    seed: int | None = None,
 ) -> Engine:
     """Load a model from the files of its target, the model's own first."""
     model = next(iter(files.values()))
     if len(files) == 1 and isinstance(model, bytes):
-        return load(model, device, threads=threads)
+        return load(model, device, threads=threads, seed=seed)
     # Too large to be held twice; once loaded, the files are no longer looked for.
     with tempfile.TemporaryDirectory(prefix="nnspec-") as folder:
         write_files({Path(folder) / name: content for name, content in files.items()})
-        return load(Path(folder) / next(iter(files)), device, threads=threads)
+        return load(Path(folder) / next(iter(files)), device, threads=threads, seed=seed)
 
 
 def _first_line(error: Exception) -> str:
