@@ -12,6 +12,7 @@ from nnspec.elaborate.limits import Budget, OutOfBudget
 from nnspec.elaborate.lints import naming
 from nnspec.elaborate.modules import Loader, Module
 from nnspec.elaborate.resolve import look_up, resolve
+from nnspec.elaborate.scanning import scan
 from nnspec.elaborate.session import Session
 from nnspec.elaborate.sources import SAVED, Sources
 from nnspec.elaborate.training import training
@@ -50,7 +51,7 @@ def elaborate(
     modules = {module, *loader.modules.values()}
     budget = Budget.of(sum(len(m.file.span.source.text) for m in modules))
     session = Session(
-        reporter, call_block, call_function, budget, given=dict(parameters or {}), index=index
+        reporter, call_block, call_function, scan, budget, given=dict(parameters or {}), index=index
     )
     _check_parameters(module, session.given, reporter)
     try:

@@ -15,7 +15,7 @@ from nnspec.elaborate.limits import BLOCK, OutOfBudget, check_depth
 from nnspec.elaborate.lints import lint
 from nnspec.elaborate.modules import Module
 from nnspec.elaborate.scope import Scope
-from nnspec.elaborate.session import Body, Session, Supply
+from nnspec.elaborate.session import Body, Keeping, Session, Supply
 from nnspec.elaborate.values import POISON, BlockLayer, BlockReference, Layer, Poison, Poisoned
 from nnspec.graph.graph import Graph, Value
 from nnspec.report.diagnostics import Label, SpecError, did_you_mean
@@ -88,15 +88,30 @@ def call_block(
     body: Body, layer: BlockLayer, tensors: tuple[Value, ...], span: Span
 ) -> tuple[Value, ...]:
     """Apply an instance of a block: a `Call`, or its steps where it borrows layers from outside."""
+    return tuple(apply_block(body, layer, tensors, span).values())
+
+
+def apply_block(
+    body: Body,
+    layer: BlockLayer,
+    tensors: tuple[Value | None, ...],
+    span: Span,
+    keeping: Keeping | None = None,
+) -> dict[str, Value]:
+    """Outputs by name, of a cell too, whose states the caller keeps."""
     session, outer, declaration = body.session, body.builder, layer.block.declaration
     chain = " -> ".join([*(name for name, _ in session.chain[-4:]), layer.block.name])
     check_depth(outer.depth + 1, span, chain)
     layers.place(outer, layer, snake_case(layer.block.name))
-    check_inputs(layer.block, len(tensors), span)
+    if keeping is None:
+        check_inputs(layer.block, len(tensors), span)
     inner = outer.child(layer.path)
+    if keeping is not None:
+        inner.steps = keeping.steps
     session.chain.append((layer.block.name, span))
     try:
         inside = _body(session, layer.block.module, declaration, inner, layer.arguments, tensors)
+        inside.keeping = keeping
         statements.run(inside, declaration.body)
         lint(inside, declaration.body)
         if _outputs_missing(inside, declaration) or inside.failed:
@@ -104,20 +119,24 @@ def call_block(
             raise Poisoned
     finally:
         session.chain.pop()
-    return layers.finish_call(
+    names = tuple(name for name, _, _ in inside.outputs)
+    # A state that nobody gave yet has a place by now.
+    operands = tuple(t or i for t, i in zip(tensors, inside.inputs, strict=True))
+    results = layers.finish_call(
         outer,
         inner,
         layer,
-        tensors,
+        operands,
         tuple(inside.inputs),
         tuple(value for _, value, _ in inside.outputs),
         span,
         name=layer.block.name,
         kind="block",
         arguments=plain(inside, declaration),
-        output_names=tuple(name for name, _, _ in inside.outputs),
+        output_names=names,
         doc=declaration.doc,
     )
+    return dict(zip(names, results, strict=True))
 
 
 def check_inputs(block: BlockReference, count: int, span: Span) -> None:
@@ -151,7 +170,7 @@ def _body(
     declaration: tree.Block,
     builder: Builder,
     given: dict[str, Any],
-    tensors: tuple[Value, ...] | None,
+    tensors: tuple[Value | None, ...] | None,
     supply: Supply | None = None,
 ) -> Body:
     later, length = _outline(session, declaration)

@@ -18,6 +18,7 @@ def catalogue() -> dict[str, Reference | str]:
     """Name to what it stands for; a dtype stands for its name."""
     found: dict[str, Reference | str] = {name: name for name in DTYPES}
     found |= {name: Reference("library", name, None) for name in shipped_names()}
+    found["scan"] = Reference("scan", "scan", None)
     found["grad"] = Reference("grad", "grad", None)
     for kind, table in (
         ("initializer", INITIALIZERS),

@@ -396,6 +396,8 @@ def _call(body: Body, expr: tree.Call) -> Any:
                 layers.check_waiting(op, positional, named, span)
                 return FunctionLayer(span, op, tuple(positional), named)
             return layers.function(body, op, positional, named, span)
+        case Reference(kind="scan"):
+            return body.session.scan(body, positional, named, span)
         case Reference(kind="grad"):
             return _gradient(body, positional, named, span)
         case BlockReference() if body.kind in TRAINS and optimizers.is_optimizer(callee):

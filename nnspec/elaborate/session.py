@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nnspec.core.dims import Dim
+from nnspec.core.types import TensorType
 from nnspec.elaborate.builder import Builder
 from nnspec.elaborate.limits import Budget
 from nnspec.elaborate.scope import Scope
@@ -27,13 +28,14 @@ class Session:
 
     index: to be filled in with what names stand for, where that is wanted.
     given: parameters from the command line, in place of the defaults of models and programs.
-    chain: the block calls that we are in, outermost first. call_block and network_graph are set by
+    chain: the block calls that we are in, outermost first. call_block and scan are set by
     `blocks.py`, which stands above the expressions that need them.
     """
 
     reporter: Reporter
     call_block: Callable[[Body, BlockLayer, tuple[Value, ...], Span], tuple[Value, ...]]
     call_function: Callable[[Body, BlockFunction, list[tuple[Any, Span]], Span], tuple[Value, ...]]
+    scan: Callable[[Body, Any, Any, Span], Any]
     budget: Budget = field(default_factory=Budget)
     chain: list[tuple[str, Span]] = field(default_factory=list)
     seen: set[tuple[str, Span | None]] = field(default_factory=set)
@@ -79,10 +81,21 @@ class Supply(Protocol):
 
 
 @dataclass
+class Keeping:
+    """What is known of a cell once it has been applied: its states' types, the numbers they begin with; its steps."""
+
+    types: dict[str, TensorType] = field(default_factory=dict)
+    numbers: dict[str, float] = field(default_factory=dict)
+    steps: list[Any] = field(default_factory=list)
+
+
+@dataclass
 class Body:
     """One body being worked out: of a model, a block, or a training program.
 
     trains: whether it is a training program's, or a function's that one calls.
+    given: what a block is applied to; None for a state whose type tells what it is.
+    keeping: of a cell, whose states somebody keeps.
     """
 
     session: Session
@@ -91,7 +104,7 @@ class Body:
     scope: Scope
     kind: str
     name: str
-    given: tuple[Value, ...] | None = None
+    given: tuple[Value | None, ...] | None = None
     inputs: list[Value] = field(default_factory=list)
     outputs: list[tuple[str, Any, Span]] = field(default_factory=list)
     put_out: dict[str, Span] = field(default_factory=dict)
@@ -100,6 +113,7 @@ class Body:
     extra: Any = None
     supply: Supply | None = None
     trains: bool = False
+    keeping: Keeping | None = None
 
     def fail(self, failure: SpecError) -> None:
         self.failed = True

@@ -236,7 +236,7 @@ def _input(body: Body, written: tree.TypedName) -> None:
             written.span,
             helps=("write `batch` in place of `input`",),
         )
-    if written.initial is not None and body.supply is None:
+    if written.initial is not None and body.supply is None and body.keeping is None:
         raise error(
             "E0313",
             f"`{name}` is a state, and a {body.kind} keeps none",
@@ -266,6 +266,13 @@ def _input(body: Body, written: tree.TypedName) -> None:
         value = Value(tensor_type(body, written.type, True), name, written.name.span)
     else:
         value = _given(body, written)
+        if written.initial is not None and body.keeping is not None:
+            initial = evaluate(body, written.initial)
+            if not is_number(initial):
+                found = f"found {describe(initial)}"
+                raise error("E0301", "a state begins as a number", written.initial.span, found)
+            body.keeping.types[name] = value.type
+            body.keeping.numbers[name] = initial
     body.inputs.append(value)
     body.scope.bind(name, value, written.name.span, is_parameter=True)
 
@@ -276,6 +283,9 @@ def _given(body: Body, written: tree.TypedName) -> Value:
     if len(body.inputs) >= len(body.given):
         raise Poisoned  # the count has been reported by the caller
     value = body.given[len(body.inputs)]
+    if value is None:
+        assert written.type is not None
+        return Value(tensor_type(body, written.type, True), written.name.text, written.name.span)
     named = Value(value.type, written.name.text, written.name.span)
     if written.type is not None:
         # Sizes that this type is the first to name are those of the tensor that is given.

@@ -35,7 +35,7 @@ class Poisoned(Exception):
 class Reference:
     """A name of the catalogue, not yet constructed or applied.
 
-    kind: "op", "initializer", "data", "builtin", "grad"; "library": a block that ships with nnspec.
+    kind: "op", "initializer", "data", "builtin", "grad", "scan"; "library": a block that ships with nnspec.
     """
 
     kind: str
@@ -273,7 +273,9 @@ def describe(value: Any) -> str:
             return f"the layer `{name}`"
         case Reference(name=name):
             return (
-                f"the function `{name}`" if value.kind in ("op", "builtin", "grad") else f"`{name}`"
+                f"the function `{name}`"
+                if value.kind in ("op", "builtin", "grad", "scan")
+                else f"`{name}`"
             )
         case BlockFunction(block=block):
             return f"the function `{block.name}`"
