@@ -5,8 +5,10 @@ from __future__ import annotations
 from codegen.gluon.layer import Both, Layers
 from codegen.python.source import Expr, Name
 from nnspec.catalogue.ops.normalization import BatchNorm
-from nnspec.core.dims import Dim
+from nnspec.catalogue.ops.site import Term
+from nnspec.core.dims import Dim, product
 from nnspec.graph.graph import Node
+from nnspec.graph.site import GraphSite
 
 TABLE = Layers()
 
@@ -33,6 +35,20 @@ def all_zeros(node: Node) -> Expr | None:
     return None if node.op.offset else Name("F.zeros")(shape=(features(node),))
 
 
+def is_no_volume(node: Node) -> bool:
+    """Of a volume in f32, MXNet's takes a view of what oneDNN holds: beside a convolution, training ends in
+    `Check failed: !is_view`."""
+    return node.inputs[0].type.rank < 5
+
+
+@TABLE.rewrite
+def norm_of_cells(to: GraphSite, op: BatchNorm, x: Term) -> Term:
+    """Of a matrix with a row for each cell."""
+    *cells, features = x.shape
+    (y,) = to.again(op, to.reshape(x, (product(tuple(cells)), features)))
+    return to.reshape(y, x.shape)
+
+
 TABLE.layer(
     BatchNorm,
     "nn.BatchNorm",
@@ -49,4 +65,5 @@ TABLE.layer(
     Both(features, "in_channels"),
     weights={"weight": "gamma", "bias": "beta"},
     variables={"running_mean": "moving_mean", "running_var": "moving_var"},
+    legal=is_no_volume,
 )
