@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from nnspec.graph.derivative import gradients
 from nnspec.graph.evaluate.arrays import ArraySite
 from nnspec.graph.evaluate.model import Interpreter, evaluate_model
-from nnspec.graph.evaluate.training import TrainingRun
+from nnspec.graph.evaluate.training import Step, TrainingRun
 from nnspec.graph.graph import Graph, Value
 from nnspec.graph.graph import weights as weights_of
 from nnspec.graph.training import Training
@@ -39,11 +39,14 @@ class Trained:
 
     losses: of the first step, before any update; of each update as the step goes on.
     gradients: of the first step, for each update, by network and path. weights: after each step of `at`.
+    moved: by how much rounding alone can move each of these weights, where some gradient cancels to nothing: an
+        optimizer that divides a gradient by its size makes steps of such rounding (a bias before a batch norm).
     """
 
     losses: tuple[float, ...]
     gradients: list[dict[str, dict[str, Array]]]
     weights: dict[int, dict[str, dict[str, Array]]]
+    moved: dict[int, dict[str, dict[str, float]]] = field(default_factory=dict)
 
 
 def outputs(model: Graph, weights: Mapping[str, Array], inputs: Sequence[Array]) -> list[Array]:
@@ -97,8 +100,39 @@ def trained(
     training: Training, weights: Weights, batches: Sequence[Sequence[Array]], at: Sequence[int]
 ) -> Trained:
     """The program's steps, gradients and updates."""
+    first, after = _steps(training, weights, batches, at)
+    moved: dict[int, dict[str, dict[str, float]]] = {}
+    if any(map(_cancels, first.gradients)):
+        _, noisy = _steps(training, weights, batches, at, ROUNDING)
+        moved = {
+            count: {
+                network: {p: _farthest(a, noisy[count][network][p]) for p, a in arrays.items()}
+                for network, arrays in networks.items()
+            }
+            for count, networks in after.items()
+        }
+    return Trained(
+        tuple(float(loss) for loss in first.losses),
+        [by_network(flows) for flows in first.gradients],
+        after,
+        moved,
+    )
+
+
+ROUNDING = 3e-16
+"""Of the largest gradient: some roundings of f64, as a sum of thousands of terms in another order has them."""
+
+
+def _steps(
+    training: Training,
+    weights: Weights,
+    batches: Sequence[Sequence[Array]],
+    at: Sequence[int],
+    noise: float = 0.0,
+) -> tuple[Step, dict[int, dict[str, dict[str, Array]]]]:
+    """The first step, and the weights after some."""
     start = {(n, path): a for n, arrays in weights.items() for path, a in arrays.items()}
-    run = TrainingRun(training, start, "f64")
+    run = TrainingRun(training, start, "f64", noise=noise)
     after: dict[int, dict[str, dict[str, Array]]] = {}
     for number in range(1, max(at) + 1):
         step = run.step(batches[(number - 1) % len(batches)])
@@ -106,11 +140,17 @@ def trained(
             first = step
         if number in at:
             after[number] = by_network(run.weights)
-    return Trained(
-        tuple(float(loss) for loss in first.losses),
-        [by_network(flows) for flows in first.gradients],
-        after,
-    )
+    return first, after
+
+
+def _cancels(flows: Mapping[tuple[str, str], Array]) -> bool:
+    """Whether some gradient is nothing but what rounding left."""
+    sizes = [float(np.abs(a).max(initial=0)) for a in flows.values()]
+    return any(0 < size < 1e-12 * max(sizes) for size in sizes)
+
+
+def _farthest(a: Array, b: Array) -> float:
+    return float(np.abs(a - b).max(initial=0))
 
 
 def by_network(places: Mapping[tuple[str, str], Array]) -> dict[str, dict[str, Array]]:

@@ -17,6 +17,10 @@ from nnspec.graph.training import Minimize, Training
 from nnspec.graph.weight_map import Array
 from nnspec.report.source import Span
 
+ABOVE_ROUNDING = 10
+"""A weight may be off by so many times what rounding moves it by in the definition."""
+SMALLEST = 1e-300
+
 
 def output_rows(
     model: Graph, target: str, outputs: Sequence[Array], expected: Sequence[Array]
@@ -80,7 +84,12 @@ def step_rows(
         quantity = f"weights after {count} step{'s' if count > 1 else ''}"
         for network, arrays in networks.items():
             given = result.weights[str(count)][network]
-            yield from _weight_rows(training, quantity, target, network, given, arrays, makers, 0.0)
+            rows = _weight_rows(training, quantity, target, network, given, arrays, makers, 0.0)
+            moved = expected.moved.get(count, {}).get(network, {})
+            for row, (path, b) in zip(rows, arrays.items(), strict=True):
+                by_rounding = ABOVE_ROUNDING * moved.get(path, 0.0)
+                least = max(_largest([b]), by_rounding, SMALLEST)
+                yield row.bounded(max(row.bound, by_rounding / least))
 
 
 def _weight_rows(

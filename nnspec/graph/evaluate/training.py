@@ -47,12 +47,14 @@ class TrainingRun:
     """Weights and optimizer states, moved on by `step`.
 
     precision: "f64" computes all that is f32 in f64; None keeps the types as they are.
+    noise: what each gradient is moved by, as a share of the largest of its update: it shows what rounding can do.
     """
 
     training: Training
     weights: dict[Place, Array]
     precision: str | None = None
     generator: np.random.Generator | None = None
+    noise: float = 0.0
     states: dict[tuple[Update, Place], History] = field(default_factory=dict)
     steps: int = 0
 
@@ -112,12 +114,21 @@ class TrainingRun:
         moved = [p for p in trained if named(update.over, p) and not named(frozen, p)]
         site = interpreter.site
         flows = gradients(site, interpreter.terms[update.loss], [held[place] for place in moved])
+        if self.noise:
+            flows = self._noisy(flows)
         # What a loss does not depend on stays as it is, whatever the optimizer.
         reached = Flow(self.training).reached(update)
         for place, flow in zip(moved, flows, strict=True):
             if place in reached:
                 held[place] = self._moved(update.update, place, held[place], flow)
         return {place: flow.held for place, flow in zip(moved, flows, strict=True)}
+
+    def _noisy(self, flows: Sequence[Term]) -> tuple[Term, ...]:
+        chance = np.random.default_rng(self.steps)
+        size = self.noise * max((float(np.abs(f.held).max(initial=0)) for f in flows), default=0)
+        return tuple(
+            f.site.term(f.held + size * chance.standard_normal(f.held.shape)) for f in flows
+        )
 
     def _moved(self, update: Update, place: Place, weight: Term, flow: Term) -> Term:
         """The weight after an update, by the optimizer's rule."""
