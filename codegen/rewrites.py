@@ -9,6 +9,7 @@ from nnspec.catalogue.ops.attention import Attention
 from nnspec.catalogue.ops.convolution import Conv, ConvTranspose
 from nnspec.catalogue.ops.depthwise import DepthwiseConv2D
 from nnspec.catalogue.ops.indexing import ScatterAdd
+from nnspec.catalogue.ops.losses import BinaryCrossEntropy, CrossEntropy
 from nnspec.catalogue.ops.pooling import AvgPool, Pool
 from nnspec.catalogue.ops.search import TopK
 from nnspec.catalogue.ops.site import Site, Term
@@ -19,6 +20,18 @@ from nnspec.graph.graph import Node
 from nnspec.graph.site import GraphSite
 
 Pads = tuple[tuple[int, int], ...]
+
+
+def is_plain_entropy(node: Node) -> bool:
+    """Whether a cross entropy is the plain one: of whole numbers as labels, none of which is ignored, unweighted."""
+    return (
+        isinstance(node.op, CrossEntropy) and node.op.is_plain and not node.inputs[1].type.is_float
+    )
+
+
+def is_unweighted(node: Node) -> bool:
+    """Whether a binary cross entropy weighs both kinds of targets alike."""
+    return isinstance(node.op, BinaryCrossEntropy) and node.op.positive_weight == 1
 
 
 def in_rows(node: Node) -> bool:

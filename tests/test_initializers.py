@@ -29,6 +29,7 @@ def draw(initializer: Initializer, shape: tuple[int, ...] = SHAPE, seed: int = 0
         (INITIALIZERS["glorot_uniform"](), math.sqrt(2 / 500)),
         (INITIALIZERS["glorot_normal"](), math.sqrt(2 / 500)),
         (INITIALIZERS["he_uniform"](), math.sqrt(2 / 200)),
+        (INITIALIZERS["lecun_normal"](), math.sqrt(1 / 200)),
         (INITIALIZERS["he_normal"](), math.sqrt(2 / 200)),
     ],
     ids=lambda v: getattr(v, "name", ""),

@@ -3,10 +3,15 @@
 That they do, in numbers, the conformance tests show for every example.
 """
 
+from typing import Any
+
+import numpy as np
 import pytest
 
 import nnspec
 from codegen import TARGETS
+from nnspec.catalogue.ops import OPS
+from nnspec.graph.evaluate import ArraySite
 
 TRAPS = {
     "row 32: the slope of leaky_relu is 0.01, Keras's function has 0.2": (
@@ -40,6 +45,22 @@ TRAPS = {
             "gluon": "relu6(F, x) / 6",
         },
     ),
+    "PyTorch's variance is that of a sample": (
+        "var(x, axis = 1)",
+        {"pytorch": "x.var(dim=1, correction=0)", "keras": "ops.var(x, axis=1)"},
+    ),
+    "row 58: cross entropy is from raw scores": (
+        "cross_entropy(x, x)",
+        {"pytorch": "F.cross_entropy(", "keras": "ops.log_softmax("},
+    ),
+    "row 61: huber is not smooth L1": (
+        "huber(x, 0.5, delta = 2.0)",
+        {"pytorch": "F.huber_loss(x, torch.full_like(x, 0.5), delta=2.0)"},
+    ),
+    "row 64: a label that is ignored is left out of the mean": (
+        "cross_entropy(x, argmax(x), ignore_label = 3)",
+        {"pytorch": "ignore_index=3", "gluon": "/ "},
+    ),
 }
 CASES = [(trap, target) for trap, (_, texts) in TRAPS.items() for target in texts]
 
@@ -50,3 +71,24 @@ def test_written_so_that_it_means_the_same(trap: str, target: str) -> None:
     spec = nnspec.load(f"model M {{\n  input x: f32[N, 5, 4]\n  output y = {expression}\n}}\n")
     (text,) = TARGETS[target].emit(spec.program, stem="m", provenance="test").files.values()
     assert texts[target] in text
+
+
+def loss(name: str, *operands: list[Any], **arguments: Any) -> float:
+    """Of a loss, by the definition."""
+    site = ArraySite()
+    terms = [site.term(np.array(o, "f8")) for o in operands]
+    (result,) = site.apply(OPS[name](**arguments), *terms)
+    return float(result.held)
+
+
+def test_row_62_kl_divergence_is_the_mean_over_rows() -> None:
+    assert loss("kl_divergence", [[0, 0], [1, 1]], [[1, 0], [0, 1]]) == pytest.approx(np.log(2))
+
+
+def test_row_66_l2_is_not_halved() -> None:
+    assert loss("l2", [1, 2, -3]) == 14
+
+
+def test_row_59_weights_of_classes_weigh_the_mean() -> None:
+    found = loss("cross_entropy", [[0, 0], [2, 0]], [[1, 0], [0, 1]], class_weights=(3.0, 1.0))
+    assert found == pytest.approx((3 * np.log(2) + np.log1p(np.exp(2))) / 4)

@@ -60,6 +60,8 @@ def initializer(
             return Name(mx + "Normal")(_rounded(math.sqrt(2 / sum(fans_of(shape, fans)))))
         case init.HeUniform():
             return Name(mx + "Uniform")(_rounded(math.sqrt(6 / fans_of(shape, fans)[0])))
+        case init.LecunNormal():
+            return Name(mx + "Normal")(_rounded(math.sqrt(1 / fans_of(shape, fans)[0])))
         case init.HeNormal():
             return Name(mx + "Normal")(_rounded(math.sqrt(2 / fans_of(shape, fans)[0])))
     raise TypeError(f"no Gluon initialiser for {value}")

@@ -31,11 +31,13 @@ def initializer(value: init.Initializer, *, fan_in: str = "fan_in") -> Expr:
             return Literal("he_uniform")
         case init.HeUniform():
             return _scaling(2.0, fan_in, "uniform")
-        # Keras's glorot_normal and he_normal are truncated.
+        # Keras's glorot_normal, he_normal and lecun_normal are truncated.
         case init.GlorotNormal():
             return _scaling(1.0, "fan_avg", "untruncated_normal")
         case init.HeNormal():
             return _scaling(2.0, fan_in, "untruncated_normal")
+        case init.LecunNormal():
+            return _scaling(1.0, fan_in, "untruncated_normal")
     raise TypeError(f"Keras has no initialiser for {value}")
 
 

@@ -53,6 +53,8 @@ def initialization(
             return "kaiming_uniform_", {**mode, "nonlinearity": "relu"}
         case init.HeNormal():
             return "kaiming_normal_", {**mode, "nonlinearity": "relu"}
+        case init.LecunNormal():
+            return "kaiming_normal_", {**mode, "nonlinearity": "linear"}
         case init.Orthogonal(gain=gain):
             return "orthogonal_", {} if gain == 1 else {"gain": gain}
     raise TypeError(f"PyTorch has no initialiser for {initializer}")

@@ -169,6 +169,16 @@ class HeNormal(Initializer):
 
 
 @INITIALIZERS.add
+class LecunNormal(Initializer):
+    """Normal with variance 1 / fan in (LeCun et al. 1998), as `selu` wants it."""
+
+    name = "lecun_normal"
+
+    def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
+        return math.sqrt(1 / fans_of(shape, fans)[0]) * normals(shape, generator)
+
+
+@INITIALIZERS.add
 class Orthogonal(Initializer):
     """Orthonormal rows or columns, whichever are fewer (Saxe et al. 2013).
 

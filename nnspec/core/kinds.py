@@ -191,6 +191,18 @@ parts = Kind(
 )
 
 
+def _reals(value: Any) -> Any:
+    if not isinstance(value, (tuple, list)) or not value:
+        raise ValueError(reals.expects)
+    try:
+        return tuple(real()(v) for v in value)
+    except ValueError:
+        raise ValueError(reals.expects) from None
+
+
+reals = Kind("a list of numbers", _reals)
+
+
 def _pairs(value: Any) -> Any:
     if not isinstance(value, (tuple, list)) or not value:
         raise ValueError(pairs.expects)

@@ -11,6 +11,7 @@ from codegen.gluon.ops.elementwise import meeting
 from codegen.python.dialect import Result
 from codegen.python.native import Table, Use
 from codegen.python.source import Expr, Name
+from codegen.rewrites import is_plain_entropy, is_unweighted
 from codegen.rules import function
 from nnspec.catalogue.ops.elementwise import Subtract
 from nnspec.catalogue.ops.losses import Accuracy, BinaryCrossEntropy, CrossEntropy, Mse
@@ -24,6 +25,7 @@ def mean_of_one_shape(node: Node) -> bool:
     op, (logits, targets) = node.op, node.inputs
     return (
         isinstance(op, BinaryCrossEntropy)
+        and is_unweighted(node)
         and op.reduction == "mean"
         and logits.type.shape == targets.type.shape
     )
@@ -39,10 +41,13 @@ TABLE.add(
 def of_one_shape(to: Site, op: BinaryCrossEntropy, logits: Term, targets: Term) -> Term:
     """A number repeated; without the mean, what the loss comes down to."""
     targets = like(to, targets, logits)
-    if op.reduction != "mean":
+    if op.reduction != "mean" or op.positive_weight != 1:
         return op.expand(to, logits, targets)
     (loss,) = to.apply(op, logits, targets)
     return loss
+
+
+TABLE.legal[CrossEntropy] = is_plain_entropy
 
 
 @TABLE.rule

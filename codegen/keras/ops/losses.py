@@ -6,6 +6,7 @@ from codegen.keras.logits import AsLogits
 from codegen.python.dialect import Result
 from codegen.python.native import Table, Use
 from codegen.python.source import Expr, Literal, Name, Operator
+from codegen.rewrites import is_plain_entropy, is_unweighted
 from codegen.rules import function
 from nnspec.catalogue.ops.base import Op
 from nnspec.catalogue.ops.losses import Accuracy, BinaryCrossEntropy, CrossEntropy, Loss, Mse
@@ -13,6 +14,10 @@ from nnspec.graph.graph import Node
 
 TABLE = Table()
 TABLE.add(function(AsLogits, "as_logits"))
+
+
+TABLE.legal[CrossEntropy] = is_plain_entropy
+TABLE.legal[BinaryCrossEntropy] = is_unweighted
 
 
 def joined(each: Expr, op: Loss) -> Expr:
@@ -81,6 +86,8 @@ def compiled_metric(node: Node, name: str) -> Expr | None:
 def _object(node: Node, kind: str, **given: str) -> Expr | None:
     op = node.op
     if not isinstance(op, Loss) or op.reduction != "mean" or type(op) not in OBJECTS:
+        return None
+    if not isinstance(op, Mse) and not (is_plain_entropy(node) or is_unweighted(node)):
         return None
     made = Name(f"keras.{kind}.{OBJECTS[type(op)]}")(**given)
     return made if isinstance(op, Mse) else made.with_keyword("from_logits", True)

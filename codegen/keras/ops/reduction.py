@@ -9,6 +9,7 @@ from codegen.rules import Form, function, key
 from nnspec.catalogue.ops.pooling import GlobalAvgPool, GlobalMaxPool
 from nnspec.catalogue.ops.reduction import Max, Mean, Min, Prod, Sum
 from nnspec.catalogue.ops.search import ArgMax, ArgMin
+from nnspec.catalogue.ops.statistics import LogSumExp, Normalize, Std, Var
 from nnspec.graph.graph import Node
 
 ONE = Form(
@@ -23,8 +24,9 @@ TABLE.add(
         function(
             op, f"ops.{op.name}", key("axis", "axis", None, ONE), key("keepdims", "keepdims", False)
         )
-        for op in (Mean, Sum, Max, Min, Prod)
-    )
+        for op in (Mean, Sum, Max, Min, Prod, Var, Std, LogSumExp)
+    ),
+    function(Normalize, "ops.normalize", key("axis", "axis", -1), key("epsilon", "epsilon")),
 )
 
 

@@ -7,6 +7,7 @@ from codegen.onnx.native import Table, Use
 from codegen.rules import Form, at, function, key
 from nnspec.catalogue.ops.reduction import Max, Mean, Min, Prod, Reduce, Sum
 from nnspec.catalogue.ops.search import ArgMax, ArgMin, CumSum, Sort, TopK
+from nnspec.catalogue.ops.statistics import LogSumExp
 from nnspec.graph.graph import Node
 
 TABLE = Table()
@@ -27,6 +28,7 @@ for kind, name in (
     (Max, "ReduceMax"),
     (Min, "ReduceMin"),
     (Prod, "ReduceProd"),
+    (LogSumExp, "ReduceLogSumExp"),
 ):
     TABLE.add(
         function(kind, name, key("axes", over), KEEPDIMS),

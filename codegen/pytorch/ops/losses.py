@@ -5,7 +5,10 @@ from __future__ import annotations
 from codegen.python.dialect import Result
 from codegen.python.native import Table, Use
 from codegen.python.source import Call, Expr, Literal, Name, Operator
+from nnspec.catalogue.ops.differences import Huber, Mae, Poisson
+from nnspec.catalogue.ops.distances import Triplet
 from nnspec.catalogue.ops.losses import Accuracy, BinaryCrossEntropy, CrossEntropy, Mse, Pairwise
+from nnspec.graph.graph import Node
 
 TABLE = Table()
 
@@ -20,9 +23,28 @@ def cross_entropy(op: CrossEntropy, use: Use, logits: Expr, labels: Expr) -> Res
     if use.rank > 2:
         # PyTorch wants the classes on the second axis.
         logits = logits.attr("movedim")(-1, 1)
-    if use.types[1].dtype != "i64":
+        labels = labels.attr("movedim")(-1, 1) if use.types[1].is_float else labels
+    if not use.types[1].is_float and use.types[1].dtype != "i64":
         labels = labels.attr("long")()
-    return reduced(Name("F.cross_entropy")(logits, labels), op.reduction)
+    weights: dict[str, Expr] = {}
+    if op.class_weights is not None:
+        logits = use.forward.name(logits, "logits")
+        weights["weight"] = logits.attr("new_tensor")(list(op.class_weights))
+    loss = Name("F.cross_entropy")(logits, labels, **weights)
+    if op.ignore_label is not None and op.ignore_label != -100:
+        loss = loss.with_keyword("ignore_index", op.ignore_label)
+    if op.label_smoothing:
+        loss = loss.with_keyword("label_smoothing", op.label_smoothing)
+    return reduced(loss, op.reduction)
+
+
+def weighs_labels(node: Node) -> bool:
+    """Where PyTorch is given shares of classes, the weights of these do not weigh the mean."""
+    assert isinstance(node.op, CrossEntropy)
+    return node.op.class_weights is None or not node.inputs[1].type.is_float
+
+
+TABLE.legal[CrossEntropy] = weighs_labels
 
 
 @TABLE.rule
@@ -35,10 +57,39 @@ def binary_cross_entropy(
     op: BinaryCrossEntropy, use: Use, predictions: Expr, targets: Expr
 ) -> Result:
     name = "F.binary_cross_entropy_with_logits"
-    return pairwise(name, op, use, predictions, targets)
+    if op.positive_weight == 1:
+        return pairwise(name, op, use, predictions, targets)
+    predictions = use.forward.name(predictions, "predictions")
+    weight = predictions.attr("new_tensor")(op.positive_weight)
+    return pairwise(name, op, use, predictions, targets, pos_weight=weight)
 
 
-def pairwise(name: str, op: Pairwise, use: Use, predictions: Expr, targets: Expr) -> Result:
+@TABLE.rule
+def mae(op: Mae, use: Use, predictions: Expr, targets: Expr) -> Result:
+    return pairwise("F.l1_loss", op, use, predictions, targets)
+
+
+@TABLE.rule
+def huber(op: Huber, use: Use, predictions: Expr, targets: Expr) -> Result:
+    told = {} if op.delta == 1 else {"delta": Literal(op.delta)}
+    return pairwise("F.huber_loss", op, use, predictions, targets, **told)
+
+
+@TABLE.rule
+def poisson(op: Poisson, use: Use, predictions: Expr, targets: Expr) -> Result:
+    return pairwise("F.poisson_nll_loss", op, use, predictions, targets)
+
+
+@TABLE.rule
+def triplet(op: Triplet, use: Use, *rows: Expr) -> Result:
+    loss = Name("F.triplet_margin_loss")(*rows)
+    loss = loss if op.margin == 1 else loss.with_keyword("margin", op.margin)
+    return reduced(loss, op.reduction)
+
+
+def pairwise(
+    name: str, op: Pairwise, use: Use, predictions: Expr, targets: Expr, **told: Expr
+) -> Result:
     """A loss of predictions and targets; PyTorch wants both of one shape."""
     if isinstance(targets, Literal):
         predictions = use.forward.name(predictions, "predictions")
@@ -46,7 +97,7 @@ def pairwise(name: str, op: Pairwise, use: Use, predictions: Expr, targets: Expr
     elif use.types[1].shape != use.types[0].shape:
         predictions = use.forward.name(predictions, "predictions")
         targets = targets.attr("expand_as")(predictions)
-    return reduced(Name(name)(predictions, targets), op.reduction)
+    return reduced(Name(name)(predictions, targets, **told), op.reduction)
 
 
 def alike(tensor: Expr, number: Literal) -> Expr:

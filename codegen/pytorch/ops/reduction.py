@@ -5,10 +5,11 @@ from __future__ import annotations
 from codegen.python.dialect import Result
 from codegen.python.native import Table, Use
 from codegen.python.source import Expr
-from codegen.rules import Form, at, key, method, of
+from codegen.rules import Form, at, function, key, method, of
 from nnspec.catalogue.ops.pooling import GlobalAvgPool, GlobalMaxPool
 from nnspec.catalogue.ops.reduction import Max, Mean, Min, Prod, Reduce, Sum
 from nnspec.catalogue.ops.search import ArgMax, ArgMin, CumSum, Sort, TopK
+from nnspec.catalogue.ops.statistics import LogSumExp, Normalize, Std, Var
 from nnspec.graph.graph import Node
 
 ONE = Form(
@@ -25,6 +26,12 @@ def over(op: Reduce, node: Node) -> tuple[int, ...] | None:
 
 
 @of
+def each(op: Reduce, node: Node) -> tuple[int, ...]:
+    """The axes, all of them by their numbers."""
+    return op.over(node.inputs[0].type.rank) if op.axis is None else op.axis
+
+
+@of
 def space(op: GlobalAvgPool | GlobalMaxPool, node: Node) -> tuple[int, ...]:
     return op.space(node.inputs[0].type.rank)
 
@@ -37,6 +44,11 @@ TABLE.add(
     method(Sum, "sum", key("dim", over, None, ONE), KEPT),
     method(Max, "amax", key("dim", over, None, ONE), KEPT),
     method(Min, "amin", key("dim", over, None, ONE), KEPT),
+    # By itself PyTorch divides by one less.
+    method(Var, "var", key("dim", over, None, ONE), key("correction", lambda node: 0), KEPT),
+    method(Std, "std", key("dim", over, None, ONE), key("correction", lambda node: 0), KEPT),
+    method(LogSumExp, "logsumexp", key("dim", each, form=ONE), KEPT),
+    function(Normalize, "F.normalize", key("dim", "axis", 1), key("eps", "epsilon", 1e-12)),
     method(GlobalAvgPool, "mean", key("dim", space, form=ONE), KEPT),
     method(GlobalMaxPool, "amax", key("dim", space, form=ONE), KEPT),
     method(ArgMax, "argmax", key("dim", "axis"), KEPT),

@@ -8,6 +8,8 @@ from nnspec.catalogue.ops import (  # noqa: F401 - importing a family enters its
     convolution,
     dense,
     depthwise,
+    differences,
+    distances,
     elementwise,
     gated,
     indexing,
@@ -27,6 +29,7 @@ from nnspec.catalogue.ops import (  # noqa: F401 - importing a family enters its
     search,
     shaping,
     sliding,
+    statistics,
 )
 from nnspec.catalogue.ops.base import OPS, Example, Op, Operand, ShapeError, WeightSpec
 
