@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from nnspec.catalogue.ops.base import Op
 from nnspec.core.declare import Declaration, declaration
@@ -11,6 +12,9 @@ from nnspec.core.files import Content
 from nnspec.graph.graph import Graph, Program
 from nnspec.graph.layouts import Layouts
 from nnspec.graph.weight_map import WeightMap
+
+if TYPE_CHECKING:
+    from codegen.foreign import Foreign
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,8 @@ class Target(Protocol):
     core suffices. modules: what must be importable to run it. suffix: of native weight files.
     holds_weights: whether its files hold the weights, which `emit` then takes as `weights`.
     faults: of the framework, which `verify` allows for.
+    foreign: suffixes of files of weights that others wrote with it, which `read_foreign` reads; it raises
+        `OSError`, and `ForeignError` (a `ValueError`) where a file is not what its suffix says.
     Options: declares what `emit` takes by name beside that, and with it the flags of `nnspec build`.
     """
 
@@ -111,6 +117,9 @@ class Target(Protocol):
     suffix: str
     holds_weights: bool
     faults: tuple[Fault, ...]
+    foreign: tuple[str, ...]
     Options: type[Declaration]
+
+    def read_foreign(self, path: Path) -> Foreign: ...
 
     def emit(self, program: Program, *, stem: str, provenance: str) -> Emitted: ...

@@ -27,6 +27,7 @@ from nnspec.report.source import Source
 
 if TYPE_CHECKING:
     from codegen.target import Emitted
+    from nnspec.driver.importing.run import Imported
     from nnspec.driver.train import Progress, Trained
     from nnspec.driver.verify.report import Report
     from nnspec.graph.weight_map import Array
@@ -188,6 +189,20 @@ class Spec:
         known = owners(self.program)
         drawn = {o.name: InitialWeights(weights_of(o.model), seed + i) for i, o in enumerate(known)}
         return joined(drawn)
+
+    def import_weights(
+        self, source: str | Path, *, table: str | Path | None = None, model: str | None = None
+    ) -> Imported:
+        """Find a model's weights in a file that somebody else wrote; `docs/import.md` says how.
+
+        `.report` says what was found where, `.weights` are canonical, `.save(path)` writes them.
+        `.whole()` raises `SpecError` where a weight has no source, which else begins as the spec says.
+        table: which name is which; without one, names, shapes and order tell, and `.table` is the text of a table.
+        """
+        from nnspec.driver.importing.run import import_weights
+
+        told = Path(table) if table is not None else None
+        return import_weights(self, Path(source), table=told, owner=model)
 
     def train(
         self,

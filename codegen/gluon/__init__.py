@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from codegen.dtypes import check_types
 from codegen.gluon import train
@@ -34,10 +36,14 @@ from nnspec.graph.graph import Graph, Program, Value
 from nnspec.graph.layouts import Layouts
 from nnspec.graph.weight_map import WeightMap
 
+if TYPE_CHECKING:
+    from codegen.foreign import Foreign
+
 name = "gluon"
 extra: str | None = "gluon"
 modules = ("mxnet",)
 suffix = ".params"
+foreign: tuple[str, ...] = (".params",)
 holds_weights = False
 faults = (
     Fault(
@@ -72,6 +78,13 @@ class Options(Declaration):
 
 
 BIND = "To bind a symbol: `mx.mod.Module(symbol, data_names=[...], label_names=None)`."
+
+
+def read_foreign(path: Path) -> Foreign:
+    """The arrays of a file of parameters."""
+    from codegen.gluon.stored import read
+
+    return read(path)
 
 
 def emit(

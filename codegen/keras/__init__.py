@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from codegen.dtypes import check_types
 from codegen.keras import train
@@ -26,13 +28,24 @@ from nnspec.graph.layouts import Layout, Layouts
 from nnspec.graph.passes.layout import as_written
 from nnspec.graph.passes.legalize import legalize
 
+if TYPE_CHECKING:
+    from codegen.foreign import Foreign
+
 name = "keras"
 extra: str | None = "keras"
 modules = ("keras", "tensorflow")
 suffix = ".weights.h5"
+foreign: tuple[str, ...] = (".h5", ".keras")
 holds_weights = False
 faults: tuple[Fault, ...] = ()
 Options = NoOptions
+
+
+def read_foreign(path: Path) -> Foreign:
+    """The weights of a saved model, or of a file of weights."""
+    from codegen.keras.stored import read
+
+    return read(path)
 
 
 def emit(program: Program, *, stem: str, provenance: str) -> Emitted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codegen.dtypes import check_types
@@ -16,6 +17,7 @@ from nnspec.graph.graph import Graph, Program
 from nnspec.graph.graph import weights as weights_of
 
 if TYPE_CHECKING:
+    from codegen.foreign import Foreign
     from nnspec.core.files import Content
     from nnspec.graph.weight_map import Array
 
@@ -24,6 +26,7 @@ extra: str | None = "cpu"
 modules: tuple[str, ...] = ("onnxruntime",)
 suffix = ".onnx"
 
+foreign: tuple[str, ...] = (".onnx",)
 holds_weights = True
 faults: tuple[Fault, ...] = ()
 
@@ -37,6 +40,13 @@ class Options(Declaration):
     layout: str = arg(
         "order of the axes of image inputs and outputs", choice("nchw", "nhwc"), default="nchw"
     )
+
+
+def read_foreign(path: Path) -> Foreign:
+    """The initialisers of a model."""
+    from codegen.onnx.stored import read
+
+    return read(path)
 
 
 def emit(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from codegen.dtypes import check_types
 from codegen.python.classes import build_classes
@@ -21,13 +23,24 @@ from codegen.pytorch.optimizers import NATIVE
 from codegen.target import Emitted, EmittedModel, Fault, NoOptions
 from nnspec.graph.graph import Program, walk
 
+if TYPE_CHECKING:
+    from codegen.foreign import Foreign
+
 name = "pytorch"
 extra: str | None = "pytorch"
 modules = ("torch", "safetensors")
 suffix = ".safetensors"
+foreign: tuple[str, ...] = (".pt", ".pth", ".bin")
 holds_weights = False
 faults: tuple[Fault, ...] = ()
 Options = NoOptions
+
+
+def read_foreign(path: Path) -> Foreign:
+    """The tensors of a state dict."""
+    from codegen.pytorch.state_dict import read
+
+    return read(path)
 
 
 def emit(program: Program, *, stem: str, provenance: str) -> Emitted:

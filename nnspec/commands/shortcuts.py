@@ -38,7 +38,7 @@ Commands:
   ops      the catalogue: what layers and functions mean
   targets  what is installed, in which versions
   explain  explain an error code
-  weights  convert weights between targets
+  weights  convert weights between targets, or import them
 """
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nnspec.core import inputs
 from nnspec.core.files import write_file
 from nnspec.driver.requirements import require, runnable_named
-from nnspec.driver.stored import Owner, fit, owners
+from nnspec.driver.stored import Owner, fit, owner_named
 from nnspec.graph import weight_files
 from nnspec.graph.graph import weights as weights_of
 from nnspec.report.diagnostics import Diagnostic, SpecError
@@ -36,30 +36,12 @@ def convert(
 
     owner: the model or network whose weights they are, where the file has several.
     """
-    chosen = _owner(spec, owner)
+    chosen = owner_named(spec.program, spec.source.path, owner)
     found = _read(spec, chosen, source, from_target)
     if to_target == CANONICAL:
         weight_files.save(output, found)
     else:
         _write(spec, chosen, found, output, to_target)
-
-
-def _owner(spec: Compiled, name: str | None) -> Owner:
-    known = owners(spec.program)
-    if name is None and len(known) == 1:
-        return known[0]
-    matching = [o for o in known if name in (o.name, o.model.name)]
-    if len(matching) == 1:
-        return matching[0]
-    names = ", ".join(dict.fromkeys(o.name for o in known))
-    raise SpecError(
-        Diagnostic(
-            "E0705",
-            f"`{spec.source.path}` has {len(known) or 'no'} networks; say whose weights these are",
-            notes=(f"networks: {names}",) if known else (),
-            helps=(f"add `--model {known[0].name}`",) if known else (),
-        )
-    )
 
 
 def _read(spec: Compiled, owner: Owner, path: Path, target: str) -> Mapping[str, Array]:

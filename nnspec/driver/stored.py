@@ -12,6 +12,7 @@ from nnspec.graph import weight_files
 from nnspec.graph.graph import Graph, Program
 from nnspec.graph.graph import weights as weights_of
 from nnspec.graph.weights import JoinedWeights, LazyWeights
+from nnspec.report.diagnostics import Diagnostic, SpecError
 
 if TYPE_CHECKING:
     from nnspec.graph.training import Training
@@ -54,6 +55,25 @@ def owners(program: Program) -> tuple[Owner, ...]:
             Owner(name, network.model, tuple(prefixes) if several else (), training.name, own)
         )
     return tuple(found)
+
+
+def owner_named(program: Program, path: str, name: str | None) -> Owner:
+    """The owner of that name, or the only one; raises `SpecError` (E0705). path: of the spec."""
+    known = owners(program)
+    if name is None and len(known) == 1:
+        return known[0]
+    matching = [o for o in known if name in (o.name, o.model.name)]
+    if len(matching) == 1:
+        return matching[0]
+    names = ", ".join(dict.fromkeys(o.name for o in known))
+    raise SpecError(
+        Diagnostic(
+            "E0705",
+            f"`{path}` has {len(known) or 'no'} networks; say whose weights these are",
+            notes=(f"networks: {names}",) if known else (),
+            helps=(f"add `--model {known[0].name}`",) if known else (),
+        )
+    )
 
 
 def load_all(path: Path, program: Program, whole: Program | None = None) -> ModelWeights:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,11 @@ _SPELLED = {dtype: name for name, dtype in STORED_TYPES.items()}
 
 def save(path: Path, weights: Mapping[str, Array]) -> None:
     """Write a canonical file, whole or not at all; the same weights give the same bytes."""
+    write_file(path, content(weights))
+
+
+def content(weights: Mapping[str, Array]) -> Callable[[Path], None]:
+    """What writes a canonical file to where it is told."""
     forms = {name: form_of(weights, name) for name in weights}
     # As the format's own library orders them: the widest first, so that every array is aligned.
     names = sorted(forms, key=lambda name: (-forms[name][1].itemsize, name))
@@ -60,7 +65,7 @@ def save(path: Path, weights: Mapping[str, Array]) -> None:
                 for part in parts_of(weights, name):
                     file.write(np.ascontiguousarray(part).view(np.uint8).data)
 
-    write_file(path, write)
+    return write
 
 
 class _Open:
