@@ -391,6 +391,59 @@ def test_unsupported(text: str, reason: str) -> None:
         gluon.emit(program, stem="m", provenance="")
 
 
+SLOPE = """
+block slope(critic) {{
+  input x
+  g = grad(sum(critic(x)), x)
+  output mean(g * g)
+}}
+model Critic {{
+  input x: f32[N, 4, 3]
+  back = {back}
+  output score = x -> back -> Dense(1)
+}}
+train T {{
+  D = Critic()
+  {setting}
+  batch x: f32[N, 4, 3]
+  s = sum(D(x))
+  minimize mean(D(x)) + slope(x, D) using SGD(0.1)
+  metric slope = {metric}
+}}
+"""
+
+
+def test_a_derivative_is_a_function() -> None:
+    """One for all that read alike, called with the weights of the network; what was only derived is not applied."""
+    spec = SLOPE.format(back="Dense(8) -> tanh", setting="", metric="slope(0.5 * x, D)")
+    (text,) = nnspec.load(spec).build("gluon").files.values()
+    assert text.count("def d_derivative(F, ") == 1
+    assert text.count("d_derivative(") == 1 + 2 * 2
+    body = text.partition("def d_derivative(")[2].partition("\n\n\n")[0]
+    step = text.partition("def train_step(")[2].partition("\n\n\n")[0]
+    assert step.count("D(x)") == 2  # `s`, and the score; not for the derivatives
+    assert step.count("D.back.dense.weight.data()") == 2
+    assert "* 1" not in body and "1 *" not in body
+    ast.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"back": "Dense(8) -> Dropout(0.5)"}, "`Dropout` on the way to the loss draws anew"),
+        ({"back": "Dense(8) -> BatchNorm"}, "`BatchNorm` .* something else in evaluation"),
+        ({"back": "LSTM(4)"}, "through `LSTM`: MXNet keeps its weights to itself"),
+        ({"metric": "mean(grad(s, x))"}, "weights on the way to the loss are updated before it"),
+    ],
+)
+def test_derivatives_that_are_refused(changed: dict[str, str], reason: str) -> None:
+    given = {"back": "Dense(8)", "setting": "", "metric": "slope(x, D)", **changed}
+    with pytest.raises(SpecError, match=f"E0704.*{reason}"):
+        nnspec.load(SLOPE.format(**given)).build("gluon")
+    if "Norm" in str(changed) or "Drop" in str(changed):
+        assert nnspec.load(SLOPE.format(**{**given, "setting": "frozen = [D.back]"})).build("gluon")
+
+
 def test_stale_weights_are_refused() -> None:
     program = nnspec.load(
         """

@@ -55,9 +55,23 @@ train Wgan {
 """
 
 
-def test_targets_take_derivatives_alike() -> None:
+IMAGES = (
+    WGAN.replace("f32[N, 8]", "f32[N, 6, 6, 2]")
+    .replace("f32[N, 1]", "f32[N, 1, 1, 1]")
+    .replace("Dense(8)", "Dense(72) -> reshape([N, 6, 6, 2])")
+    .replace("axis = -1", "axis = [1, 2, 3]")
+    .replace("Dense(16, activation = tanh)", "Conv2D(4, 3, stride = 2) -> tanh -> flatten")
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "targets"),
+    [(WGAN, ("pytorch", "keras", "gluon")), (IMAGES, ("gluon",))],
+    ids=["rows", "images"],
+)
+def test_targets_take_derivatives_alike(text: str, targets: tuple[str, ...]) -> None:
     """A critic with a penalty on its slope (Gulrajani et al. 2017), which is a second derivative by its weights."""
-    report = nnspec.load(WGAN).verify(targets=("pytorch", "keras"))
+    report = nnspec.load(text).verify(targets=targets)
     assert not report.skipped
     assert not (wrong := [r for r in report.rows if not r.agrees]), "\n".join(map(_line, wrong))
     assert any(r.quantity == "gradients" and r.subject == "train Wgan" for r in report.rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from codegen.gluon.source import file_text
 from codegen.gluon.symbol import RESERVED, build_symbol
 from codegen.gluon.weights import native_name, transforms
 from codegen.python.classes import build_classes
-from codegen.python.dialect import Dialect
+from codegen.python.dialect import Dialect, Unsupported
 from codegen.python.emission import LoweredProgram, described, lowered_program, weight_map
 from codegen.python.file import module_doc
 from codegen.python.functions import Functions, parameter_names
@@ -29,11 +29,14 @@ from codegen.target import Emitted, EmittedModel, Fault
 from nnspec.catalogue.ops.gated import Gelu
 from nnspec.catalogue.ops.normalization import BatchNorm
 from nnspec.catalogue.ops.numeric import Erf
+from nnspec.catalogue.ops.recurrent import Recurrent
 from nnspec.core.declare import Declaration, declaration
 from nnspec.core.fields import arg
 from nnspec.core.kinds import choice
-from nnspec.graph.graph import Graph, Program, Value
+from nnspec.graph.graph import Graph, Program, Value, Weight, walk
 from nnspec.graph.layouts import Layouts
+from nnspec.graph.passes.derive import NotDerived, derive
+from nnspec.graph.training import Minimize, Training
 from nnspec.graph.weight_map import WeightMap
 
 if TYPE_CHECKING:
@@ -97,8 +100,8 @@ def emit(
     """`<stem>_gluon.py`, with a class for each model and a loop for each training program; in the style
     "symbol" `<stem>_symbol.py`, with a function for each model that gives its graph."""
     check_types(program, "Gluon", DTYPES, "MXNet 1.9.1 has no such arrays")
-    dialect = dataclasses.replace(DIALECT, standing_in=Functions())
-    lowered = lowered_program(program, dialect.legality)
+    dialect = replace(DIALECT, standing_in=Functions())
+    lowered = lowered_program(derived(program), dialect.legality)
     if style == "symbol":
         return _symbols(program, lowered, dialect, stem, provenance)
     trainings = [train.losses_named(t.training) for t in lowered.trainings]
@@ -143,17 +146,40 @@ def emit(
     return Emitted({f"{stem}_gluon.py": text}, models, layouts, programs)
 
 
+def derived(program: Program) -> Program:
+    """The program with functions in place of derivatives: MXNet derives few of its operators a second time."""
+    return replace(program, trainings=tuple(map(_derived, program.trainings)))
+
+
+def _derived(training: Training) -> Training:
+    try:
+        worked_out = derive(training)
+    except NotDerived as refused:
+        span = refused.gradient.span
+        raise Unsupported("`grad`", span, DIALECT.name, refused.reason) from None
+    layers = [node for n in training.networks for node in walk(n.model)]
+    held = {w: n.op.name for n in layers if isinstance(n.op, Recurrent) for w in n.weights}
+    for step in worked_out.steps:
+        for weight in () if isinstance(step, Minimize) else step.inputs:
+            if isinstance(weight, Weight) and weight in held:
+                what, reason = (
+                    f"`grad` through `{held[weight]}`",
+                    "MXNet keeps its weights to itself",
+                )
+                raise Unsupported(what, step.span, DIALECT.name, reason)
+    return worked_out
+
+
 def layouts_of(values: tuple[Value, ...], layouts: Layouts) -> Layouts:
     """MXNet has no arrays without axes: a scalar is an array of one element."""
     return tuple(
-        dataclasses.replace(layout, boxed=v.type.rank == 0)
-        for v, layout in zip(values, layouts, strict=True)
+        replace(layout, boxed=v.type.rank == 0) for v, layout in zip(values, layouts, strict=True)
     )
 
 
 def _counting(dialect: Dialect) -> Dialect:
     """With batch norms that move their statistics in the forward pass."""
-    return dataclasses.replace(dialect, layers={**dialect.layers, BatchNorm: moving_batch_norm})
+    return replace(dialect, layers={**dialect.layers, BatchNorm: moving_batch_norm})
 
 
 def _symbols(
@@ -174,7 +200,7 @@ def _symbols(
             functions[definition] = distinct(wanted, {*RESERVED, *functions.values()})
     if len(functions) == 1:
         functions = dict.fromkeys(functions, "get_symbol")
-    body = [dataclasses.replace(d, name=name) for d, name in functions.items()]
+    body = [replace(d, name=name) for d, name in functions.items()]
     models = {
         logical: EmittedModel(
             functions[built[logical][0]],

@@ -39,11 +39,9 @@ from codegen.python.source import (
     With,
 )
 from codegen.python.source.tree import children, names
-from nnspec.catalogue.ops.base import Op
 from nnspec.catalogue.ops.elementwise import StopGradient
 from nnspec.catalogue.ops.normalization import BatchNorm
 from nnspec.graph.graph import Node, Weight
-from nnspec.graph.training import Derivative
 
 IMPORTS: Mapping[str, Import] = {
     **snippet_imports("codegen.gluon.snippets"),
@@ -64,13 +62,6 @@ HELPERS: Mapping[str, Verbatim] = {
     **snippets("codegen.gluon.snippets"),
     **snippets("codegen.python.snippets"),
 }
-
-NEVER: Mapping[type[Op], str] = {
-    Derivative: "MXNet derives only some of its operators a second time",
-}
-"""Ops that Gluon can never express, with the reason. What only some uses of an op cannot do
-raises `UnsupportedOp` where it is met: a reshape to sizes that a Symbol does not have, "same" with a stride
-on an unknown size, a random draw of a size worked out from others, bfloat16."""
 
 ATTRIBUTES = frozenset(
     {
@@ -230,7 +221,6 @@ DIALECT = Dialect(
     legal=TABLES.legal,
     rewrites=TABLES.rewrites,
     typed=typed,
-    never=NEVER,
     lacks=LACKS,
     imports=IMPORTS,
     helpers=HELPERS,

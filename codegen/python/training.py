@@ -276,7 +276,7 @@ class Source:
         """For targets whose weights change in place: their old values are gone when a gradient wants them."""
         for stale in self.flow.stale():
             raise Unsupported(
-                f"a gradient through `{stale.call.layer}` as it was before an update of it",
+                f"a gradient through `{stale.call.layer or stale.call.body.name}` as it was before an update of it",
                 stale.update.span,
                 target,
                 "its weights change in place; apply the network again after the update",

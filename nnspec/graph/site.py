@@ -44,6 +44,10 @@ class GraphSite(Site):
             self._terms[value] = Term(self, value.type, value)
         return self._terms[value]
 
+    def bind(self, value: Value, term: Term) -> None:
+        """Let a term stand for a value of another graph."""
+        self._terms[value] = term
+
     def value(self, term: Term) -> Value:
         """The value that a term of this site is."""
         value: Value = term.held

@@ -26,7 +26,7 @@ from nnspec.catalogue.ops.depthwise import DepthwiseConv2D
 from nnspec.catalogue.ops.pooling import AVG_POOLS, MAX_POOLS, AvgPool, MaxPool, Pool
 from nnspec.catalogue.ops.shaping import apart
 from nnspec.catalogue.ops.site import Site, Term
-from nnspec.catalogue.ops.sliding import Convolution, ConvolutionTranspose, MaxWindow, Sliding
+from nnspec.catalogue.ops.sliding import Convolution, MaxWindow, Sliding
 from nnspec.catalogue.ops.windows import extent
 from nnspec.core.dims import Dim
 from nnspec.graph.graph import Node
@@ -243,27 +243,6 @@ def convolution_padded(to: Site, op: Convolution, x: Term, kernel: Term) -> Term
 
 
 @TABLE.rule
-def convolution_transpose(op: ConvolutionTranspose, use: Use, x: Expr, kernel: Expr) -> Result:
-    _, filters, *cells = use.types[1].shape
-    return over_space(
-        "F.Deconvolution",
-        op,
-        x,
-        kernel,
-        kernel=tuple(cells),
-        stride=op.steps,
-        dilate=op.spread,
-        num_filter=filters,
-    )
-
-
-def has_transpose(node: Node) -> bool:
-    """MXNet has none over volumes, and with groups its gradient is wrong."""
-    op = node.op
-    return isinstance(op, ConvolutionTranspose) and op.rank < 3 and op.groups == 1
-
-
-@TABLE.rule
 def max_window(op: MaxWindow, use: Use, x: Expr) -> Result:
     return over_space("F.Pooling", op, x, kernel=op.cells, stride=op.steps)
 
@@ -274,8 +253,9 @@ def is_unpadded(node: Node) -> bool:
 
 TABLE.legal |= {
     Convolution: is_symmetric,
-    ConvolutionTranspose: has_transpose,
     MaxWindow: is_unpadded,
 }
+# MXNet's own has wrong gradients with groups, does not know volumes, and fails in f32 where its kernel is that of a
+# convolution too, as in the derivative of one: oneDNN cannot add up the two gradients.
 TABLE.rewrite(transpose_as_convolution)
 TABLE.rewrite(max_window_padded)

@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nnspec.core.orders import Form, first_form, plain_form
-from nnspec.graph.graph import Graph, Value, Weight, walk
+from nnspec.graph.graph import Graph, Value, Weight, walk, weights
 from nnspec.graph.layouts import IMAGE_AXES, Layout, Layouts
 from nnspec.graph.passes.layout.scope import Lowering, Scope
 from nnspec.graph.passes.layout.survey import Forms, Survey, Wish
-from nnspec.graph.training import Metric, Network, Training
+from nnspec.graph.training import Metric, Minimize, Network, Training
 from nnspec.graph.weight_map import Transform
 
 
@@ -40,12 +40,17 @@ class LoweredTraining:
     batch_layouts: Layouts
 
 
-def lower(graph: Graph, *, images_first: bool = True) -> Lowered:
-    """The physical form of a model; outside, its images have their features second, or last."""
+def lower(
+    graph: Graph, *, images_first: bool = True, read: frozenset[str] = frozenset()
+) -> Lowered:
+    """The physical form of a model; outside, its images have their features second, or last.
+
+    read: paths of weights that are read elsewhere too, and stay as they are.
+    """
     survey = Survey()
     inputs = _image_inputs(graph, survey)
     taken = _forms(graph.inputs, inputs, images_first)
-    lowering = Lowering(survey, _shared(graph))
+    lowering = Lowering(survey, _shared(graph) | read)
     scope = Scope(lowering, graph.steps)
     begun = scope.begin(graph, taken)
     outputs = _image_outputs(graph, scope.lying(graph.outputs))
@@ -67,7 +72,11 @@ def as_written(graph: Graph) -> Lowered:
 
 def lower_training(training: Training) -> LoweredTraining:
     """The physical form of a training program; each network is lowered once."""
-    networks = {n.name: lower(n.model) for n in training.networks}
+    operands = {v for s in training.steps if not isinstance(s, Minimize) for v in s.inputs}
+    networks = {
+        n.name: lower(n.model, read=frozenset(w.path for w in weights(n.model) if w in operands))
+        for n in training.networks
+    }
     survey = Survey({name: _boundary(lowered) for name, lowered in networks.items()})
     wishes = survey.wishes_of(training.batch, training.steps)
     images = tuple(map(_is_image, training.batch, wishes))
