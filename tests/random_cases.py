@@ -19,7 +19,7 @@ from nnspec.catalogue.ops.site import Term
 from nnspec.driver import worker
 from nnspec.driver.verify import cases
 from nnspec.graph.evaluate import ArraySite
-from nnspec.graph.evaluate.model import Interpreter
+from nnspec.graph.evaluate.interpreter import Interpreter
 from nnspec.graph.graph import Graph, Node, walk
 from nnspec.graph.graph import weights as weights_of
 from nnspec.graph.passes.widen import Widening

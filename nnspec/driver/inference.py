@@ -71,8 +71,15 @@ class Engine(Runner):
             found: list[Array] = self.session.run(None, checked)
         except Exception as error:  # noqa: BLE001  onnxruntime's own errors have no common base
             reason = _first_line(error)
+            short = "allocate" in reason or "bad_alloc" in reason
+            way = "there is no memory for this: give it smaller inputs, or a smaller batch"
             raise SpecError(
-                Diagnostic("E0717", "onnxruntime failed while running the model", notes=(reason,))
+                Diagnostic(
+                    "E0717",
+                    "onnxruntime failed while running the model",
+                    notes=(reason,),
+                    helps=(way,) if short else (),
+                )
             ) from None
         return found
 

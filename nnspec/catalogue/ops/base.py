@@ -171,6 +171,10 @@ class Op(Declaration):
         """
         return 0 if self.is_primitive() else expansion_types(self, inputs)[1]
 
+    def workspace(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        """Elements that `evaluate` holds beside operands and results, as far as they count."""
+        return 0
+
     def index_bounds(self, *inputs: TensorType) -> dict[int, Dim]:
         """Operands that hold indices, with how many there are to choose from (labels: classes)."""
         return {}

@@ -99,6 +99,10 @@ class Convolution(Sliding):
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
         return product(outputs[0].shape) * product(inputs[1].shape[1:]) * 2
 
+    def workspace(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        """What each window sees, in a row of its own."""
+        return product(outputs[0].shape[:-1]) * product(inputs[1].shape[1:])
+
     @classmethod
     def examples(cls) -> Iterator[Example]:
         sequence, volume = TensorType("f32", (N, 9, 4)), TensorType("f32", (2, 5, 6, 4, 3))

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from nnspec.catalogue.ops.site import Term
 from nnspec.graph.derivative import gradients
 from nnspec.graph.evaluate.arrays import ArraySite
-from nnspec.graph.evaluate.model import Interpreter, evaluate_model
+from nnspec.graph.evaluate.cost import Forecast
+from nnspec.graph.evaluate.interpreter import Interpreter
+from nnspec.graph.evaluate.model import evaluate_model, walk
 from nnspec.graph.evaluate.training import Step, TrainingRun
 from nnspec.graph.graph import Graph, Value
 from nnspec.graph.graph import weights as weights_of
@@ -72,28 +75,30 @@ def derived(
     training: bool = True,
 ) -> Derived:
     """The model in training mode or evaluation, and the gradients of its outputs, projected."""
-    site = ArraySite(training=training)
-    interpreter = Interpreter(site, "f64")
-    interpreter.bind(model.inputs, inputs)
-    trainable = [w for w in weights_of(model) if w.trainable]
-    for weight in weights_of(model):
-        interpreter.bind([weight], [weights[weight.path]])
-    start = dict(interpreter.terms)
-    for step in model.steps:
-        interpreter.step(step)
-    total = site.number(0.0, "f64")
-    for value, factors in zip(model.outputs, by, strict=True):
-        if value.type.is_float:
-            term = interpreter.terms[value]
-            total = total + site.sum(term * site.term(factors.astype(term.held.dtype)))
-    wrt: list[Value] = [*trainable, *(v for v in model.inputs if v.type.is_float)]
-    flows = dict(zip(wrt, gradients(site, total, [start[v] for v in wrt]), strict=True))
+    interpreter = Interpreter(ArraySite(training=training), "f64")
+    for each in (Forecast(training=training, floats="f64"), interpreter):
+        flows = _flows(each, model, walk(each, model, inputs, weights), by)
     return Derived(
         tuple(interpreter.terms[v].held for v in model.outputs),
-        {w.path: flows[w].held for w in trainable},
+        {w.path: flows[w].held for w in weights_of(model) if w in flows},
         tuple(flows[v].held if v in flows else None for v in model.inputs),
         {w.path: interpreter.terms[w].held for w in interpreter.moved},
     )
+
+
+def _flows(
+    interpreter: Interpreter, model: Graph, start: Mapping[Value, Term], by: Sequence[Array]
+) -> dict[Value, Term]:
+    """Gradients by each trainable weight and each input of floats."""
+    site = interpreter.site
+    total = site.number(0.0, "f64")
+    for value, factors in zip(model.outputs, by, strict=True):
+        if value.type.is_float:
+            wanted = interpreter.precise(factors, value.type.dtype)
+            total = total + site.sum(interpreter.terms[value] * site.term(wanted))
+    wrt: list[Value] = [w for w in weights_of(model) if w.trainable]
+    wrt += [v for v in model.inputs if v.type.is_float]
+    return dict(zip(wrt, gradients(site, total, [start[v] for v in wrt]), strict=True))
 
 
 def trained(

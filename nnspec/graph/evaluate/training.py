@@ -10,7 +10,8 @@ import numpy as np
 from nnspec.catalogue.ops.site import Term
 from nnspec.graph.derivative import gradients
 from nnspec.graph.evaluate.arrays import Array, ArraySite
-from nnspec.graph.evaluate.model import Interpreter
+from nnspec.graph.evaluate.cost import Forecast
+from nnspec.graph.evaluate.interpreter import Interpreter
 from nnspec.graph.flow import Flow
 from nnspec.graph.graph import Call, Graph, Node, Value
 from nnspec.graph.graph import weights as weights_of
@@ -57,9 +58,15 @@ class TrainingRun:
     noise: float = 0.0
     states: dict[tuple[Update, Place], History] = field(default_factory=dict)
     steps: int = 0
+    bearable: set[tuple[bool, tuple[tuple[int, ...], ...]]] = field(default_factory=set)
+    """Shapes of batches whose steps, with or without updates, are known to take no more than the bounds."""
 
     def step(self, batch: Sequence[Array], *, training: bool = True) -> Step:
-        """One step; `training = False` evaluates it instead, without updates."""
+        """One step; `training = False` evaluates it instead, without updates.
+
+        Raises `SpecError` (E0803) before it begins, where it would take too much.
+        """
+        self._foresee(batch, training)
         site = ArraySite(training=training, generator=self.generator)
         interpreter = Interpreter(site, self.precision, frozen=self.training.frozen)
         interpreter.bind(self.training.batch, batch)
@@ -78,6 +85,22 @@ class TrainingRun:
         for place, term in held.items():
             self.weights[place] = term.held
         return Step(tuple(losses), tuple(flows), values)
+
+    def _foresee(self, batch: Sequence[Array], training: bool) -> None:
+        """What a step takes but for its updates, which take some elements for each of a weight."""
+        shapes = training, tuple(a.shape for a in batch)
+        if shapes in self.bearable:
+            return
+        forecast = Forecast(training=training, floats=self.precision, frozen=self.training.frozen)
+        forecast.bind(self.training.batch, batch)
+        held = self._held(forecast)
+        for statement in self.training.steps:
+            if not isinstance(statement, Minimize):
+                self._apply(statement, forecast, held)
+            elif training:
+                moved = [held[place] for place in self._moved_by(statement)]
+                gradients(forecast.site, forecast.terms[statement.loss], moved)
+        self.bearable.add(shapes)
 
     def _held(self, interpreter: Interpreter) -> dict[Place, Term]:
         """The weights of each network, which may be one of several of a model."""
@@ -104,14 +127,7 @@ class TrainingRun:
         self, update: Minimize, interpreter: Interpreter, held: dict[Place, Term]
     ) -> dict[Place, Array]:
         """Move the weights that the update names; what follows sees the new ones."""
-        frozen = self.training.frozen
-        trained = {
-            (n.name, w.path): w
-            for n in self.training.networks
-            for w in weights_of(n.model)
-            if w.trainable
-        }
-        moved = [p for p in trained if named(update.over, p) and not named(frozen, p)]
+        moved = self._moved_by(update)
         site = interpreter.site
         flows = gradients(site, interpreter.terms[update.loss], [held[place] for place in moved])
         if self.noise:
@@ -129,6 +145,17 @@ class TrainingRun:
         return tuple(
             f.site.term(f.held + size * chance.standard_normal(f.held.shape)) for f in flows
         )
+
+    def _moved_by(self, update: Minimize) -> list[Place]:
+        """The weights that an update names."""
+        frozen = self.training.frozen
+        trained = {
+            (n.name, w.path): w
+            for n in self.training.networks
+            for w in weights_of(n.model)
+            if w.trainable
+        }
+        return [p for p in trained if named(update.over, p) and not named(frozen, p)]
 
     def _moved(self, update: Update, place: Place, weight: Term, flow: Term) -> Term:
         """The weight after an update, by the optimizer's rule."""
