@@ -34,7 +34,7 @@ test: env  ## lint, types, rooms, and every test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: env  ## the same without the frameworks: under a minute
 	$(BIN)/ruff check .

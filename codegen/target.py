@@ -78,18 +78,21 @@ class Emitted:
 class Fault:
     """A fault of a framework's own, in f64, that `verify` names and bounds by itself.
 
-    op: whose uses it concerns. quantities: of a report. bound: relative; reason: what is wrong there.
+    of: the op whose uses it concerns, or the optimizer of the library, by name. quantities: of a report. bound: relative; reason: what is wrong there.
     spreads: whether it reaches what other nodes of the network give, too.
     """
 
-    op: type[Op]
+    of: type[Op] | str
     quantities: tuple[str, ...]
     bound: float
     reason: str
     spreads: bool = False
 
-    def concerns(self, op: Op) -> bool:
-        return isinstance(op, self.op)
+    def concerns(self, used: Op | str) -> bool:
+        """Whether it is about an op, or an optimizer of that name."""
+        if isinstance(self.of, str) or isinstance(used, str):
+            return self.of == used
+        return isinstance(used, self.of)
 
 
 @declaration

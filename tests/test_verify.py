@@ -196,3 +196,14 @@ def test_what_rounding_alone_moves_is_allowed_for_and_nothing_else() -> None:
     assert not [_line(r) for r in report.rows if not r.agrees]
     wide = {r.tensor for r in report.rows if "weights after" in r.quantity and r.bound > 1e-9}
     assert wide == {"dense.bias", "batch_norm.running_mean"}
+
+
+def test_a_fault_of_an_optimizer_is_named() -> None:
+    """MXNet's SGD keeps 0.1 as f32: one step is 1.5e-8 off, of gradients above one."""
+    report = nnspec.load(
+        CANCELLING.replace("-> BatchNorm", "")
+        .replace("Adam(lr = 0.1)", "SGD(lr = 0.1)")
+        .replace("minimize cross", "minimize 30 * cross")
+    ).verify(targets=("gluon",))
+    assert not [_line(r) for r in report.rows if not r.agrees]
+    assert any("SGD" in note for note in report.notes)

@@ -55,6 +55,12 @@ faults = (
         1e-6,
         "MXNet keeps the momentum of a batch norm as f32",
     ),
+    Fault(
+        "SGD",
+        ("weights after 1 step", "weights after 10 steps"),
+        1e-6,
+        "MXNet's SGD keeps its rate and momentum as f32",
+    ),
     *(
         Fault(
             op,

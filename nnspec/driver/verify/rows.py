@@ -9,6 +9,7 @@ import numpy as np
 
 from codegen.jobs import TrainResult
 from codegen.target import Target
+from nnspec.catalogue.ops.base import Op
 from nnspec.driver.verify import cases
 from nnspec.driver.verify.definition import Derived, Trained
 from nnspec.driver.verify.report import BOUNDS, CANCELLATION, OUTPUTS, Row, difference
@@ -104,11 +105,13 @@ def _weight_rows(
 ) -> Iterator[Row]:
     prefix = f"{network}." if len(training.networks) > 1 else ""
     subject, nodes = f"train {training.name}", tuple(_nodes(training, network))
+    updates = [s.update for s in training.steps if isinstance(s, Minimize)]
+    optimizers = [u.block for u in updates if u.shipped]
     for path, b in expected.items():
         maker = makers[network].get(path)
         span = maker.span if maker else None
         row = _row(subject, quantity, prefix + path, target.name, found[path], b, span, least)
-        yield _judged(row, target, maker, nodes)
+        yield _judged(row, target, maker, nodes, optimizers)
 
 
 def _nodes(training: Training, network: str) -> Iterator[Node]:
@@ -128,15 +131,23 @@ def _makers(model: Graph) -> dict[str, Node]:
     return {w.path: node for node in walk(model) for w in node.weights}
 
 
-def _judged(row: Row, target: Target, own: Node | None, all_nodes: Sequence[Node]) -> Row:
+def _judged(
+    row: Row,
+    target: Target,
+    own: Node | None,
+    all_nodes: Sequence[Node],
+    optimizers: Sequence[str] = (),
+) -> Row:
     """The row with the bound of a fault of the framework's own, where the target names one.
 
     own: the node whose weight it is about; all_nodes: of the network, and of the steps around it.
+    optimizers: of the program, by name.
     """
     bounds = [row.bound]
     for fault in target.faults:
         nodes = all_nodes if fault.spreads else [own] if own else []
-        if row.quantity in fault.quantities and any(fault.concerns(n.op) for n in nodes):
+        used: list[Op | str] = [*(n.op for n in nodes), *optimizers]
+        if row.quantity in fault.quantities and any(map(fault.concerns, used)):
             bounds.append(fault.bound)
     return row.bounded(max(bounds))
 
