@@ -8,9 +8,8 @@ from nnspec.catalogue.ops.base import Op
 from nnspec.catalogue.ops.dense import Embedding
 from nnspec.catalogue.ops.shaping import Cast
 from nnspec.catalogue.ops.site import Term
-from nnspec.graph.graph import Graph, Node, Program, Value, graphs
+from nnspec.graph.graph import Call, Graph, Node, Program, Value, graphs
 from nnspec.graph.site import GraphSite
-from nnspec.graph.training import Minimize
 from nnspec.report.diagnostics import Diagnostic, Label, SpecError
 from nnspec.report.source import Span
 
@@ -59,7 +58,7 @@ def check_types(program: Program, target: str, types: Mapping[str, object], reas
     for training in program.trainings:
         values = [(v, v.span) for v in training.batch]
         for step in training.steps:
-            if not isinstance(step, Minimize):
+            if isinstance(step, (Node, Call)):
                 values += [(v, step.span) for v in step.outputs]
         _check(values, target, types, reason)
 

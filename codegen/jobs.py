@@ -18,7 +18,8 @@ class TrainRequest:
     networks: (name in the program, class in the generated module), in order.
     columns: names of the batch's columns.
     losses: how many the program has, one for each `minimize`.
-    updates: how many of them the first step makes (an update that is made on `every` fifth step waits).
+    updates: how many the first step makes (those of a loop over and over; one that is made on `every` fifth
+        step waits).
     at: after which steps (from 1) the weights are returned; the last one ends the run.
     dtype: "f32" or "f64", what floats are where the generated text says nothing.
     """
@@ -36,7 +37,7 @@ class TrainRequest:
 class TrainResult:
     """What came of it, in native names and layouts.
 
-    losses: for each step, the loss of each `minimize`.
+    losses: for each step, the loss of each `minimize`, of a loop's last pass.
     gradients: of the first step, for each update that it makes: those of the networks that it moves.
     weights: after each step of `at` (keys are the step as text).
     """

@@ -71,6 +71,15 @@ PROGRAMS = {
       minimize mse(stop_gradient(other(x)), 0) + {LOSS} over net, other using Own()
       frozen = [net.trunk, other.trunk]
     """,
+    "loop": f"""
+      frozen = [net.trunk, other.trunk]
+      given = other(x)
+      for _ in range(2) {{
+        for _ in range(3) {{ minimize {LOSS} over net using SGD(0.1) }}
+        minimize mse(net(x), stop_gradient(given)) over net using Own()
+      }}
+      minimize mse(given, 1) over other using SGD(0.1)
+    """,
     "every": f"""
       frozen = [net.trunk.dropout, other.trunk, net.trunk.batch_norm]
       minimize {LOSS} using SGD(0.1, momentum = 0.9, every = 2)

@@ -33,10 +33,10 @@ from nnspec.catalogue.ops.recurrent import Recurrent
 from nnspec.core.declare import Declaration, declaration
 from nnspec.core.fields import arg
 from nnspec.core.kinds import choice
-from nnspec.graph.graph import Graph, Program, Value, Weight, walk
+from nnspec.graph.graph import Call, Graph, Node, Program, Value, Weight, walk
 from nnspec.graph.layouts import Layouts
 from nnspec.graph.passes.derive import NotDerived, derive
-from nnspec.graph.training import Minimize, Training
+from nnspec.graph.training import Training
 from nnspec.graph.weight_map import WeightMap
 
 if TYPE_CHECKING:
@@ -166,7 +166,9 @@ def _derived(training: Training) -> Training:
     layers = [node for n in training.networks for node in walk(n.model)]
     held = {w: n.op.name for n in layers if isinstance(n.op, Recurrent) for w in n.weights}
     for step in worked_out.steps:
-        for weight in () if isinstance(step, Minimize) else step.inputs:
+        if not isinstance(step, (Node, Call)):
+            continue
+        for weight in step.inputs:
             if isinstance(weight, Weight) and weight in held:
                 what, reason = (
                     f"`grad` through `{held[weight]}`",

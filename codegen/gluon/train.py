@@ -31,8 +31,9 @@ from codegen.python.source import (
 )
 from codegen.python.training import Source, parameters
 from codegen.target import ProgramNames
-from nnspec.graph.graph import Value
-from nnspec.graph.training import Minimize, Training, TrainStep
+from nnspec.graph.graph import Call as NetworkCall
+from nnspec.graph.graph import Node, Value
+from nnspec.graph.training import Minimize, Repeat, Training, TrainStep, end_of_loop
 
 DEVICE = Conditional(Name("mx.context.num_gpus")(), Literal("gpu"), Literal("cpu"))
 MEAN = Comment("The loss is a mean already: nothing is left to divide by.")
@@ -81,6 +82,8 @@ def losses_named(program: Training) -> Training:
     for step in program.steps:
         if isinstance(step, Minimize):
             steps.append(replace(step, loss=named[step.loss]))
+        elif isinstance(step, Repeat):
+            steps.append(step)
         else:
             steps.append(replace(step, inputs=rename(step.inputs), outputs=rename(step.outputs)))
     metrics = tuple(replace(m, value=named.get(m.value, m.value)) for m in program.metrics)
@@ -137,39 +140,61 @@ def _train_step(source: Source) -> Stmt:
     forward = _forward(source, hold)
     if source.named.counted:
         forward.emit(Assign(Name("step"), Name("next")(Name("steps"))))
-    for segment, update in _segments(source.training):
-        with forward.capture() as recorded:
-            forward.run(segment)
-            if update is not None:
-                forward.step(update)
-        if update is None:
-            forward.statements.extend(recorded)
-            continue
-        comments = [s for s in recorded if isinstance(s, Comment) and s.text == update.doc]
-        forward.statements.extend(comments)
-        work = tuple(s for s in recorded if s not in comments)
-        forward.emit(With(((Name("autograd.record")(), None),), work))
-        # MXNet frees the record of a backward pass unless told to keep it.
-        kept = {"retain_graph": True} if source.flow.again(update) else {}
-        moved: list[Stmt] = [Expression(forward.result(update.loss).attr("backward")(**kept))]
-        if update is source.updates[0]:
-            moved.append(MEAN)
-        # It complains about weights without a gradient, which stay as they are.
-        unreached = source.flow.updated(update) - source.flow.reached(update)
-        partly = {"ignore_stale_grad": True} if unreached else {}
-        moved.append(Expression(Name(source.names[update]).attr("step")(1, **partly)))
-        if update.update.every > 1:
-            turn = Operator("==", Name("step") % update.update.every, Literal(0))
-            moved = [If(turn, tuple(moved))]
-        forward.statements.extend(moved)
+    _write(source, forward, source.training.steps)
     doc = source.training.doc or "Update the weights on one batch; its losses and metrics."
     steps = ("steps",) if source.named.counted else ()
     return _step(source, source.named.step, (*source.optimizers, *steps), forward, doc)
 
 
+def _write(source: Source, forward: Forward, steps: Sequence[TrainStep]) -> None:
+    """The steps, cut after each update and before each loop; what follows the last is not recorded."""
+    index = 0
+    for place, step in enumerate(steps):
+        if place < index:
+            continue
+        if isinstance(step, Minimize):
+            _update(source, forward, steps[index:place], step)
+            index = place + 1
+        elif isinstance(step, Repeat):
+            if place > index:
+                with forward.capture() as recorded:
+                    forward.run(steps[index:place])
+                forward.statements.append(_recorded(recorded))
+            index = end_of_loop(steps, place)
+            with forward.loop(steps[place:index]) as body:
+                _write(source, forward, body)
+    forward.run(steps[index:])
+
+
+def _update(source: Source, forward: Forward, steps: Sequence[TrainStep], update: Minimize) -> None:
+    with forward.capture() as recorded:
+        forward.run(steps)
+        forward.step(update)
+    comments = [s for s in recorded if isinstance(s, Comment) and s.text == update.doc]
+    forward.statements.extend(comments)
+    forward.statements.append(_recorded([s for s in recorded if s not in comments]))
+    # MXNet frees the record of a backward pass unless told to keep it.
+    kept = {"retain_graph": True} if source.flow.again(update) else {}
+    moved: list[Stmt] = [Expression(forward.result(update.loss).attr("backward")(**kept))]
+    if update is source.updates[0]:
+        moved.append(MEAN)
+    # It complains about weights without a gradient, which stay as they are.
+    unreached = source.flow.updated(update) - source.flow.reached(update)
+    partly = {"ignore_stale_grad": True} if unreached else {}
+    moved.append(Expression(Name(source.names[update]).attr("step")(1, **partly)))
+    if update.update.every > 1:
+        turn = Operator("==", Name("step") % update.update.every, Literal(0))
+        moved = [If(turn, tuple(moved))]
+    forward.statements.extend(moved)
+
+
+def _recorded(statements: Sequence[Stmt]) -> Stmt:
+    return With(((Name("autograd.record")(), None),), tuple(statements))
+
+
 def _evaluate(source: Source) -> Stmt:
     forward = _forward(source, lambda step, loss, forward: None)
-    forward.run([s for s in source.training.steps if not isinstance(s, Minimize)])
+    forward.run([s for s in source.training.steps if isinstance(s, (Node, NetworkCall))])
     doc = "Losses and metrics of one batch, without an update."
     return _step(source, source.named.evaluate, (), forward, doc)
 
@@ -194,19 +219,6 @@ def _forward(source: Source, minimize: Callable[[Minimize, Expr, Forward], None]
         minimize=minimize,
         reserved=[*source.networks.values(), *source.optimizers, *source.named.all()],
     )
-
-
-def _segments(program: Training) -> list[tuple[list[TrainStep], Minimize | None]]:
-    """The steps cut after each update; the last piece has none."""
-    segments: list[tuple[list[TrainStep], Minimize | None]] = []
-    piece: list[TrainStep] = []
-    for step in program.steps:
-        if isinstance(step, Minimize):
-            segments.append((piece, step))
-            piece = []
-        else:
-            piece.append(step)
-    return [*segments, (piece, None)]
 
 
 def _main(source: Source, hybridize: bool) -> Stmt:

@@ -18,7 +18,7 @@ from codegen.python.source import (
 )
 from codegen.python.training import Source, figures
 from nnspec.graph.graph import Call, Node, Value
-from nnspec.graph.training import Minimize, Network, Training
+from nnspec.graph.training import Minimize, Network, Repeat, Training
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ def compiled(training: Training) -> Compiled | None:
     nodes = [s for s in training.steps if isinstance(s, Node)]
     updates = [s for s in training.steps if isinstance(s, Minimize)]
     if len(training.networks) != 1 or len(updates) != 1 or len(calls) != 1:
+        return None
+    if any(isinstance(s, Repeat) for s in training.steps):
         return None
     (network,), (update,), (call,) = training.networks, updates, calls
     whole = update.over == ((network.name,),) and update.update.every == 1

@@ -31,8 +31,9 @@ from codegen.python.source import (
 )
 from codegen.python.training import Source, figures, parameters
 from nnspec.graph.flow import Flow
+from nnspec.graph.graph import Call as NetworkCall
 from nnspec.graph.graph import Node
-from nnspec.graph.training import Gradient, Minimize, TrainStep
+from nnspec.graph.training import Gradient, Minimize, Repeat, TrainStep, end_of_loop
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ def trainer_class(source: Source) -> Stmt:
 def _step(source: Source, *, update: bool) -> tuple[Stmt, ...]:
     program, networks = source.training, _networks(source)
     reports = figures(program)
-    steps = [s for s in program.steps if update or not isinstance(s, Minimize)]
+    steps = [s for s in program.steps if update or isinstance(s, (Node, NetworkCall))]
     tapes = _tape_names(source)
     columns = [(c, source.names[c]) for c in program.batch]
 
@@ -193,7 +194,16 @@ def _write(
     flow: Flow, forward: Forward, steps: Sequence[TrainStep], tapes: Mapping[Minimize, str]
 ) -> None:
     """Write the steps, each stretch that a gradient flows back through inside its tape."""
-    taped = [s for s in steps if isinstance(s, (Minimize, Gradient))]
+    loops = [(i, end_of_loop(steps, i)) for i, s in enumerate(steps) if isinstance(s, Repeat)]
+    inside = {s for start, end in loops for s in steps[start:end]}
+    taped = [s for s in steps if isinstance(s, (Minimize, Gradient)) and s not in inside]
+    if not taped and loops:
+        start, end = loops[0]
+        forward.run(steps[:start])
+        with forward.loop(steps[start:end]) as body:
+            _write(flow, forward, body, tapes)
+        _write(flow, forward, steps[end:], tapes)
+        return
     if not taped:
         forward.run(steps)
         return
@@ -205,13 +215,13 @@ def _write(
         if start < steps.index(other):
             start = min(start, _start(flow, steps, other))
     _write(flow, forward, steps[:start], tapes)
-    with forward.capture() as body:
+    with forward.capture() as noted:
         _write(flow, forward, steps[start:end], tapes)
     context = Name("tf.GradientTape")()
     name = tapes[last] if isinstance(last, Minimize) else cast(Taped, last.op).tape
-    forward.emit(With(((context, Name(name)),), tuple(body)))
+    forward.emit(With(((context, Name(name)),), tuple(noted)))
     forward.run([last])
-    forward.run(steps[end + 1 :])
+    _write(flow, forward, steps[end + 1 :], tapes)
 
 
 def _start(flow: Flow, steps: Sequence[TrainStep], taped: Minimize | Gradient) -> int:

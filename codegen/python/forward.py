@@ -28,7 +28,7 @@ from codegen.python.source import (
 from nnspec.core.dims import Dim
 from nnspec.core.types import TensorType
 from nnspec.graph.graph import Call, Graph, Node, Value, Weight
-from nnspec.graph.training import Minimize, TrainStep
+from nnspec.graph.training import Minimize, Repeat, TrainStep, end_of_loop
 
 UNNAMED = ("x", "y", "z")
 SHAPE_NOTES = frozenset({"flatten", "reshape", "transpose", "concat", "stack"})
@@ -150,6 +150,22 @@ class Forward:
         finally:
             self.statements = outer
 
+    @contextmanager
+    def loop(self, steps: Sequence[TrainStep]) -> Iterator[Sequence[TrainStep]]:
+        """Statements written inside are done over and over: those of the steps behind a `Repeat`."""
+        repeat, *inside = steps
+        assert isinstance(repeat, Repeat)
+        made = {v for s in inside if isinstance(s, (Node, Call)) for v in s.outputs}
+        given = [v for s in inside for v in operands(s) if v not in made]
+        # The next pass reads it too, and sizes of what the function was given.
+        given += [v for v, name in self.inputs if self._holder.get(name) is v]
+        held = [v for v in given if not isinstance(v, Weight)]
+        self._left.update(held)
+        with self.capture() as body:
+            yield inside
+        self._release(held)
+        self.emit(For(Name("_"), Name("range")(repeat.times), tuple(body)))
+
     def body(self) -> tuple[Stmt, ...]:
         """Everything written so far."""
         return (
@@ -176,6 +192,12 @@ class Forward:
         steps = self.steps if steps is None else tuple(steps)
         index = 0
         while index < len(steps):
+            if isinstance(steps[index], Repeat):
+                end = end_of_loop(steps, index)
+                with self.loop(steps[index:end]) as body:
+                    self.run(body)
+                index = end
+                continue
             segments = run_at(self, steps, index)
             if segments and self._loop(segments):
                 index += sum(len(s.steps) for s in segments)
@@ -185,6 +207,7 @@ class Forward:
 
     def step(self, step: TrainStep) -> None:
         """Write one step."""
+        assert not isinstance(step, Repeat)
         self._comment(step.doc)
         self._temporaries = []
         if isinstance(step, Minimize):

@@ -9,8 +9,9 @@ from nnspec.catalogue.ops.forms import Elementwise
 from nnspec.core.declare import declaration
 from nnspec.core.fields import internal
 from nnspec.core.types import TensorType
+from nnspec.graph.flow import way_of
 from nnspec.graph.graph import Node, Value
-from nnspec.graph.training import Derivative, Gradient, Minimize, Training, TrainStep
+from nnspec.graph.training import Derivative, Gradient, Minimize, Repeat, Training, TrainStep
 
 TAPE = "inner"
 
@@ -54,6 +55,9 @@ def watching(training: Training) -> Training:
             op = Watched(tuple(tapes[g] for g in found))
             steps.append(Node(op, (known.get(wrt, wrt),), (watched,), span=found[0].span))
             known[wrt] = watched
+        if isinstance(step, Repeat):
+            steps.append(step)
+            continue
         if isinstance(step, Minimize):
             steps.append(replace(step, loss=known.get(step.loss, step.loss)))
             continue
@@ -67,12 +71,5 @@ def watching(training: Training) -> Training:
 
 def _begin(training: Training, gradient: Gradient) -> TrainStep:
     """The first step on the way from a tensor to the loss that is derived by it."""
-    wanted = {gradient.loss}
-    begin: TrainStep = gradient
-    for step in reversed(training.steps[: training.steps.index(gradient)]):
-        if isinstance(step, Minimize) or wanted.isdisjoint(step.outputs):
-            continue
-        wanted |= set(step.inputs)
-        if gradient.wrt in step.inputs:
-            begin = step
-    return begin
+    before = training.steps[: training.steps.index(gradient)]
+    return next(way_of(gradient, before), gradient)

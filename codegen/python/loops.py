@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nnspec.graph.graph import Call, Node, Value
-from nnspec.graph.training import Minimize, TrainStep
+from nnspec.graph.training import TrainStep
 
 if TYPE_CHECKING:
     from codegen.python.forward import Forward
@@ -52,7 +52,7 @@ def run_at(forward: Forward, steps: Sequence[TrainStep], index: int) -> tuple[Se
 
 
 def _layer(step: TrainStep) -> str | None:
-    return None if isinstance(step, Minimize) else step.layer
+    return step.layer if isinstance(step, (Node, Call)) else None
 
 
 def _chained(
@@ -62,7 +62,7 @@ def _chained(
         {
             v: (i, j)
             for i, s in enumerate(p)
-            if not isinstance(s, Minimize)
+            if isinstance(s, (Node, Call))
             for j, v in enumerate(s.outputs)
         }
         for p in pieces
@@ -86,7 +86,7 @@ def _chained(
         return ()
     befores = [before, *afters[:-1]]
     return tuple(
-        Segment(layer, tuple(s for s in piece if not isinstance(s, Minimize)), b, a)
+        Segment(layer, tuple(s for s in piece if isinstance(s, (Node, Call))), b, a)
         for layer, piece, b, a in zip(layers, pieces, befores, afters, strict=True)
     )
 
@@ -96,7 +96,7 @@ def _read_instead(
 ) -> Value | None:
     """What the first pass reads where the second reads `value`."""
     for one, two in zip(first, second, strict=True):
-        if isinstance(one, Minimize) or isinstance(two, Minimize):
+        if not isinstance(one, (Node, Call)) or not isinstance(two, (Node, Call)):
             return None
         if len(one.inputs) != len(two.inputs):
             return None

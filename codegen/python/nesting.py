@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from codegen.python.source.flat import measure
 from nnspec.catalogue.ops.forms import Elementwise
 from nnspec.graph.graph import Call, Node, Value
-from nnspec.graph.training import Minimize, TrainStep
+from nnspec.graph.training import Minimize, Repeat, TrainStep, end_of_loop
 
 NOWHERE, SHORT, LONG = 0, 36, 60
 SMALL = frozenset({"stop_gradient", "random_normal", "cast", "pad"})
@@ -23,6 +23,8 @@ width = measure
 
 def operands(step: TrainStep) -> tuple[Value, ...]:
     """The values that a step reads."""
+    if isinstance(step, Repeat):
+        return ()
     return (step.loss,) if isinstance(step, Minimize) else step.inputs
 
 
@@ -39,17 +41,20 @@ def nested(
             users.setdefault(value, []).append(index)
     for value in roots:
         users.setdefault(value, []).append(len(steps))
-    makers = {v: s for s in steps if not isinstance(s, Minimize) for v in s.outputs}
+    makers = {v: s for s in steps if isinstance(s, (Node, Call)) for v in s.outputs}
+    loops = _loops(steps)
 
     into: dict[int, int] = {}
     clear: dict[int, int] = {}
     found: dict[TrainStep, int] = {}
     for index in range(len(steps) - 1, -1, -1):
         step = steps[index]
-        if isinstance(step, Minimize) or len(step.outputs) != 1:
+        if not isinstance(step, (Node, Call)) or len(step.outputs) != 1:
             continue
         used = users.get(step.outputs[0], [])
-        if len(used) != 1 or not _adjacent(index, used[0], into, steps, clear):
+        if len(used) != 1 or loops[index] != loops[used[0]]:
+            continue
+        if not _adjacent(index, used[0], into, steps, clear):
             continue
         if used[0] == len(steps):
             room = _room_in_return(step, len(roots)) if returned else NOWHERE
@@ -58,6 +63,16 @@ def nested(
         if room:
             found[step], into[index] = room, used[0]
     return found
+
+
+def _loops(steps: Sequence[TrainStep]) -> list[int]:
+    """In which loop each step stands (by where that begins), and what follows them all: in none."""
+    loops = [-1] * (len(steps) + 1)
+    for index, step in enumerate(steps):
+        if isinstance(step, Repeat):
+            end = end_of_loop(steps, index)
+            loops[index + 1 : end] = [index] * (end - index - 1)
+    return loops
 
 
 def _adjacent(
@@ -97,7 +112,7 @@ def _room(
     makers: dict[Value, Node | Call],
     users: dict[Value, list[int]],
 ) -> int:
-    if isinstance(user, Minimize) or step.outputs[0].name is not None:
+    if not isinstance(user, (Node, Call)) or step.outputs[0].name is not None:
         return NOWHERE
     small = isinstance(step, Node) and step.op.name in SMALL
     if isinstance(user, Call) or user.layer is not None:

@@ -30,6 +30,8 @@ from codegen.python.training import Source, parameters
 from codegen.pytorch.dtypes import DTYPES
 from codegen.pytorch.optimizers import optimizer
 from codegen.target import ProgramNames
+from nnspec.graph.graph import Call as NetworkCall
+from nnspec.graph.graph import Node
 from nnspec.graph.training import Gradient, Minimize, Training
 
 OPTIMIZER = Name("torch.optim.Optimizer")
@@ -122,7 +124,7 @@ def _step(source: Source, *, update: bool) -> Stmt:
     forward = Forward(
         source.dialect,
         [(c, names[c]) for c in program.batch],
-        [s for s in program.steps if update or not isinstance(s, Minimize)],
+        [s for s in program.steps if update or isinstance(s, (Node, NetworkCall))],
         [f.value for f in figures],
         layer=lambda name: Name(names[name]),
         weight=lambda weight: source.weight(weight, source.networks.__getitem__),

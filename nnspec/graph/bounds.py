@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from nnspec.core.dims import substitute
 from nnspec.graph.graph import Call, Node, Value
-from nnspec.graph.training import Minimize, TrainStep
+from nnspec.graph.training import Minimize, Repeat, TrainStep
 
 
 def index_bounds(
@@ -38,6 +38,6 @@ def index_bounds(
                 for output in step.outputs:
                     if output in bounds and step.inputs and not step.inputs[0].type.is_float:
                         note(step.inputs[0], bounds[output])
-            case Minimize():
+            case Minimize() | Repeat():
                 pass
     return bounds

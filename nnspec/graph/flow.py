@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from nnspec.catalogue.ops.elementwise import StopGradient
-from nnspec.graph.graph import Call, Step, Value, Weight, weights
-from nnspec.graph.training import Minimize, Network, Training, TrainStep
+from nnspec.graph.graph import Call, Node, Step, Value, Weight, weights
+from nnspec.graph.training import Gradient, Minimize, Network, Training, TrainStep
 
 Place = tuple[str, str]
 
@@ -44,7 +44,7 @@ def passages(
     passed: list[Passage] = []
     wanted = set(roots)
     for step in reversed(steps):
-        if isinstance(step, Minimize) or wanted.isdisjoint(step.outputs):
+        if not isinstance(step, (Node, Call)) or wanted.isdisjoint(step.outputs):
             continue
         inside, sources = _through(step, wanted)
         operands = {w for w in sources if isinstance(w, Weight) and w.trainable}
@@ -87,6 +87,23 @@ def _leading_to_weights(passed: Iterable[Passage]) -> Iterator[Passage]:
         if passage.weights or not led.isdisjoint(passage.step.inputs):
             led |= set(passage.step.outputs)
             yield passage
+
+
+def way_of(gradient: Gradient, before: Sequence[TrainStep]) -> Iterator[Step]:
+    """The steps from the tensor of `grad(loss, x)` to its loss, of those before it."""
+    wanted, back = {gradient.loss}, set[Step]()
+    for step in reversed(before):
+        if isinstance(step, (Node, Call)) and not wanted.isdisjoint(step.outputs):
+            wanted.update(step.inputs)
+            back.add(step)
+    reached = {gradient.wrt}
+    for step in before:
+        if not isinstance(step, (Node, Call)) or step not in back:
+            continue
+        stops = isinstance(step, Node) and isinstance(step.op, StopGradient)
+        if not stops and not reached.isdisjoint(step.inputs):
+            reached.update(step.outputs)
+            yield step
 
 
 def owner(networks: Sequence[Network], weight: Weight) -> Network:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Union
 
 from nnspec.catalogue.ops.base import Op, Operand, Reordered
@@ -103,15 +104,50 @@ class Metric:
     span: Span | None = None
 
 
-TrainStep = Union[Node, Call, Gradient, Minimize]
+@dataclass(frozen=True, eq=False)
+class Repeat:
+    """What follows, up to and with the `updates`-th `Minimize` after this, is done `times` times.
+
+    Every pass makes its values anew, and draws anew; it reads nothing that an earlier one made but weights. What
+    comes after the loop reads the values of the last pass. No gradient goes into a pass or out of it.
+    """
+
+    times: int
+    updates: int
+
+
+TrainStep = Union[Node, Call, Gradient, Minimize, Repeat]
+
+
+def end_of_loop(steps: Sequence[TrainStep], start: int) -> int:
+    """Behind the last step of the loop whose `Repeat` stands at `start`."""
+    repeat = steps[start]
+    assert isinstance(repeat, Repeat)
+    updates = (i for i, s in enumerate(steps) if i > start and isinstance(s, Minimize))
+    return 1 + next(islice(updates, repeat.updates - 1, None))
+
+
+def performed(steps: Sequence[TrainStep]) -> Iterator[Node | Call | Minimize]:
+    """The steps as they are carried out, those of a loop over and over."""
+    index = 0
+    while index < len(steps):
+        step = steps[index]
+        if isinstance(step, Repeat):
+            end = end_of_loop(steps, index)
+            for _ in range(step.times):
+                yield from performed(steps[index + 1 : end])
+            index = end
+        else:
+            yield step
+            index += 1
 
 
 @dataclass(frozen=True, eq=False)
 class Training:
     """A `train` declaration, worked out.
 
-    steps: evaluated in order, once a batch; a `Call` whose layer is a network's name applies it; what
-        follows a `Minimize` sees the new weights.
+    steps: evaluated in order, once a batch, those behind a `Repeat` several times (`performed`); a `Call`
+        whose layer is a network's name applies it; what follows a `Minimize` sees the new weights.
     frozen: paths of networks and of their parts (("net", "backbone")) that are applied as in evaluation
         wherever they stand, and that no `Minimize` updates, also where `over` names what holds them.
     """

@@ -12,7 +12,7 @@ from nnspec.driver import worker
 from nnspec.driver.verify.definition import Derived
 from nnspec.graph.graph import Graph, Program
 from nnspec.graph.passes.widen import Widening
-from nnspec.graph.training import Minimize, Training
+from nnspec.graph.training import Minimize, Training, performed
 from nnspec.graph.weight_map import Array, to_canonical, to_native
 
 
@@ -98,13 +98,14 @@ class Module:
         """Steps of a training program."""
         entries = {n.name: self._entry(n.model) for n in training.networks}
         layouts = self.emitted.batch_layouts[training.name]
-        minimizes = [s for s in training.steps if isinstance(s, Minimize)]
+        losses = sum(isinstance(s, Minimize) for s in training.steps)
+        made = [s for s in performed(training.steps) if isinstance(s, Minimize)]
         request = TrainRequest(
             self.emitted.programs[training.name],
             tuple((name, e.class_name) for name, e in entries.items()),
             tuple(column.name or "x" for column in training.batch),
-            len(minimizes),
-            sum(m.update.every == 1 for m in minimizes),
+            losses,
+            sum(m.update.every == 1 for m in made),
             at,
             "f64" if self.widening else "f32",
         )

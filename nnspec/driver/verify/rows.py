@@ -21,6 +21,7 @@ from nnspec.report.source import Span
 ABOVE_ROUNDING = 10
 """A weight may be off by so many times what rounding moves it by in the definition."""
 SMALLEST = 1e-300
+UPDATED = "weights after 1 step"
 
 
 def output_rows(
@@ -75,17 +76,20 @@ def step_rows(
 ) -> Iterator[Row]:
     """Gradients of the first step, and weights after some steps, in f64."""
     makers = {n.name: _makers(n.model) for n in training.networks}
-    for found, wanted in zip(result.gradients, expected.gradients, strict=True):
+    pairs = zip(result.gradients, expected.gradients, strict=True)
+    for i, (found, wanted) in enumerate(pairs):
+        # A later gradient of the step is taken at weights that an update has moved.
+        by = ("gradients", UPDATED) if i else ("gradients",)
         for network, arrays in wanted.items():
             least = CANCELLATION * _largest(list(arrays.values()))
             yield from _weight_rows(
-                training, "gradients", target, network, found[network], arrays, makers, least
+                training, by, target, network, found[network], arrays, makers, least
             )
     for count, networks in expected.weights.items():
         quantity = f"weights after {count} step{'s' if count > 1 else ''}"
         for network, arrays in networks.items():
             given = result.weights[str(count)][network]
-            rows = _weight_rows(training, quantity, target, network, given, arrays, makers, 0.0)
+            rows = _weight_rows(training, (quantity,), target, network, given, arrays, makers, 0.0)
             moved = expected.moved.get(count, {}).get(network, {})
             for row, (path, b) in zip(rows, arrays.items(), strict=True):
                 by_rounding = ABOVE_ROUNDING * moved.get(path, 0.0)
@@ -95,7 +99,7 @@ def step_rows(
 
 def _weight_rows(
     training: Training,
-    quantity: str,
+    quantities: tuple[str, ...],
     target: Target,
     network: str,
     found: Mapping[str, Array],
@@ -103,6 +107,7 @@ def _weight_rows(
     makers: Mapping[str, Mapping[str, Node]],
     least: float,
 ) -> Iterator[Row]:
+    """Rows of the first quantity; faults in any of them reach it."""
     prefix = f"{network}." if len(training.networks) > 1 else ""
     subject, nodes = f"train {training.name}", tuple(_nodes(training, network))
     updates = [s.update for s in training.steps if isinstance(s, Minimize)]
@@ -110,8 +115,8 @@ def _weight_rows(
     for path, b in expected.items():
         maker = makers[network].get(path)
         span = maker.span if maker else None
-        row = _row(subject, quantity, prefix + path, target.name, found[path], b, span, least)
-        yield _judged(row, target, maker, nodes, optimizers)
+        row = _row(subject, quantities[0], prefix + path, target.name, found[path], b, span, least)
+        yield _judged(row, target, maker, nodes, optimizers, quantities)
 
 
 def _nodes(training: Training, network: str) -> Iterator[Node]:
@@ -137,17 +142,19 @@ def _judged(
     own: Node | None,
     all_nodes: Sequence[Node],
     optimizers: Sequence[str] = (),
+    quantities: Sequence[str] = (),
 ) -> Row:
     """The row with the bound of a fault of the framework's own, where the target names one.
 
     own: the node whose weight it is about; all_nodes: of the network, and of the steps around it.
-    optimizers: of the program, by name.
+    optimizers: of the program, by name. quantities: what the row depends on beside its own.
     """
     bounds = [row.bound]
     for fault in target.faults:
         nodes = all_nodes if fault.spreads else [own] if own else []
         used: list[Op | str] = [*(n.op for n in nodes), *optimizers]
-        if row.quantity in fault.quantities and any(map(fault.concerns, used)):
+        reached = {row.quantity, *quantities}.intersection(fault.quantities)
+        if reached and any(map(fault.concerns, used)):
             bounds.append(fault.bound)
     return row.bounded(max(bounds))
 

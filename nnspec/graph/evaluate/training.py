@@ -15,7 +15,7 @@ from nnspec.graph.evaluate.interpreter import Interpreter
 from nnspec.graph.flow import Flow
 from nnspec.graph.graph import Call, Graph, Node, Value
 from nnspec.graph.graph import weights as weights_of
-from nnspec.graph.training import Minimize, Training
+from nnspec.graph.training import Minimize, Training, performed
 from nnspec.graph.updates import Schedule, Update
 
 Place = tuple[str, str]
@@ -26,7 +26,8 @@ Place = tuple[str, str]
 class Step:
     """What one step gave.
 
-    losses: of each `minimize`, before it. gradients: for each update that this step makes, of what it moves.
+    losses: of each `minimize`, before it; in a loop, of its last pass.
+    gradients: for each update that this step makes, of what it moves.
     values: of the step's tensors, metrics among them.
     """
 
@@ -71,20 +72,20 @@ class TrainingRun:
         interpreter = Interpreter(site, self.precision, frozen=self.training.frozen)
         interpreter.bind(self.training.batch, batch)
         held = self._held(interpreter)
-        losses: list[Array] = []
+        losses: dict[Minimize, Array] = {}
         flows: list[dict[Place, Array]] = []
         self.steps += training
-        for statement in self.training.steps:
+        for statement in performed(self.training.steps):
             if not isinstance(statement, Minimize):
                 self._apply(statement, interpreter, held)
                 continue
-            losses.append(interpreter.terms[statement.loss].held)
+            losses[statement] = interpreter.terms[statement.loss].held
             if training and self.steps % statement.update.every == 0:
                 flows.append(self._update(statement, interpreter, held))
         values = {v: t.held for v, t in interpreter.terms.items()}
         for place, term in held.items():
             self.weights[place] = term.held
-        return Step(tuple(losses), tuple(flows), values)
+        return Step(tuple(losses.values()), tuple(flows), values)
 
     def _foresee(self, batch: Sequence[Array], training: bool) -> None:
         """What a step takes but for its updates, which take some elements for each of a weight."""
@@ -94,7 +95,7 @@ class TrainingRun:
         forecast = Forecast(training=training, floats=self.precision, frozen=self.training.frozen)
         forecast.bind(self.training.batch, batch)
         held = self._held(forecast)
-        for statement in self.training.steps:
+        for statement in performed(self.training.steps):
             if not isinstance(statement, Minimize):
                 self._apply(statement, forecast, held)
             elif training:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from nnspec.graph.graph import Call, Graph, Program
 from nnspec.graph.passes.drop_dead import drop_dead
+from nnspec.graph.passes.fold_loops import fold_loops
 from nnspec.graph.passes.verify_graph import verify_graph
 from nnspec.graph.training import Network, Training
 
@@ -42,4 +43,4 @@ def _training(training: Training, once: Callable[[Graph], Graph]) -> Training:
         replace(s, body=networks[s.layer].model) if isinstance(s, Call) and s.layer else s
         for s in training.steps
     )
-    return replace(training, networks=tuple(networks.values()), steps=steps)
+    return fold_loops(replace(training, networks=tuple(networks.values()), steps=steps))

@@ -11,15 +11,14 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from nnspec.catalogue.ops.base import ShapeError
-from nnspec.catalogue.ops.elementwise import StopGradient
 from nnspec.graph.derivative import gradients
-from nnspec.graph.flow import Flow, owner
+from nnspec.graph.flow import Flow, owner, way_of
 from nnspec.graph.graph import Call, Graph, Node, Step, Value, Weight
 from nnspec.graph.graph import weights as weights_of
 from nnspec.graph.passes.drop_dead import drop_dead
 from nnspec.graph.passes.fold_numbers import fold_numbers
 from nnspec.graph.site import GraphSite
-from nnspec.graph.training import Gradient, Minimize, Training, TrainStep
+from nnspec.graph.training import Gradient, Minimize, Repeat, Training, TrainStep
 
 DOC = "The derivative of a number by `x`, worked out so that it can be derived itself."
 
@@ -40,29 +39,13 @@ def derive(training: Training) -> Training:
     led: set[Step] = set()
     for step in training.steps:
         if isinstance(step, Gradient):
-            way = list(_way(step, steps))
+            way = list(way_of(step, steps))
             _check_weights(step, way, training)
             led.update(way)
             steps.append(_call(step, way, training))
         else:
             steps.append(step)
     return replace(training, steps=tuple(_read(steps, led, training))[::-1])
-
-
-def _way(gradient: Gradient, before: Sequence[TrainStep]) -> Iterator[Step]:
-    """The steps from the tensor to the loss."""
-    wanted, back = {gradient.loss}, set[TrainStep]()
-    for step in reversed(before):
-        if not isinstance(step, Minimize) and not wanted.isdisjoint(step.outputs):
-            wanted.update(step.inputs)
-            back.add(step)
-    reached = {gradient.wrt}
-    for step in before:
-        if isinstance(step, Minimize) or step not in back or reached.isdisjoint(step.inputs):
-            continue
-        if not (isinstance(step, Node) and isinstance(step.op, StopGradient)):
-            reached.update(step.outputs)
-            yield step
 
 
 def _check_weights(gradient: Gradient, way: Sequence[Step], training: Training) -> None:
@@ -81,7 +64,7 @@ def _check_weights(gradient: Gradient, way: Sequence[Step], training: Training) 
 def _place(steps: Sequence[TrainStep], step: Step) -> int:
     """Where a step stands; a call in place of a derivative, where that stood."""
     return next(
-        i for i, s in enumerate(steps) if not isinstance(s, Minimize) and s.outputs == step.outputs
+        i for i, s in enumerate(steps) if isinstance(s, (Node, Call)) and s.outputs == step.outputs
     )
 
 
@@ -173,6 +156,8 @@ def _read(
     for step in reversed(steps):
         if isinstance(step, Minimize):
             wanted.add(step.loss)
+        elif isinstance(step, Repeat):
+            pass
         elif step in led and wanted.isdisjoint(step.outputs):
             continue
         else:

@@ -1,7 +1,7 @@
 """Take chance out of a program, so that two runs of it can be compared.
 
 Contract: dropout becomes the identity; what a training step draws at random becomes a further
-column of its batch. Draws inside a model are left alone (`random_nodes` names them).
+column of its batch, the same in every pass of a loop. Draws inside a model are left alone (`random_nodes` names them).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from nnspec.catalogue.ops import OPS
 from nnspec.graph.graph import Call, Graph, Node, Value, walk
-from nnspec.graph.training import Metric, Minimize, Network, Training, TrainStep
+from nnspec.graph.training import Metric, Minimize, Network, Repeat, Training, TrainStep
 
 
 def freeze_graph(graph: Graph) -> Graph:
@@ -44,6 +44,8 @@ def freeze_training(training: Training) -> Training:
                 steps.append(replace(step, body=body, inputs=_swap(step.inputs, renamed)))
             case Minimize():
                 steps.append(replace(step, loss=renamed.get(step.loss, step.loss)))
+            case Repeat():
+                steps.append(step)
     metrics = tuple(Metric(m.name, renamed.get(m.value, m.value), m.span) for m in training.metrics)
     return replace(
         training,

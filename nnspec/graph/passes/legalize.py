@@ -13,7 +13,7 @@ from nnspec.catalogue.ops.base import Op, ShapeError
 from nnspec.catalogue.ops.site import Term, results
 from nnspec.graph.graph import Call, Graph, Node, Step, Value
 from nnspec.graph.site import GraphSite, expanded
-from nnspec.graph.training import Metric, Minimize, Training, TrainStep
+from nnspec.graph.training import Metric, Minimize, Repeat, Training, TrainStep
 from nnspec.report.diagnostics import SpecError
 
 Rewrite = Callable[..., "Term | tuple[Term, ...]"]
@@ -50,7 +50,9 @@ def legalize_training(training: Training, target: Legality) -> Training:
     known: dict[Value, Value] = {}
     networks = {n.name for n in training.networks}
     for step in training.steps:
-        if isinstance(step, Minimize):
+        if isinstance(step, Repeat):
+            steps.append(step)
+        elif isinstance(step, Minimize):
             steps.append(replace(step, loss=known.get(step.loss, step.loss)))
         elif isinstance(step, Call) and step.layer in networks:
             steps.append(replace(step, inputs=tuple(known.get(v, v) for v in step.inputs)))

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from nnspec.graph.evaluate.sizes import with_sizes
 from nnspec.graph.graph import Call, Graph, Node, Program, Value
-from nnspec.graph.training import Metric, Minimize, Network, Training, TrainStep
+from nnspec.graph.training import Metric, Minimize, Network, Repeat, Training, TrainStep
 
 AnyValue = TypeVar("AnyValue", bound=Value)
 WIDE = "f64"
@@ -55,6 +55,8 @@ class Widening:
         )
 
     def _step(self, step: TrainStep) -> TrainStep:
+        if isinstance(step, Repeat):
+            return step
         if isinstance(step, Minimize):
             return replace(step, loss=self._value(step.loss))
         return self._call(step) if isinstance(step, Call) else self._node(step)

@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nnspec.core.orders import Form, first_form, plain_form
-from nnspec.graph.graph import Graph, Value, Weight, walk, weights
+from nnspec.graph.graph import Call, Graph, Node, Value, Weight, walk, weights
 from nnspec.graph.layouts import IMAGE_AXES, Layout, Layouts
 from nnspec.graph.passes.layout.scope import Lowering, Scope
 from nnspec.graph.passes.layout.survey import Forms, Survey, Wish
-from nnspec.graph.training import Metric, Minimize, Network, Training
+from nnspec.graph.training import Metric, Network, Training
 from nnspec.graph.weight_map import Transform
 
 
@@ -72,7 +72,7 @@ def as_written(graph: Graph) -> Lowered:
 
 def lower_training(training: Training) -> LoweredTraining:
     """The physical form of a training program; each network is lowered once."""
-    operands = {v for s in training.steps if not isinstance(s, Minimize) for v in s.inputs}
+    operands = {v for s in training.steps if isinstance(s, (Node, Call)) for v in s.inputs}
     networks = {
         n.name: lower(n.model, read=frozenset(w.path for w in weights(n.model) if w in operands))
         for n in training.networks

@@ -13,7 +13,7 @@ from nnspec.core.orders import Form, Order, between, inverse, lay, plain, plain_
 from nnspec.core.types import TensorType
 from nnspec.graph.graph import Call, Graph, Node, Value
 from nnspec.graph.passes.layout.survey import Forms, Survey, as_written, asked, only_seen
-from nnspec.graph.training import Minimize, TrainStep
+from nnspec.graph.training import Minimize, Repeat, TrainStep
 from nnspec.graph.weight_map import Reorder, Transform
 
 
@@ -62,7 +62,7 @@ class Scope:
     def end(self, graph: Graph, inputs: tuple[Value, ...], results: Forms) -> Graph:
         """The graph whose results are in these forms."""
         outputs = tuple(map(self.get, graph.outputs, results))
-        steps = tuple(s for s in self.needed(outputs) if not isinstance(s, Minimize))
+        steps = tuple(s for s in self.needed(outputs) if isinstance(s, (Node, Call)))
         return replace(graph, inputs=inputs, steps=steps, outputs=outputs)
 
     # --- values
@@ -131,6 +131,8 @@ class Scope:
             case Minimize():
                 loss = self.get(step.loss, plain_form(step.loss.type.rank))
                 self.steps.append(replace(step, loss=loss))
+            case Repeat():
+                self.steps.append(step)
             case Call():
                 self.call(step)
             case Node():
@@ -188,7 +190,7 @@ class Scope:
         for step in self.steps:
             if isinstance(step, Minimize):
                 read.add(step.loss)
-            else:
+            elif not isinstance(step, Repeat):
                 read.update(step.inputs)
         return [
             s

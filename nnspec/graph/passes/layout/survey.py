@@ -14,7 +14,7 @@ from enum import Enum
 from nnspec.catalogue.ops.base import Reordered
 from nnspec.core.orders import Form, first_form, plain_form
 from nnspec.graph.graph import Call, Graph, Node, Value
-from nnspec.graph.training import Minimize, TrainStep
+from nnspec.graph.training import Minimize, Repeat, TrainStep
 
 Forms = tuple[Form, ...]
 
@@ -46,12 +46,12 @@ class Survey:
         walk = _Walk(self, inputs, [_tried(v) for v in inputs])
         if not walk.origins:
             return tuple(walk.wishes)
-        uses = Counter(v for s in steps if not isinstance(s, Minimize) for v in s.inputs)
+        uses = Counter(v for s in steps if isinstance(s, (Node, Call)) for v in s.inputs)
         left = sum(uses[v] for v in walk.origins)  # readings of what still lies as an input does
         for step in steps:
             if not left or walk.is_settled:
                 break
-            if not isinstance(step, Minimize):
+            if isinstance(step, (Node, Call)):
                 left -= sum(bool(walk.origins.get(v)) for v in step.inputs)
                 walk.step(step)
                 left += sum(uses[v] for v in step.outputs if walk.origins.get(v))
@@ -141,7 +141,7 @@ class _Walk:
         return self.forms.get(value) or plain_form(value.type.rank)
 
     def step(self, step: TrainStep) -> None:
-        if isinstance(step, Minimize):
+        if isinstance(step, (Minimize, Repeat)):
             return
         forms = tuple(self.form(v) for v in step.inputs)
         if isinstance(step, Node):
