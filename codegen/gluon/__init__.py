@@ -107,6 +107,8 @@ def emit(
     "symbol" `<stem>_symbol.py`, with a function for each model that gives its graph."""
     check_types(program, "Gluon", DTYPES, "MXNet 1.9.1 has no such arrays")
     dialect = replace(DIALECT, standing_in=Functions())
+    if style == "symbol":  # its layers are operators, and their weights no loop's
+        dialect = replace(dialect, scan=None)
     lowered = lowered_program(derived(program), dialect.legality)
     if style == "symbol":
         return _symbols(program, lowered, dialect, stem, provenance)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from codegen.dtypes import PLAIN, dtype_of
+from codegen.gluon.along_time import scan
 from codegen.gluon.dtypes import DTYPES, LACKS
 from codegen.gluon.initializers import initializer
 from codegen.gluon.namespace import PLACE, rewritten
@@ -222,6 +223,7 @@ DIALECT = Dialect(
     rewrites=TABLES.rewrites,
     typed=typed,
     lacks=LACKS,
+    scan=scan,
     imports=IMPORTS,
     helpers=HELPERS,
     size=reads_place,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from nnspec.catalogue.ops.normalization import BatchNorm
 from nnspec.graph.flow import Flow
-from nnspec.graph.graph import Call, walk
+from nnspec.graph.graph import Call, Node
 from nnspec.graph.training import Training
 
 
@@ -34,6 +34,16 @@ def moves_once(training: Training) -> bool:
 
 
 def _norms(call: Call) -> Iterator[str]:
-    for node in walk(call.body):
+    for node in _applied(call):
         if isinstance(node.op, BatchNorm):
             yield f"{call.layer}.{node.weights[-1].path}"
+
+
+def _applied(call: Call) -> Iterator[Node]:
+    """Each node as often as it is applied; what is applied along time, twice: more than once."""
+    for step in call.body.steps:
+        if isinstance(step, Node):
+            yield step
+        else:
+            for _ in range(1 if step.loop is None else 2):
+                yield from _applied(step)

@@ -7,6 +7,7 @@ import re
 from functools import partial
 
 from codegen.dtypes import PLAIN, dtype_of, is_plain
+from codegen.keras.along_time import scan
 from codegen.keras.dtypes import DTYPES, LACKS
 from codegen.keras.initializers import free_weight
 from codegen.keras.ops import TABLES
@@ -168,6 +169,7 @@ DIALECT = Dialect(
     weight_ref=weight_ref,
     typed=typed,
     lacks=LACKS,
+    scan=scan,
     size=lambda tensor, axis: Name("ops.shape")(tensor)[axis],
     absorb=TABLES.absorb,
     imports={

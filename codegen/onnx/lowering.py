@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, Union
 
 import numpy as np
-from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from codegen.onnx.dtypes import DTYPES, MOVING, NARROW
 from codegen.onnx.files import Held
 from nnspec.catalogue.ops import Op
 from nnspec.core.dims import Dim, Quotient, Sym, symbols
-from nnspec.graph.graph import Call, Graph, Node, Value, Weight
+from nnspec.graph.graph import Call, Graph, Loop, Node, Value, Weight
 from nnspec.graph.weight_map import NativeWeight, Piece, Reshape, Transform
 
 Result = Union[str, Sequence[str]]
@@ -21,6 +21,11 @@ Result = Union[str, Sequence[str]]
 
 Rule = Callable[["Lowering", Node, Sequence[str]], Result]
 """The results of a node, from the names of its operands."""
+
+
+def _typed(name: str, value: Value) -> ValueInfoProto:
+    shape = [d if isinstance(d, int) else str(d) for d in value.type.shape]
+    return helper.make_tensor_value_info(name, DTYPES[value.type.dtype], shape)
 
 
 def is_narrow(value: Value) -> bool:
@@ -31,7 +36,8 @@ def is_narrow(value: Value) -> bool:
 class Lowering:
     """One ONNX graph while it grows.
 
-    rules: how each op is lowered. opset: of the model. proto: what has been written. held: what initialisers hold, once they are written.
+    rules: how each op is lowered. opset: of the model. proto: what has been written. body: the graph that nodes go to
+    now, that of a loop or `proto`. held: what initialisers hold, once they are written.
     """
 
     rules: dict[type[Op], Rule]
@@ -51,6 +57,9 @@ class Lowering:
     begun: bool = False
     widens: bool = False
     location: str | None = None
+
+    def __post_init__(self) -> None:
+        self.body = self.proto
 
     # --- names
 
@@ -82,11 +91,59 @@ class Lowering:
                 self.node(step, prefix)
 
     def call(self, call: Call, prefix: str) -> None:
+        if call.loop is not None:
+            self.loop(call, call.loop, prefix)
+            return
         for outer, inner in zip(call.inputs, call.body.inputs, strict=True):
             self.names[inner] = self.name_of(outer)
         self.graph(call.body, f"{prefix}{call.layer or call.body.name}/")
         for outer, inner in zip(call.outputs, call.body.outputs, strict=True):
             self.names[outer] = self.name_of(inner)
+
+    def loop(self, call: Call, loop: Loop, prefix: str) -> None:
+        """A `Scan`, whose body reads weights, numbers and sizes from around it."""
+        name = self.unique(prefix + call.layer)
+        states = [i for i, _ in loop.states]
+        carried = [self.name_of(call.inputs[i]) for i in states]
+        sequences = [self.name_of(call.inputs[i]) for i in loop.sequences]
+        for i, (outer, inner) in enumerate(zip(call.inputs, call.body.inputs, strict=True)):
+            own = i in states or i in loop.sequences
+            self.names[inner] = (
+                self.unique(f"{name}/{inner.name or 'input'}") if own else self.name_of(outer)
+            )
+        around, sizes = self.body, dict(self.sizes)
+        self.body = body = GraphProto(name=name)
+        self.graph(call.body, f"{prefix}{call.layer}/")
+        taken = [call.body.inputs[i] for i in (*states, *loop.sequences)]
+        order = (*(output for _, output in loop.states), *loop.stacked(len(call.outputs)))
+        stacked = len(order) - len(states)
+        given = [call.body.outputs[i] for i in order]
+        body.input.extend(_typed(self.names[v], v) for v in taken)
+        made = {n for node in body.node for n in node.output}
+        for value in given:
+            result = self.name_of(value)
+            if result in made:
+                made.remove(result)
+            else:  # an input, a weight, or a value that comes out already
+                self.current, self.begun = self.unique(f"{name}/identity"), False
+                result = self.op("Identity", result)
+            body.output.append(_typed(result, value))
+        self.body, self.sizes = around, sizes
+        self.current, self.begun = name, False
+        self.location = str(call.span) if call.span else None
+        results = self.results(
+            len(order),
+            "Scan",
+            *carried,
+            *sequences,
+            body=body,
+            num_scan_inputs=len(sequences),
+            scan_input_axes=[1] * len(sequences),
+            **({"scan_output_axes": [1] * stacked} if stacked else {}),
+        )
+        for i, result in zip(order, results, strict=True):
+            self.names[call.outputs[i]] = result
+            self.made[result] = call.outputs[i]
 
     def node(self, node: Node, prefix: str) -> None:
         self.current = self.unique(prefix + (node.layer or node.op.name))
@@ -133,7 +190,7 @@ class Lowering:
         name = self.current if not self.begun else self.unique(f"{self.current}/{kind.lower()}")
         self.begun = True
         names = [self.unique(f"{name}_output_{i}" if i else f"{name}_output") for i in range(count)]
-        node = self.proto.node.add(op_type=kind, name=name, input=inputs, output=names)
+        node = self.body.node.add(op_type=kind, name=name, input=inputs, output=names)
         node.attribute.extend(helper.make_attribute(k, attributes[k]) for k in sorted(attributes))
         if self.location:
             self._locate(node)

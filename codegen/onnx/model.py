@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
-from onnx import ModelProto, TypeProto, ValueInfoProto, helper, shape_inference
+from onnx import ModelProto, NodeProto, TypeProto, ValueInfoProto, helper, shape_inference
 
 from codegen.onnx.about import About
 from codegen.onnx.dtypes import DTYPES
@@ -67,11 +67,17 @@ def name_results(to: Lowering, results: Results) -> None:
             name = to.unique(f"{wanted}/identity")
             source = renamed.get(source, source)
             to.proto.node.add(op_type="Identity", name=name, input=[source], output=[wanted])
-    for node in to.proto.node:
+    _rename(to.proto.node, renamed)
+
+
+def _rename(nodes: Iterable[NodeProto], renamed: Mapping[str, str]) -> None:
+    for node in nodes:
         for names in (node.input, node.output):
             for i, name in enumerate(names):
                 if name in renamed:
                     names[i] = renamed[name]
+        for attribute in node.attribute:
+            _rename(attribute.g.node, renamed)
 
 
 def add_types(frame: Frame, known: Mapping[str, Value]) -> None:

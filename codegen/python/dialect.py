@@ -23,7 +23,7 @@ from codegen.dtypes import Lacks, lack
 from codegen.python.functions import Functions
 from codegen.python.source import Comprehension, Expr, Import, Parameter, Stmt, Verbatim
 from nnspec.catalogue.ops.base import Op
-from nnspec.graph.graph import Graph, Node, Weight
+from nnspec.graph.graph import Call, Graph, Node, Weight
 from nnspec.graph.passes.legalize import Legality, Rewrite
 from nnspec.report.diagnostics import Diagnostic, Label, SpecError
 from nnspec.report.source import Span
@@ -105,6 +105,7 @@ class Dialect:
     standing_in: definitions of functions that the target lacks, filled while forward passes are written;
         one for each emission. function_parameters: what they take before their operands (`F` in Gluon).
     functions_in: the dialect in which their bodies are written, where it is another than this.
+    scan: writes the loop that applies a cell along time, and gives its results; None where there is none.
     """
 
     name: str
@@ -132,6 +133,7 @@ class Dialect:
     standing_in: Functions = field(default_factory=Functions)
     function_parameters: tuple[str, ...] = ()
     functions_in: Dialect | None = None
+    scan: Callable[[Call, tuple[Expr, ...], Forward], Result] | None = None
 
     def native(self, node: Node) -> bool:
         """Whether a table says how this use of the op is written."""
@@ -148,7 +150,16 @@ class Dialect:
 
     @property
     def legality(self) -> Legality:
-        return Legality(self.native, self.refuse, self.rewrites)
+        return Legality(self.native, self.refuse, self.rewrites, self.no_loop)
+
+    def no_loop(self, call: Call) -> SpecError | None:
+        """The error for a cell along time, where the target has no loop for it."""
+        if self.scan is not None:
+            return None
+        what = f"`{call.body.name}` along {call.steps} steps"
+        return Unsupported(
+            what, call.span, self.name, "it writes them out, as many as a number says"
+        )
 
     def constructor(self, node: Node) -> Expr:
         """What makes the layer object of a node."""

@@ -107,6 +107,21 @@ class Forward:
         self._temporaries.append(temporary)
         return Name(self._bind(temporary, self._choose(base)))
 
+    def taken_over(self, value: Value, base: str) -> Name:
+        """A variable for what goes on from a value: the value's own where nobody reads that afterwards."""
+        held = self._bound.get(value)
+        if (
+            self._left[value] == 1
+            and isinstance(held, Name)
+            and self._holder.get(held.text) is value
+        ):
+            return held
+        return self.fresh(base)
+
+    def is_read(self, value: Value) -> bool:
+        """Whether a step that is still to come, or the result, takes a value."""
+        return self._left[value] > 0
+
     def assign(self, base: str, value: Expr) -> Name:
         """Give an expression a variable of its own."""
         variable = self.fresh(base)
@@ -219,7 +234,7 @@ class Forward:
         self._operands = tuple(zip(step.inputs, arguments, strict=True))
         result = self._apply(step, arguments)
         held = (*step.inputs, *self._temporaries)
-        if isinstance(result, tuple) and len(result) > 1:
+        if isinstance(result, tuple) and (len(result) > 1 or isinstance(step, Call)):
             self._place_each(step, result, held)
         elif len(step.outputs) > 1:
             assert isinstance(result, Expr)
@@ -232,6 +247,9 @@ class Forward:
         if isinstance(step, Call):
             if step.body.kind == "function":
                 return self.dialect.standing_in.call(step.body, arguments, self)
+            if step.loop is not None:
+                assert self.dialect.scan is not None
+                return self.dialect.scan(step, arguments, self)
             return self.layer(step)(*arguments)
         kind = type(step.op)
         if kind in self.dialect.never:

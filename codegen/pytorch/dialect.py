@@ -21,6 +21,7 @@ from codegen.python.source import (
     Stmt,
     Tuple,
 )
+from codegen.pytorch.along_time import scan
 from codegen.pytorch.dtypes import DTYPES, LACKS
 from codegen.pytorch.initializers import free_weight, is_begun, with_initializers
 from codegen.pytorch.ops import FAMILIES
@@ -115,6 +116,7 @@ DIALECT = Dialect(
     weight_ref=weight_ref,
     typed=typed,
     lacks=LACKS,
+    scan=scan,
     imports={
         **snippet_imports("codegen.pytorch.snippets"),
         **snippet_imports("codegen.python.snippets"),

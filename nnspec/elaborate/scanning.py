@@ -7,20 +7,24 @@ from itertools import product
 from typing import Any
 
 from nnspec.catalogue.ops.arranging import BroadcastTo, Stack
-from nnspec.catalogue.ops.shaping import Slice
 from nnspec.core.names import snake_case
 from nnspec.core.types import TensorType
 from nnspec.elaborate import arguments, layers
 from nnspec.elaborate.blocks import apply_block
 from nnspec.elaborate.builder import Builder
 from nnspec.elaborate.errors import error
+from nnspec.elaborate.looping import check_results, looped
 from nnspec.elaborate.session import Body, Keeping
 from nnspec.elaborate.values import BlockLayer, Poison, Poisoned, clone, describe
 from nnspec.graph.graph import Value
+from nnspec.graph.unroll import at_step, step_of
 from nnspec.report.diagnostics import Diagnostic, Label, Reporter, SpecError
 from nnspec.report.source import Span
 
 Types = dict[str, TensorType]
+SHORT = 8
+"""So many steps stand one after the other; more are a loop."""
+
 TRIES = 64
 """How many beginnings of its states are tried."""
 
@@ -39,32 +43,49 @@ def scan(body: Body, positional: arguments.Positional, named: arguments.Named, s
     sequences = _sequences(cell, *found["x"], span)
     given = {n: _tensor(n, *found[n]) for n in names[2:] if n in found}
     layers.place(body.builder, cell, snake_case(cell.block.name))
-    steps = sequences[0].type.shape[1]
-    if not isinstance(steps, int) or steps < 1:
-        raise error(
-            "E0401",
-            f"`scan` takes as many steps as a number says, found `{steps}`",
-            found["x"][1],
-            f"is {sequences[0].type}",
-            helps=("`LSTM`, `GRU` and `RNN` take sequences of any length",),
-        )
     types, numbers = _state_types(body, cell, sequences, given, at)
-    held = {n: given.get(n) or _filled(body, numbers[n], t, span) for n, t in types.items()}
+    held = {n: given.get(n) or _filled(body, n, numbers[n], t, span) for n, t in types.items()}
+    steps = sequences[0].type.shape[1]
+    outputs = None
+    if not isinstance(steps, int) or steps > SHORT:
+        outputs = looped(body, cell, sequences, held, at)
+    if outputs is None:
+        if not isinstance(steps, int):
+            raise error(
+                "E0401",
+                f"`{cell.block.name}` uses layers from outside, and takes as many steps as a number says",
+                found["x"][1],
+                f"is {sequences[0].type}",
+                helps=("make its layers in the cell itself",),
+            )
+        outputs = _one_after_the_other(body, cell, sequences, held, steps, at, span)
+    return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _one_after_the_other(
+    body: Body,
+    cell: BlockLayer,
+    sequences: list[Value],
+    held: dict[str, Value],
+    steps: int,
+    at: Span,
+    span: Span,
+) -> tuple[Value, ...]:
+    """Each step as an application of the cell."""
     stacked: dict[str, list[Value]] = {}
     last: dict[str, Value] = {}
     for step in range(steps):
         parts = iter([_part(body, x, step, span) for x in sequences])
         operands = [held.get(i.name.text) or next(parts) for i in cell.block.inputs]
         last = apply_block(body, cell, tuple(operands), at, keeping=Keeping())
-        _check(cell, held, last, at)
+        check_results(cell, held, last, at)
         for name, value in last.items():
             stacked.setdefault(name, []).append(value)
         held = {n: last[n] for n in held}
-    outputs = tuple(
+    return tuple(
         value if name in held else body.builder.apply(Stack(axis=1), stacked[name], span)[0]
         for name, value in last.items()
     )
-    return outputs[0] if len(outputs) == 1 else outputs
 
 
 def _cell(body: Body, positional: arguments.Positional, span: Span) -> tuple[BlockLayer, Span]:
@@ -103,6 +124,8 @@ def _sequences(cell: BlockLayer, value: Any, at: Span, span: Span) -> list[Value
     for x in sequences:
         if x.type.rank < 2:
             raise error("E0401", f"`scan` expects [N, T, ...], found {x.type}", at)
+        if x.type.shape[1] == 0:
+            raise error("E0401", f"`scan` takes at least one step, found {x.type}", at)
         if x.type.shape[1] != sequences[0].type.shape[1]:
             lengths = f"{sequences[0].type} and {x.type}"
             raise error("E0401", f"`scan` goes along sequences of one length, found {lengths}", at)
@@ -119,40 +142,19 @@ def _tensor(name: str, value: Any, at: Span) -> Value:
 
 def _part(body: Body, x: Value, step: int, span: Span) -> Value:
     """`x[:, step]`"""
-    rank = x.type.rank
-    along = (None,) * (rank - 2)
-    op = Slice((None, step, *along), (None, step + 1, *along), (1,) * rank, squeeze=(1,))
-    (part,) = body.builder.apply(op, (x,), span)
+    (part,) = body.builder.apply(at_step(x.type.rank, step), (x,), span)
     return part
 
 
-def _filled(body: Body, number: float, kind: TensorType, span: Span) -> Value:
+def _filled(body: Body, name: str, number: float, kind: TensorType, span: Span) -> Value:
     """What a state begins with."""
     scalar = body.builder.scalar(number, kind.dtype, span)
     if not kind.shape:
         return scalar
     (filled,) = body.builder.apply(BroadcastTo(kind.shape), (scalar,), span)
-    return filled
-
-
-def _check(cell: BlockLayer, before: dict[str, Value], after: dict[str, Value], at: Span) -> None:
-    """States come out as they went in."""
-    for state in cell.block.inputs:
-        name = state.name.text
-        if name not in before:
-            continue
-        notes = (Label(state.span, "an input with an initial value"),)
-        if name not in after:
-            message = f"`{cell.block.name}` does not put out its state `{name}`"
-            raise error("E0315", message, at, "", notes, (f"end it with `output y = ..., {name}`",))
-        if after[name].type != before[name].type:
-            raise error(
-                "E0315",
-                f"the state `{name}` of `{cell.block.name}` changes from step to step",
-                at,
-                f"goes in as {before[name].type}, comes out as {after[name].type}",
-                notes,
-            )
+    steps, named = body.builder.steps, replace(filled, name=name)
+    steps[-1] = replace(steps[-1], outputs=(named,))
+    return named
 
 
 def _state_types(
@@ -165,7 +167,7 @@ def _state_types(
     beginning that leads there holds.
     """
     x = sequences[0].type
-    steps = [TensorType(s.type.dtype, (s.type.shape[0], *s.type.shape[2:])) for s in sequences]
+    steps = [step_of(s.type) for s in sequences]
     states = [i for i in cell.block.inputs if i.initial is not None]
     open_ = [s.name.text for s in states if s.name.text not in given and s.type is None]
     known: dict[str, TensorType | None] = {

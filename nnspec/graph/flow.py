@@ -62,12 +62,21 @@ def _through(step: Step, wanted: Collection[Value]) -> tuple[set[Weight], set[Va
             v for v, own in zip(step.body.outputs, step.outputs, strict=True) if own in wanted
         }
         left = _back(step.body.steps, inside)
+        while before := _step_before(step, left):
+            left = _back(step.body.steps, left | before)
         entries = zip(step.inputs, step.body.inputs, strict=True)
         found = {v for v in left if isinstance(v, Weight) and v.trainable}
         return found, {own for own, v in entries if v in left}
     if isinstance(step.op, StopGradient):
         return set(), set()
     return {w for w in step.weights if w.trainable}, {v for v in step.inputs if v.type.is_float}
+
+
+def _step_before(call: Call, left: Collection[Value]) -> set[Value]:
+    """What came out of a loop the step before, where a gradient goes on to it and did not yet."""
+    states = call.loop.states if call.loop else ()
+    inputs, outputs = call.body.inputs, call.body.outputs
+    return {outputs[o] for i, o in states if inputs[i] in left and outputs[o] not in left}
 
 
 def _back(steps: Sequence[Step], wanted: set[Value]) -> set[Value]:

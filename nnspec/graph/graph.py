@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Union
 
+from nnspec.core.dims import Dim
 from nnspec.core.types import TensorType
 from nnspec.report.source import Span
 
@@ -65,14 +66,39 @@ class Node:
     doc: str | None = None
 
 
+@dataclass(frozen=True)
+class Loop:
+    """How a body is applied along time: at each step of its sequences in turn, with one set of weights.
+
+    sequences: inputs of the body that are given a step of a tensor `[N, T, ...]`.
+    states: inputs that are given, from the second step on, what came out the step before, each with that output.
+    Other inputs are given as they are. What comes out beside states is stacked, `[N, T, ...]`; of states comes the last.
+    """
+
+    sequences: tuple[int, ...]
+    states: tuple[tuple[int, int], ...]
+
+    def stacked(self, count: int) -> tuple[int, ...]:
+        """Which of so many outputs are no states."""
+        last = {output for _, output in self.states}
+        return tuple(i for i in range(count) if i not in last)
+
+
+def along_time(kind: TensorType, steps: Dim) -> TensorType:
+    """The type of so many tensors `[N, ...]`, one for each step: `[N, T, ...]`."""
+    return kind.with_shape((kind.shape[0], steps, *kind.shape[1:]))
+
+
 @dataclass(frozen=True, eq=False)
 class Call:
-    """A graph applied once; `layer` names the instance in the enclosing graph (`stem`, `layer.3`).
+    """A graph applied once, or along time; `layer` names the instance in the enclosing graph (`stem`, `layer.3`).
 
     A function (`body.kind == "function"`) has no weights and no instance: its `layer` is "".
 
     A block that is applied twice (shared) has two calls with the same `layer`, whose bodies hold
     the same `Weight` objects.
+
+    loop: where it is applied along time, how; its operands are then sequences where those of the body are steps.
     """
 
     body: Graph
@@ -81,6 +107,12 @@ class Call:
     layer: str
     span: Span | None = None
     doc: str | None = None
+    loop: Loop | None = None
+
+    @property
+    def steps(self) -> Dim:
+        """How often the body is applied."""
+        return 1 if self.loop is None else self.inputs[self.loop.sequences[0]].type.shape[1]
 
 
 Step = Union[Node, Call]

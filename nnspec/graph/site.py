@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from nnspec.catalogue.ops.base import Op, ShapeError
 from nnspec.catalogue.ops.site import LONGEST, Site, Term, results
 from nnspec.core.types import TensorType
-from nnspec.graph.graph import Call, Node, Step, Value, Weight
+from nnspec.graph.graph import Call, Graph, Node, Step, Value, Weight
+from nnspec.graph.unroll import in_turn
 from nnspec.report.source import Span
 
 
@@ -110,15 +112,22 @@ class GraphSite(Site):
         """A step of another graph, over the same values, its composite ops expanded as this site does it."""
         operands = [self.term(v) for v in step.inputs]
         if isinstance(step, Call):
-            for inner, outer in zip(step.body.inputs, operands, strict=True):
-                self._terms[inner] = outer
-            for each in step.body.steps:
-                self.replay(each)
-            outputs = tuple(self.term(v) for v in step.body.outputs)
+            if isinstance(step.steps, int) and step.steps > LONGEST:
+                raise ShapeError(f"is made of more than {LONGEST} steps")
+            if step.loop is None:
+                outputs = self._replayed(step.body, operands)
+            else:
+                outputs = in_turn(self, step.loop, operands, partial(self._replayed, step.body))
         else:
             weights = {w.role: self.term(w) for w in step.weights}
             outputs = self.apply(step.op, *operands, weights=weights)
         self._terms |= zip(step.outputs, outputs, strict=True)
+
+    def _replayed(self, body: Graph, operands: Sequence[Term]) -> tuple[Term, ...]:
+        self._terms |= zip(body.inputs, operands, strict=True)
+        for each in body.steps:
+            self.replay(each)
+        return tuple(self.term(v) for v in body.outputs)
 
 
 def _types(terms: Sequence[Term]) -> tuple[TensorType, ...]:

@@ -84,7 +84,8 @@ class _Printer:
         results = ", ".join(self.typed(v) for v in step.outputs)
         place = f"  # {step.span}" if step.span else ""
         if isinstance(step, Call):
-            yield f"{indent}{results} = {step.layer}({operands}) where{place}"
+            along = "" if step.loop is None else f" along {step.steps} steps"
+            yield f"{indent}{results} = {step.layer}({operands}){along} where{place}"
             yield from self.graph(step.body, indent + "  ")
             return
         layer = f" as {step.layer}" if step.layer else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nnspec.core.dims import Dim, substitute, symbols
@@ -163,6 +163,8 @@ def _lines(graph: Graph, depth: int, seen: set[str]) -> Iterator[Line]:
                 yield _node_line(step, depth, seen)
             continue
         inner = list(_lines(step.body, depth + 1, seen))
+        if step.loop is not None:
+            inner = [_repeated(line, _number(step.steps)) for line in inner]
         yield _block_line(step, inner, depth)
         yield from inner
 
@@ -196,6 +198,10 @@ def _block_line(call: Call, inner: list[Line], depth: int) -> Line:
         depth,
         is_block=True,
     )
+
+
+def _repeated(line: Line, times: int) -> Line:
+    return replace(line, flops=line.flops * times, memory=line.memory * times)
 
 
 def _weight_line(weight: Weight, depth: int, seen: set[str]) -> Line:

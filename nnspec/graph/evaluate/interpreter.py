@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from nnspec.graph.evaluate.arrays import Array, ArraySite
 from nnspec.graph.evaluate.sizes import bind_sizes, with_sizes
 from nnspec.graph.graph import Call, Node, Step, Value, Weight
 from nnspec.graph.training import Gradient
+from nnspec.graph.unroll import in_turn
 
 
 @dataclass
@@ -52,17 +54,24 @@ class Interpreter:
         """One step: its results are terms from here on."""
         operands = [self.terms[v] for v in step.inputs]
         if isinstance(step, Call):
-            self.terms |= zip(step.body.inputs, operands, strict=True)
-            outside, self.path = self.path, (*self.path, *step.layer.split("."))
-            for inner in step.body.steps:
-                self.step(inner)
-            self.path = outside
-            results = tuple(self.terms[v] for v in step.body.outputs)
+            if step.loop is None:
+                results = self.call(step, operands)
+            else:
+                results = in_turn(self.site, step.loop, operands, partial(self.call, step))
         elif isinstance(step, Gradient):
             results = gradients(self.site, operands[0], operands[1:])
         else:
             results = self.node(step, operands)
         self.terms |= zip(step.outputs, results, strict=True)
+
+    def call(self, call: Call, operands: Sequence[Term]) -> tuple[Term, ...]:
+        """What a body makes of its inputs."""
+        self.terms |= zip(call.body.inputs, operands, strict=True)
+        outside, self.path = self.path, (*self.path, *call.layer.split("."))
+        for inner in call.body.steps:
+            self.step(inner)
+        self.path = outside
+        return tuple(self.terms[v] for v in call.body.outputs)
 
     def node(self, node: Node, operands: Sequence[Term]) -> tuple[Term, ...]:
         op = with_sizes(node.op, self.sizes, self.floats)

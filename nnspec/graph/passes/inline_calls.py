@@ -1,6 +1,6 @@
 """Dissolve every block into the graph that calls it.
 
-Contract: the result has nodes only (and calls of functions, where they stay); weights and their paths are the same; a layer is named by its
+Contract: the result has nodes only (and loops along time, and calls of functions where they stay); weights and their paths are the same; a layer is named by its
 path with underscores (`layer.3.dense` becomes `layer_3_dense`), so shared layers stay shared.
 """
 
@@ -37,6 +37,9 @@ def _inline(
         if step.body.kind == "function" and not functions:
             nodes.append(replace(step, inputs=inputs))
             continue
+        if step.loop is not None:
+            nodes.append(replace(step, inputs=inputs, layer=prefix + step.layer.replace(".", "_")))
+            continue
         inner = dict(zip(step.body.inputs, inputs, strict=True))
         inside = f"{prefix}{step.layer.replace('.', '_')}_"
         _inline(step.body.steps, inside, inner, nodes, functions)
@@ -47,6 +50,6 @@ def _inline(
 def _free_weights(graph: Graph) -> list[Weight]:
     found: list[Weight] = list(graph.free_weights)
     for step in graph.steps:
-        if isinstance(step, Call):
+        if isinstance(step, Call) and step.loop is None:
             found += _free_weights(step.body)
     return found

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from nnspec.catalogue.ops.base import Op, ShapeError
-from nnspec.catalogue.ops.site import Term, results
+from nnspec.catalogue.ops.site import LONGEST, Term, results
 from nnspec.graph.graph import Call, Graph, Node, Step, Value
 from nnspec.graph.site import GraphSite, expanded
 from nnspec.graph.training import Metric, Minimize, Repeat, Training, TrainStep
+from nnspec.graph.unroll import written_out
 from nnspec.report.diagnostics import SpecError
 
 Rewrite = Callable[..., "Term | tuple[Term, ...]"]
@@ -31,11 +32,13 @@ class Legality:
     native: whether it writes this use of an op as it stands.
     rewrites: for uses that are not native, by op; each leads to nodes that are (or that can be made so).
     refuse: the error for a node that it can never write.
+    no_loop: the error for a loop along time that it cannot write; its steps are written out where a number says how many.
     """
 
     native: Callable[[Node], bool]
     refuse: Callable[[Node], SpecError]
     rewrites: Mapping[type[Op], Rewrite] = field(default_factory=dict)
+    no_loop: Callable[[Call], SpecError | None] = lambda call: None
 
 
 def legalize(graph: Graph, target: Legality) -> Graph:
@@ -84,6 +87,8 @@ class _Pass:
         if any(v in known for v in step.inputs):
             step = replace(step, inputs=tuple(known.get(v, v) for v in step.inputs))
         if isinstance(step, Call):
+            if step.loop is not None and (refused := self.target.no_loop(step)) is not None:
+                return self._written_out(step, known, refused)
             body = self.graph(step.body)
             return [step if body is step.body else replace(step, body=body)]
         if self.target.native(step):
@@ -94,6 +99,12 @@ class _Pass:
         if step.op.is_primitive():
             raise self.target.refuse(step)
         return self._expand(step, known)
+
+    def _written_out(self, loop: Call, known: dict[Value, Value], refused: SpecError) -> list[Step]:
+        if not isinstance(loop.steps, int) or loop.steps > LONGEST:
+            raise refused
+        steps = written_out(replace(loop, body=self.graph(loop.body)), loop.steps)
+        return [native for step in steps for native in self.step(step, known)]
 
     def _site(self, node: Node) -> GraphSite:
         return GraphSite(whole=lambda op: True, origin=node, taken=self.names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnspec.catalogue.ops import ShapeError
-from nnspec.graph.graph import Call, Graph, Node, Value, Weight
+from nnspec.graph.graph import Call, Graph, Node, Value, Weight, along_time
 from nnspec.report.diagnostics import Diagnostic, Label, SpecError
 
 
@@ -56,8 +56,16 @@ def _check_node(node: Node, graph: Graph, after: str) -> None:
 
 
 def _check_call(call: Call, graph: Graph, after: str) -> None:
-    for outer, inner in ((call.inputs, call.body.inputs), (call.outputs, call.body.outputs)):
-        if [v.type for v in outer] != [v.type for v in inner]:
+    given, made = [v.type for v in call.body.inputs], [v.type for v in call.body.outputs]
+    fits = True
+    if call.loop is not None:
+        fits = all(given[i] == made[output] for i, output in call.loop.states)
+        for i in call.loop.sequences:
+            given[i] = along_time(given[i], call.steps)
+        for i in call.loop.stacked(len(made)):
+            made[i] = along_time(made[i], call.steps)
+    for outer, inner in ((call.inputs, given), (call.outputs, made)):
+        if not fits or [v.type for v in outer] != inner:
             raise _wrong(
                 graph, after, f"`{call.layer}` does not fit the body of `{call.body.name}`", call
             )

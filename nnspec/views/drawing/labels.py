@@ -12,8 +12,8 @@ from nnspec.report.text import printable
 def title(step: Node | Call) -> str:
     """`Conv2D`, `Residual`; with the writer's name in front where it says more: `stem: Conv2D`."""
     if isinstance(step, Call):
-        own = step.body.name
-        return own if _default_name(step.layer, own) else f"{step.layer}: {own}"
+        own = step.body.name if step.loop is None else f"{step.body.name} along {step.steps} steps"
+        return own if _default_name(step.layer, step.body.name) else f"{step.layer}: {own}"
     own = step.op.name
     if step.layer is None or _default_name(step.layer, own):
         return own

@@ -12,7 +12,14 @@ from nnspec.core.dims import Shape
 from nnspec.core.orders import Form, Order, between, inverse, lay, plain, plain_form
 from nnspec.core.types import TensorType
 from nnspec.graph.graph import Call, Graph, Node, Value
-from nnspec.graph.passes.layout.survey import Forms, Survey, as_written, asked, only_seen
+from nnspec.graph.passes.layout.survey import (
+    Forms,
+    Survey,
+    as_written,
+    asked,
+    only_seen,
+    plain_forms,
+)
 from nnspec.graph.training import Minimize, Repeat, TrainStep
 from nnspec.graph.weight_map import Reorder, Transform
 
@@ -36,6 +43,10 @@ class Lowering:
         if network is not None:
             return network, self.survey.given(call, taken)
         scope = Scope(self, call.body.steps)
+        if call.loop is not None:
+            inputs = scope.begin(call.body, plain_forms(call.body.inputs))
+            body = scope.end(call.body, inputs, plain_forms(call.body.outputs))
+            return body, self.survey.given(call, taken)
         inputs = scope.begin(call.body, taken)
         given = self.survey.kept(call.body, scope.lying(call.body.outputs))
         return scope.end(call.body, inputs, given), given

@@ -61,6 +61,8 @@ class Survey:
         """How a block takes its operands; the same for every application where it is not `alone`."""
         if call.layer in self.networks:
             return self.networks[call.layer][0]
+        if call.loop is not None:  # along time all lies as it was written
+            return plain_forms(call.inputs)
         wanted: list[Form] = []
         for wish, form, value in zip(self.wishes(call.body), forms, call.inputs, strict=True):
             match wish:
@@ -76,6 +78,8 @@ class Survey:
         """How a block gives its results."""
         if call.layer in self.networks:
             return self.networks[call.layer][1]
+        if call.loop is not None:
+            return plain_forms(call.outputs)
         return self.kept(call.body, self.results(call.body, taken))
 
     def results(self, graph: Graph, forms: Forms) -> Forms:
@@ -104,6 +108,11 @@ def _tried(value: Value) -> Form:
     return first_form(rank) if rank > 2 else plain_form(rank)
 
 
+def plain_forms(values: Sequence[Value]) -> Forms:
+    """The language's order for each."""
+    return tuple(plain_form(v.type.rank) for v in values)
+
+
 def asked(node: Node, forms: Forms) -> Reordered | None:
     """How an op looks for operands in these forms, where not as it was written."""
     inputs = tuple(v.type for v in node.inputs)
@@ -112,8 +121,7 @@ def asked(node: Node, forms: Forms) -> Reordered | None:
 
 def as_written(node: Node) -> Reordered:
     """An op in the language's order."""
-    taken = tuple(plain_form(v.type.rank) for v in node.inputs)
-    return Reordered(node.op, taken, tuple(plain_form(v.type.rank) for v in node.outputs))
+    return Reordered(node.op, plain_forms(node.inputs), plain_forms(node.outputs))
 
 
 def only_seen(turned: Reordered | None, forms: Forms) -> bool:
@@ -186,6 +194,8 @@ class _Walk:
     def of_call(self, call: Call, taken: Forms) -> list[Wish]:
         if call.layer in self.survey.networks:
             return [Wish.PLAIN if form.is_plain else Wish.IMAGE for form in taken]
+        if call.loop is not None:
+            return [Wish.ANY] * len(taken)
         return list(self.survey.wishes(call.body))
 
     def wish(self, origins: frozenset[int], wish: Wish) -> None:
