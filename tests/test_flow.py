@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+import nnspec
+from codegen import TARGETS
 from nnspec.compiler import compile_source
 from nnspec.graph.flow import Flow
-from nnspec.graph.graph import Call
+from nnspec.graph.graph import Call, Program
+from nnspec.graph.passes.freeze_random import freeze_training
 from nnspec.report.diagnostics import Reporter
 from nnspec.report.source import Source
 
@@ -84,5 +87,55 @@ def test_two_updates() -> None:
     assert list(apart.stale()) == []
     together = flow_of("y = other(x) a, b, _ = net(y) " + both.format("net", "other"))
     (stale,) = together.stale()
-    assert (stale.update, stale.between) == (together.updates[1], together.updates[0])
-    assert stale.call.layer == "net"
+    assert (stale.gradient, stale.between) == (together.updates[1], together.updates[0])
+    assert stale.name == "net"
+
+
+@pytest.mark.parametrize(
+    ("steps", "stale"),
+    [
+        ("UPDATE slope = grad(sum(y), x)", ["other"]),
+        ("slope = grad(sum(y), x) UPDATE", []),
+        ("UPDATE slope = grad(sum(other(x)), x)", []),
+        ("UPDATE minimize mean(y) over net using SGD(0.1)", ["other"]),
+    ],
+)
+def test_weights_that_have_changed(steps: str, stale: list[str]) -> None:
+    """Between a step that reads them and a derivative that goes back through it."""
+    update = "minimize mse(other(x), 0) using SGD(0.1)"
+    flow = flow_of("y = net(other(x))[0] " + steps.replace("UPDATE", update))
+    assert sorted(s.name for s in flow.stale()) == stale
+
+
+def test_a_grad_of_weights_that_change_in_place() -> None:
+    """Where a framework cannot go back, the program is refused at the `grad`; where it can, it is written."""
+    text = MODELS + (
+        "train T { net = One() batch x: f32[N, 4] total = sum(net(x)) "
+        "minimize mse(net(x), 0) using SGD(0.1) metric slope = mean(grad(total, x) ** 2) }"
+    )
+    spec = nnspec.load(text)
+    assert "inner.gradient(" in "".join(map(str, spec.build("keras").files.values()))
+    for target in ("pytorch", "gluon"):
+        with pytest.raises(nnspec.SpecError, match="E0704.*grad") as refused:
+            spec.build(target)
+        (told,) = refused.value.diagnostics
+        assert told.label is not None and told.label.span.text.startswith("grad(")
+
+
+def test_a_scalar_of_the_batch_is_boxed_for_mxnet() -> None:
+    """Which has no arrays without axes; what a program draws comes with the batch too, where chance is taken out."""
+    text = MODELS + (
+        "train T { net = One() batch x: f32[N, 4] "
+        "minimize mean(net(x) * random_normal([])) using SGD(0.1) }"
+    )
+    training = freeze_training(nnspec.load(text).training())
+    emitted = TARGETS["gluon"].emit(Program((), (training,)), stem="t", provenance="")
+    assert [layout.boxed for layout in emitted.batch_layouts["T"]] == [False, True]
+
+
+def test_grad_after_an_update() -> None:
+    """It goes once more through what the update went through."""
+    flow = flow_of(
+        "y = other(x) minimize mse(net(y)[0], 0) over net using SGD(0.1) slope = grad(sum(y), x)"
+    )
+    assert [s.layer for s in flow.again(flow.updates[0]) if isinstance(s, Call)] == ["other"]

@@ -276,10 +276,10 @@ class Source:
         """For targets whose weights change in place: their old values are gone when a gradient wants them."""
         for stale in self.flow.stale():
             raise Unsupported(
-                f"a gradient through `{stale.call.layer or stale.call.body.name}` as it was before an update of it",
-                stale.update.span,
+                f"a gradient through `{stale.name}` as it was before an update of it",
+                stale.gradient.span,
                 target,
-                "its weights change in place; apply the network again after the update",
+                "weights change in place; write what reads them again after the update",
             )
 
 

@@ -27,14 +27,20 @@ class Passage:
 
 @dataclass(frozen=True)
 class Stale:
-    """A gradient that goes through an application as it was before an update of its weights.
+    """A gradient that goes through a step as it was before an update of its weights.
 
-    update: whose gradient; call: the application; between: the update that came after it.
+    gradient: of an update, or a `grad`; step: what reads the weights; between: the update that came after it.
     """
 
-    update: Minimize
-    call: Call
+    gradient: Minimize | Node
+    step: Step
     between: Minimize
+
+    @property
+    def name(self) -> str:
+        """Of the network, function or op that reads the weights."""
+        step = self.step
+        return step.op.name if isinstance(step, Node) else step.layer or step.body.name
 
 
 def passages(
@@ -145,6 +151,20 @@ class Flow:
         steps, networks = self.training.steps, self.training.networks
         return {u: passages(steps[: steps.index(u)], [u.loss], networks) for u in self.updates}
 
+    @cached_property
+    def _back(self) -> dict[Minimize | Node, list[Passage]]:
+        """What every derivative goes back through: an update's, and a `grad`'s."""
+        steps, networks = self.training.steps, self.training.networks
+        ways: dict[Minimize | Node, list[Passage]] = {}
+        for place, step in enumerate(steps):
+            if isinstance(step, Minimize):
+                ways[step] = self._passages[step]
+            elif isinstance(step, Gradient):
+                way = set(way_of(step, steps[:place]))
+                back = passages(steps[:place], [step.loss], networks)
+                ways[step] = [p for p in back if p.step in way]
+        return ways
+
     def through(self, update: Minimize) -> tuple[Step, ...]:
         """Steps that the gradient of an update goes back through, in order of evaluation."""
         return tuple(p.step for p in self._passages[update])
@@ -168,19 +188,18 @@ class Flow:
         )
 
     def again(self, update: Minimize) -> tuple[Step, ...]:
-        """Steps of an update's gradient that a later update's goes through too."""
-        later = self.updates[self.updates.index(update) + 1 :]
-        shared = {step for other in later for step in self.through(other)}
+        """Steps of an update's gradient that a later one goes through too."""
+        later = self.training.steps[self.training.steps.index(update) + 1 :]
+        back = self._back
+        shared = {p.step for other in later if other in back for p in back[other]}
         return tuple(step for step in self.through(update) if step in shared)
 
     def stale(self) -> Iterator[Stale]:
-        """Gradients through a network as it was before an update: its weights are others by then."""
+        """Gradients through weights as they were before an update: they are others by then."""
         steps = self.training.steps
-        for update, passed in self._passages.items():
+        for gradient, passed in self._back.items():
             for passage in passed:
-                if not isinstance(passage.step, Call):
-                    continue
                 start = steps.index(passage.step)
-                for between in steps[start + 1 : steps.index(update)]:
+                for between in steps[start + 1 : steps.index(gradient)]:
                     if isinstance(between, Minimize) and passage.weights & self.updated(between):
-                        yield Stale(update, passage.step, between)
+                        yield Stale(gradient, passage.step, between)
