@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,14 @@ def test_what_is_no_plain_file_is_left_alone(
     for place, reason in (("folder", "it is a directory"), ("loop", "too many levels")):
         assert cli.status(["graph", "spec.nn", "-o", place]) == 1
         assert reason in capsys.readouterr().err
+
+
+def test_what_a_killed_run_left_is_cleared(spec: Path, tmp_path: Path) -> None:
+    """After a day; what is younger may be another run's."""
+    for name, age in (("old", 100_000), ("young", 10)):
+        left = tmp_path / f".nnspec-{name}.safetensors"
+        left.write_bytes(b"half")
+        os.utime(left, (time.time() - age,) * 2)
+    assert cli.status(["init", "spec.nn", "-o", "w.safetensors"]) == 0
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"spec.nn", "w.safetensors", ".nnspec-young.safetensors"}

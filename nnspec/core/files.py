@@ -6,6 +6,7 @@ import contextlib
 import os
 import stat
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -15,13 +16,19 @@ from nnspec.report.diagnostics import Diagnostic, SpecError
 Content = str | bytes | Callable[[Path], None]
 """Text, bytes, or a function that writes the file it is told."""
 
+STAGED = ".nnspec-"
+"""How the names begin of what is written beside its target."""
+ABANDONED = 24 * 60 * 60
+"""Seconds after which nobody is still writing such a file: its run was killed."""
+
 
 def write_files(files: Mapping[Path, Content], *, in_place: bool = False) -> None:
     """Write all of them or none: each beside its target first, then all renamed into place.
 
     Links are followed. Only plain files are replaced; devices and pipes are written to. A file that this
     command has read is left alone, but with `in_place`.
-    Raises `SpecError` (E0703) when a place cannot be written; nothing is left behind.
+    Raises `SpecError` (E0703) when a place cannot be written; nothing is left behind. What a run leaves that
+    is killed (SIGKILL) goes with the first one after a day.
     """
     staged: list[tuple[Path, Path, Path | None]] = []
     try:
@@ -96,10 +103,9 @@ def _stage(target: Path, place: Path | None, content: Content) -> Path:
     place = place or Path(tempfile.gettempdir(), target.name)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
+        _clear(place.parent)
         # The suffix stays: some writers choose their format by it.
-        handle, name = tempfile.mkstemp(
-            dir=place.parent, prefix=f".{place.stem}-", suffix=place.suffix
-        )
+        handle, name = tempfile.mkstemp(dir=place.parent, prefix=STAGED, suffix=place.suffix)
         os.close(handle)
     except OSError as error:
         raise _unwritable(target, error) from error
@@ -120,6 +126,14 @@ def _stage(target: Path, place: Path | None, content: Content) -> Path:
             raise _unwritable(target, error) from error
         raise
     return temporary
+
+
+def _clear(folder: Path) -> None:
+    """Remove what killed runs left of their outputs."""
+    for left in folder.glob(f"{STAGED}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                left.unlink()
 
 
 def _mode(place: Path) -> int:
