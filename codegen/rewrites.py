@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from nnspec.catalogue.ops.arranging import Pad
 from nnspec.catalogue.ops.attention import Attention
 from nnspec.catalogue.ops.convolution import Conv, ConvTranspose
 from nnspec.catalogue.ops.depthwise import DepthwiseConv2D
+from nnspec.catalogue.ops.derivatives import part
 from nnspec.catalogue.ops.indexing import ScatterAdd
 from nnspec.catalogue.ops.losses import BinaryCrossEntropy, CrossEntropy
 from nnspec.catalogue.ops.pooling import AvgPool, Pool
 from nnspec.catalogue.ops.search import TopK
 from nnspec.catalogue.ops.site import Site, Term
 from nnspec.catalogue.ops.sliding import Convolution, ConvolutionTranspose, MaxWindow
-from nnspec.catalogue.ops.windows import extent
 from nnspec.core.dims import Dim, product
 from nnspec.graph.graph import Node
 from nnspec.graph.site import GraphSite
 
 Pads = tuple[tuple[int, int], ...]
+Bounds = tuple[Dim, Dim | None]
 
 
 def is_plain_entropy(node: Node) -> bool:
@@ -71,6 +73,32 @@ def topk_along_last(to: Site, op: TopK, x: Term) -> tuple[Term, ...]:
 def padded(to: Site, x: Term, pads: Sequence[tuple[Dim, Dim]], value: float = 0.0) -> Term:
     """Cells around space."""
     return to.pad(x, ((0, 0), *pads, (0, 0)), value) if any(map(any, pads)) else x
+
+
+def edges_joined(to: Site, op: Pad, x: Term) -> Term:
+    """What lies at the edges, copied and joined on, axis after axis."""
+    for axis, (before, after) in enumerate(op.pads):
+        first: Bounds = (1, 1 + before)
+        last: Bounds = (-1 - after, -1)
+        if not isinstance(after, int):
+            last = (x.shape[axis] - 1 - after, x.shape[axis] - 1)
+        if op.mode == "edge":
+            first, last = (0, 1), (-1, None)
+        parts = [x]
+        if before != 0:
+            parts.insert(0, _copied(to, op, x, axis, before, first))
+        if after != 0:
+            parts.append(_copied(to, op, x, axis, after, last))
+        x = to.concat(*parts, axis=axis) if len(parts) > 1 else x
+    return x
+
+
+def _copied(to: Site, op: Pad, x: Term, axis: int, cells: Dim, bounds: Bounds) -> Term:
+    """The cells between bounds turned round, or the one there that often."""
+    seen = part(to, x, axis, *bounds)
+    if op.mode == "reflect":
+        return to.flip(seen, (axis,))
+    return to.broadcast_to(seen, (*x.shape[:axis], cells, *x.shape[axis + 1 :]))
 
 
 def convolution_apart(to: Site, op: Convolution, x: Term, kernel: Term) -> Term:
@@ -129,7 +157,7 @@ def max_window_padded(to: Site, op: MaxWindow, x: Term) -> Term:
 def pad_first(to: GraphSite, op: Conv | Pool, x: Term, value: float = 0.0) -> Term:
     """The layer without padding of its own, on the padded operand."""
     around = op.surroundings(x.type)
-    (y,) = to.again(replace(op, padding="valid"), padded(to, x, around, value))
+    (y,) = to.again(op.bare, padded(to, x, around, value))
     return y
 
 
@@ -146,20 +174,21 @@ def mean_within(to: GraphSite, op: AvgPool, x: Term) -> Term:
 
 
 def cut_after(to: GraphSite, op: ConvTranspose, x: Term) -> Term:
-    """A transposed convolution of the "same" size: of the whole result, the part that is wanted.
+    """Of the whole result of a transposed convolution, the part that is wanted.
 
-    Where kernels do not reach as far as the stride, one more cell, of zeros, gives the result that is missing.
+    Where kernels do not reach as far as that, more cells, of zeros, give the result that is missing.
     """
-    along = zip(op.kernel, op.stride, op.dilation, strict=True)
-    reach = [(extent(k, d), s) for k, s, d in along]
-    x = padded(to, x, [(0, int(cells < step)) for cells, step in reach])
-    (whole,) = to.again(replace(op, padding="valid"), x)
-    beyond = [(cells - step, cells) for cells, step in reach]
-    cuts = [(b // 2, b - b // 2) if b >= 0 else (0, cells) for b, cells in beyond]
+    more = [max(-(after // s), 0) for (_, after), s in zip(op.cuts, op.stride, strict=True)]
+    x = padded(to, x, [(0, cells) for cells in more])
+    bare = replace(op, padding="valid", output_padding=(0,) * op.rank)
+    (whole,) = to.again(bare, x)
+    ends = [
+        after + cells * s for (_, after), cells, s in zip(op.cuts, more, op.stride, strict=True)
+    ]
     return to.slice(
         whole,
-        starts=(None, *(before or None for before, _ in cuts), None),
-        ends=(None, *(-after or None for _, after in cuts), None),
+        starts=(None, *(before or None for before, _ in op.cuts), None),
+        ends=(None, *(-after or None for after in ends), None),
         steps=(1,) * whole.rank,
     )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nnspec.catalogue.ops.base import Op
 from nnspec.core.declare import Declaration, declaration
@@ -79,7 +80,7 @@ class Fault:
     """A fault of a framework's own, in f64, that `verify` names and bounds by itself.
 
     of: the op whose uses it concerns, or the optimizer of the library, by name. quantities: of a report. bound: relative; reason: what is wrong there.
-    spreads: whether it reaches what other nodes of the network give, too.
+    spreads: whether it reaches what other nodes of the network give, too. uses: which uses of the op.
     """
 
     of: type[Op] | str
@@ -87,12 +88,13 @@ class Fault:
     bound: float
     reason: str
     spreads: bool = False
+    uses: Callable[[Any], bool] = lambda op: True
 
     def concerns(self, used: Op | str) -> bool:
         """Whether it is about an op, or an optimizer of that name."""
         if isinstance(self.of, str) or isinstance(used, str):
             return self.of == used
-        return isinstance(used, self.of)
+        return isinstance(used, self.of) and self.uses(used)
 
 
 @declaration

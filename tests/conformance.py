@@ -19,6 +19,7 @@ from nnspec.driver.generated import load_module
 from nnspec.driver.verify import cases, definition
 from nnspec.driver.verify.definition import Derived
 from nnspec.graph.graph import Graph, Node, Program
+from nnspec.graph.passes.widen import Widening
 from nnspec.graph.single import single
 from nnspec.graph.weight_map import Array, to_canonical, to_native
 from nnspec.views.reference.written import use
@@ -45,7 +46,7 @@ class Case:
     def modes(self) -> tuple[bool, ...]:
         """Evaluation, and training where it differs (what is drawn at random cannot be compared)."""
         ops = [s.op for s in self.model.steps if isinstance(s, Node)]
-        differs = any(op.mode and not op.stochastic for op in ops)
+        differs = any(op.modal and not op.stochastic for op in ops)
         return (False, True) if differs else (False,)
 
     def expected(self) -> list[Array]:
@@ -84,7 +85,7 @@ def case_of(name: str, model: Graph, seed: int = 0) -> Case:
 def op_cases() -> Iterator[Case]:
     """Draws are left out: no two frameworks draw alike."""
     for example in uses():
-        if not example.op.stochastic or example.op.mode:
+        if not example.op.stochastic or example.op.modal:
             yield case_of(use(example), single(example))
 
 
@@ -111,12 +112,13 @@ class Generated:
         return [_in(x.there(a), dtype) for a, x in pairs]
 
 
-def generated(target: Target, case: Case, folder: Path) -> Generated:
-    """The case as the target writes it."""
-    emitted = target.emit(Program((case.model,)), stem="case", provenance="conformance")
-    path = folder / "case.py"
+def generated(target: Target, case: Case, folder: Path, dtype: str = "f32") -> Generated:
+    """The case as the target writes it, all that is f32 in f64 where that is asked for."""
+    model = Widening().graph(case.model) if dtype == "f64" else case.model
+    emitted = target.emit(Program((model,)), stem="case", provenance="conformance")
+    path = folder / f"case_{dtype}.py"
     path.write_text(emitted_text(emitted), encoding="utf-8")
-    return Generated(case, load_module(path), emitted.models[case.model])
+    return Generated(case, load_module(path), emitted.models[model])
 
 
 def _in(array: Array, dtype: str) -> Array:
@@ -152,6 +154,7 @@ def check_case(
     bounds = (1e-9, 1e-8) if dtype == "f64" else (2e-5, 1e-4)
     made = generated(target, case, folder)
     same(outputs_of(made, runtime, "f32"), case.expected(), 2e-5)
+    made = generated(target, case, folder, dtype)
     entry = made.entry
     for training in case.modes:
         expected = case.derived(training)

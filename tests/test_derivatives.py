@@ -18,7 +18,7 @@ from nnspec.views.reference.written import use
 USES = [
     (example, training)
     for example in uses()
-    for training in (False, True)[: 1 + example.op.mode]
+    for training in (False, True)[: 1 + example.op.modal]
     if example.inputs
     and example.op.name != "stop_gradient"
     and any(x.is_float for x in example.op.infer(*example.inputs))

@@ -25,6 +25,7 @@ def draw(initializer: Initializer, shape: tuple[int, ...] = SHAPE, seed: int = 0
     ("initializer", "deviation"),
     [
         (INITIALIZERS["normal"](0.3), 0.3),
+        (INITIALIZERS["truncated_normal"](0.3), 0.3 * 0.879626),
         (INITIALIZERS["uniform"](-1.0, 1.0), 1 / math.sqrt(3)),
         (INITIALIZERS["glorot_uniform"](), math.sqrt(2 / 500)),
         (INITIALIZERS["glorot_normal"](), math.sqrt(2 / 500)),
@@ -39,6 +40,12 @@ def test_distribution(initializer: Initializer, deviation: float) -> None:
     assert values.shape == SHAPE and values.dtype == np.float64
     assert abs(values.mean()) < 4 * deviation / math.sqrt(values.size)
     assert values.std() == pytest.approx(deviation, rel=0.02)
+
+
+def test_truncated_normal_ends_at_two_deviations() -> None:
+    values = draw(INITIALIZERS["truncated_normal"](0.3))
+    assert 0.599 < values.max() <= 0.6
+    assert -0.599 > values.min() >= -0.6
 
 
 @pytest.mark.parametrize("shape", [(7, 7), (12, 5), (5, 12), (8, 3, 2, 2), (1, 4), (4, 1)])

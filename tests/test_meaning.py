@@ -31,14 +31,14 @@ def test_every_op_has_a_meaning() -> None:
 def test_evaluates_to_its_types(example: Example, floats: str) -> None:
     example = concrete(example)
     types = example.op.infer(*example.inputs)
-    for training in (False, True)[: 1 + example.op.mode]:
+    for training in (False, True)[: 1 + example.op.modal]:
         site = ArraySite(training=training, generator=np.random.default_rng(0))
         held = {r: site.term(a) for r, a in weights(example, floats=floats).items()}
         terms = map(site.term, arrays(example, floats=floats))
         results = site.apply(with_sizes(example.op, {}, floats), *terms, weights=held)
         for expected, term in zip(types, results, strict=True):
             # What is drawn at random is f32 whatever else is computed.
-            drawn = example.op.stochastic and not example.op.mode
+            drawn = example.op.stochastic and not example.op.modal
             assert term.type == (expected if drawn else with_floats(expected, floats))
         assert all(new.type == weight.type for weight, new in site.kept.items())
 

@@ -29,7 +29,7 @@ from codegen.target import Emitted, EmittedModel, Fault
 from nnspec.catalogue.ops.gated import Gelu
 from nnspec.catalogue.ops.normalization import BatchNorm
 from nnspec.catalogue.ops.numeric import Erf
-from nnspec.catalogue.ops.recurrent import Recurrent
+from nnspec.catalogue.ops.recurrent import RNN, Recurrent
 from nnspec.core.declare import Declaration, declaration
 from nnspec.core.fields import arg
 from nnspec.core.kinds import choice
@@ -70,6 +70,20 @@ faults = (
             spreads=True,
         )
         for op in (Erf, Gelu)
+    ),
+    Fault(
+        RNN,
+        (
+            "outputs in training",
+            "loss",
+            "gradients",
+            "weights after 1 step",
+            "weights after 10 steps",
+        ),
+        1e-6,
+        "MXNet's RNN takes relu in f32",
+        spreads=True,
+        uses=lambda op: op.activation == "relu",
     ),
 )
 

@@ -48,6 +48,8 @@ def initializer(
             return Name(mx + "Constant")(value.value)
         case init.Normal():
             return Name(mx + "Normal")(value.stddev)
+        case init.TruncatedNormal():
+            return Name("TruncatedNormal")(value.stddev)
         case init.Uniform() if value.low == -value.high:
             return Name(mx + "Uniform")(value.high)
         case init.Uniform():

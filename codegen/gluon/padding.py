@@ -16,11 +16,24 @@ def symmetric(padding: Pads) -> bool:
     return all(before == after for before, after in padding)
 
 
+def told(op: Windowed) -> Pads:
+    """What the writer adds on each side."""
+    around = op.window.padding
+    return ((0, 0),) * op.rank if isinstance(around, str) else around
+
+
+def last_is_open(node: Node) -> bool:
+    """Whether a last window may reach beyond the end, which depends on a size that is not known before."""
+    op = node.op
+    assert isinstance(op, Windowed)
+    return op.ceil_mode and op.window.padding != "same" and op.around(node.inputs[0].type) is None
+
+
 def own(node: Node) -> tuple[int, ...] | None:
     """The padding that the layer can do itself; a pooling does not pad by a whole window."""
     op = node.op
     assert isinstance(op, Windowed)
-    around = op.around(node.inputs[0].type)
+    around = told(op) if last_is_open(node) else op.around(node.inputs[0].type)
     if around is None or not symmetric(around):
         return None
     before = tuple(cells for cells, _ in around)
@@ -35,7 +48,8 @@ def known(to: GraphSite, op: Windowed, x: TensorType) -> Pads:
     if around is None:
         assert to.origin is not None
         size = next(d for d in op.space(x) if not isinstance(d, int))
-        reason = f'"same" with a stride depends on the size {size}, not known before'
+        said = "a last window" if op.ceil_mode else '"same" with a stride'
+        reason = f"{said} depends on the size {size}, not known before"
         raise UnsupportedOp(to.origin, "Gluon", reason)
     return around
 

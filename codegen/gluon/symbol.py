@@ -91,7 +91,7 @@ class _Variables:
             cell = f"{name}_{layer}" if op.layers > 1 else name
             variable = Name(distinct(identifier(f"{cell}_weights", self.reserved), self.taken))
             self.taken.add(variable.text)
-            call = Name("recurrent_vector")(MODES[type(op)], cell, width, op.units)
+            call = Name("recurrent_vector")(mode_of(op), cell, width, op.units)
             if op.bidirectional:
                 call = call.with_keyword("bidirectional", True)
             self.prologue.append(Assign(variable, call))
@@ -105,6 +105,13 @@ MODES: Mapping[type[Op], str] = {
     recurrent.RNN: "rnn_tanh",
 }
 """What the operator `RNN` calls them."""
+
+
+def mode_of(op: recurrent.Recurrent) -> str:
+    relu = isinstance(op, recurrent.RNN) and op.activation == "relu"
+    return "rnn_relu" if relu else MODES[type(op)]
+
+
 RESERVED = frozenset({*IMPORTS, *HELPERS, PLACE})
 
 
@@ -240,7 +247,7 @@ def _recurrent(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Resu
     assert isinstance(forward, _Symbols)
     for layer in range(op.layers):
         vector = forward.variables.variables[_key(node)][f"parameters_{layer}"]
-        y = Name("recurrent_layer")(MODES[type(op)], x, vector, op.units)
+        y = Name("recurrent_layer")(mode_of(op), x, vector, op.units)
         if op.bidirectional:
             y = y.with_keyword("bidirectional", True)
         if initial:

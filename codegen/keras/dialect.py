@@ -95,7 +95,7 @@ def _call(parts: ClassParts) -> Stmt:
     inputs = [Parameter(name) for name in parts.inputs]
     body = parts.forward
     # `fit` tells a model about training only where its `call` asks for it.
-    if parts.model and any(node.op.mode for node in walk(parts.graph)):
+    if parts.model and any(node.op.modal for node in walk(parts.graph)):
         inputs.append(Parameter("training", None, Literal(None)))
         body = (Comment(TRAINING), *body)
     return FunctionDef("call", (Parameter("self"), *inputs), body)

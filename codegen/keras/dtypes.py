@@ -1,6 +1,7 @@
 """Element types, as Keras calls them, and what it cannot run in them."""
 
 from codegen.dtypes import Lacks
+from nnspec.catalogue.ops.ctc import Ctc
 from nnspec.catalogue.ops.losses import Accuracy
 from nnspec.catalogue.ops.pooling import AvgPool3D, MaxPool3D
 from nnspec.catalogue.ops.recurrent import Recurrent
@@ -22,5 +23,5 @@ LACKS: Lacks = {
     "bf16": {
         Recurrent: "its recurrent matrix begins orthogonal, which TensorFlow cannot make in bf16"
     },
-    "f64": {Accuracy: "Keras counts in f32"},
+    "f64": {Accuracy: "Keras counts in f32", Ctc: "TensorFlow computes it in f32"},
 }

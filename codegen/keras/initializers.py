@@ -22,6 +22,8 @@ def initializer(value: init.Initializer, *, fan_in: str = "fan_in") -> Expr:
             return Name("keras.initializers.Constant")(number)
         case init.Normal(stddev=stddev):
             return Name("keras.initializers.RandomNormal")(stddev=stddev)
+        case init.TruncatedNormal(stddev=stddev):
+            return Name("keras.initializers.TruncatedNormal")(stddev=stddev)
         case init.Uniform(low=low, high=high):
             return Name("keras.initializers.RandomUniform")(minval=low, maxval=high)
         case init.Orthogonal(gain=gain):

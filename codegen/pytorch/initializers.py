@@ -43,6 +43,8 @@ def initialization(
             return "constant_", {"val": value}
         case init.Normal(stddev=stddev):
             return "normal_", {"std": stddev}
+        case init.TruncatedNormal(stddev=stddev):
+            return "trunc_normal_", {"std": stddev, "a": -2 * stddev, "b": 2 * stddev}
         case init.Uniform(low=low, high=high):
             return "uniform_", {"a": low, "b": high}
         case init.GlorotUniform():

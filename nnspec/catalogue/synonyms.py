@@ -51,7 +51,7 @@ _NAMES = {
     "cross_entropy": "CrossEntropyLoss categorical_crossentropy sparse_categorical_crossentropy"
     " CategoricalCrossentropy SparseCategoricalCrossentropy SoftmaxCrossEntropyLoss nll_loss",
     "binary_cross_entropy": "BCELoss BCEWithLogitsLoss binary_crossentropy BinaryCrossentropy",
-    "mse": "MSELoss MeanSquaredError mean_squared_error mse_loss L2Loss",
+    "mse": "MSELoss MeanSquaredError mse_loss L2Loss",
     "mae": "L1Loss MeanAbsoluteError l1_loss",
     "huber": "HuberLoss SmoothL1Loss",
     "SGD": "sgd Momentum",

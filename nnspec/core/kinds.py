@@ -101,6 +101,19 @@ def choice(*options: str) -> Kind:
     return replace(require(listed, lambda v: v in options), choices=options)
 
 
+def one_of(*functions: str) -> Kind:
+    """One of a few functions of the catalogue, by name or itself."""
+    listed = " or ".join(f"`{f}`" for f in functions)
+
+    def convert(value: Any) -> Any:
+        name = value if isinstance(value, str) else getattr(value, "name", None)
+        if name not in functions:
+            raise ValueError(listed)
+        return name
+
+    return Kind(listed, convert, functions)
+
+
 def sizes(rank: int, minimum: int = 1) -> Kind:
     """A whole number for all spatial axes or one for each; becomes a tuple."""
     expects = f"a whole number of at least {minimum}" + (f" or {rank} of them" if rank > 1 else "")

@@ -44,7 +44,16 @@ def _range(arguments: list[Any], span: Span, budget: Budget) -> builtins.range:
     _only("range", arguments, span, 1, 3)
     for value in arguments:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise error("E0301", "`range` expects whole numbers", span, f"found {describe(value)}")
+            ways = (
+                "the numbers of the places along an axis are a tensor: `positions(x, axis = 1)`",
+            )
+            raise error(
+                "E0301",
+                "`range` expects whole numbers",
+                span,
+                f"found {describe(value)}",
+                helps=ways if is_size(value) else (),
+            )
     if len(arguments) == 3 and arguments[2] == 0:
         raise error("E0301", "`range` cannot step by 0", span)
     return builtins.range(*arguments)

@@ -499,7 +499,7 @@ def _depends(body: Body, value: Value, on: Value) -> bool:
 def _only_compile_time(name: str, span: Span) -> SpecError:
     ways = {
         "len": "the size of an axis is `x.shape[0]`",
-        "range": "the size of an axis is `x.shape[0]`",
+        "range": "the numbers of the places along its axis 1 are `positions(x, axis = 1)`",
         "max": "the greater of two tensors is `maximum(a, b)`",
         "min": "the lesser of two tensors is `minimum(a, b)`",
         "int": "a tensor is converted with `cast(x, i64)`",

@@ -45,7 +45,7 @@ def construct(body: Body, op: type[Op], positional: Any, named: Any, span: Span)
     names = [f.name for f in fields] + (["activation"] if op.takes_activation else [])
     found = arguments.assign(op.name, names, positional, named, span)
     activation = None
-    if "activation" in found:
+    if op.takes_activation and "activation" in found:
         activation, at = found.pop("activation")
         if activation is not None and not is_layer(activation):
             raise error(
@@ -264,12 +264,18 @@ FOLDED = frozenset({"add", "multiply", "maximum", "minimum"})
 """Binary ops that take more than two operands by being applied one after the other."""
 
 
+LEFT_OUT = object()
+"""In place of an operand that is not given."""
+
+
 def function(body: Body, op: type[Op], positional: Any, named: Any, span: Span) -> Any:
     """A function of the catalogue applied to tensors, then its other arguments."""
     operands: list[Any] = []
     rest = list(positional)
     by_name = dict(named)
     variadic = bool(op.operands) and op.operands[-1].variadic or op.name in FOLDED
+    if variadic and len(rest) > 1 and isinstance(rest[0][0], str):
+        rest.append(rest.pop(0))  # `einsum("ij,jk->ik", a, b)`: as everyone writes it
     room = 10**9 if variadic else len(op.operands)
     while rest and len(operands) < room:
         value, _ = rest[0]
@@ -288,11 +294,20 @@ def function(body: Body, op: type[Op], positional: Any, named: Any, span: Span) 
         else:
             break
         rest.pop(0)
+    left_out: str | None = None
     for operand in op.operands[len(operands) :]:
-        if operand.name in by_name:
-            value, at, _ = by_name.pop(operand.name)
-            if value is not None or not operand.optional:
-                operands.append((value, at))
+        value, at, _ = by_name.pop(operand.name, (LEFT_OUT, span, span))
+        if value is LEFT_OUT or value is None and operand.optional:
+            left_out = left_out or operand.name
+        elif left_out is not None:
+            raise error(
+                "E0303",
+                f"`{op.name}` needs `{left_out}`, where `{operand.name}` is given",
+                at,
+                f"`{left_out}` is missing",
+            )
+        else:
+            operands.append((value, at))
     if any(isinstance(v, Poison) for v, _ in operands):
         raise Poisoned
     if rest and len(operands) < len(op.operands):

@@ -10,7 +10,7 @@ from codegen.python.dialect import Result
 from codegen.python.native import Use
 from codegen.python.source import Expr, Literal, Name
 from nnspec.catalogue.ops.helpers import need_number
-from nnspec.catalogue.ops.recurrent import LSTM, Recurrent
+from nnspec.catalogue.ops.recurrent import LSTM, RNN, Recurrent
 from nnspec.graph.graph import Node
 
 TABLE = Layers()
@@ -22,6 +22,8 @@ def recurrent(op: Recurrent, node: Node) -> Expr:
     cells = []
     for _ in range(op.layers):
         cell = Name(op.name)(Literal(op.units, "units"), Literal(width, "input_size"))
+        if isinstance(op, RNN) and op.activation != "tanh":
+            cell = cell.with_keyword("activation", op.activation)
         cells.append(cell.with_keyword("bidirectional", True) if op.bidirectional else cell)
         width = op.units * op.directions
     return cells[0] if op.layers == 1 else Name("stack")(*cells)

@@ -13,7 +13,7 @@ from codegen.gluon.sizes import has_shapes, is_ruler, zeros
 from codegen.python.dialect import Result, UnsupportedOp
 from codegen.python.native import Table, Use
 from codegen.python.source import Expr, Literal, Name
-from codegen.rewrites import in_rows, scatter_in_rows
+from codegen.rewrites import edges_joined, in_rows, scatter_in_rows
 from codegen.rules import at, function, key
 from nnspec.catalogue.ops.arranging import (
     BroadcastTo,
@@ -170,9 +170,25 @@ def pad(op: Pad, use: Use, x: Expr) -> Result:
         x = Name("F.expand_dims")(x, axis=front)
     around = (*pads[:front], *((0, 0),) * count, *pads[front:])
     width = tuple(cells for pair in around for cells in pair)
-    x = Name("F.pad")(x, mode="constant", pad_width=width, constant_value=value)
+    x = Name("F.pad")(x, mode=op.mode, pad_width=width)
+    x = x.with_keyword("constant_value", value) if op.mode == "constant" else x
     added = tuple(range(front, front + count))
     return Name("F.squeeze")(x, axis=several(added)) if added else x
+
+
+def has_edges(node: Node) -> bool:
+    """Whether MXNet can copy edges: of floats, along the last axes."""
+    assert isinstance(node.op, Pad)
+    if node.op.mode == "constant":
+        return True
+    x, pads = node.inputs[0].type, node.op.pads
+    first = next((i for i, pair in enumerate(pads) if pair != (0, 0)), None)
+    numbers = all(isinstance(cells, int) for pair in pads for cells in pair)
+    return numbers and x.is_float and first is not None and new_axes(x.rank, first) is not None
+
+
+TABLE.legal[Pad] = has_edges
+TABLE.rewrites[Pad] = edges_joined
 
 
 def number(value: float) -> Expr:

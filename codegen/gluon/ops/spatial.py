@@ -8,7 +8,7 @@ from typing import Any
 from codegen.gluon.layer import Both, Layers, first
 from codegen.gluon.like import like
 from codegen.gluon.ops.dense import BIAS
-from codegen.gluon.padding import own, padded, symmetric
+from codegen.gluon.padding import last_is_open, own, padded, symmetric
 from codegen.python.dialect import Result, UnsupportedOp
 from codegen.python.native import Use
 from codegen.python.source import Expr, Name
@@ -27,7 +27,6 @@ from nnspec.catalogue.ops.pooling import AVG_POOLS, MAX_POOLS, AvgPool, MaxPool,
 from nnspec.catalogue.ops.shaping import apart
 from nnspec.catalogue.ops.site import Site, Term
 from nnspec.catalogue.ops.sliding import Convolution, MaxWindow, Sliding
-from nnspec.catalogue.ops.windows import extent
 from nnspec.core.dims import Dim
 from nnspec.graph.graph import Node
 from nnspec.graph.site import GraphSite
@@ -64,38 +63,31 @@ for conv in CONVOLUTIONS:
 @TABLE.rewrite
 def conv_padded(to: GraphSite, op: Conv, x: Term) -> Term | tuple[Term, ...]:
     """MXNet pads alike on both sides only."""
-    return to.again(replace(op, padding="valid"), padded(to, op, x))
+    return to.again(op.bare, padded(to, op, x))
 
 
 # Transposed convolutions.
 
 
-def beyond(op: ConvTranspose) -> tuple[int, ...]:
-    """For each axis, by how many cells the full result is longer than the wanted one."""
-    if op.padding == "valid":
-        return (0,) * op.rank
-    along = zip(op.kernel, op.stride, op.dilation, strict=True)
-    return tuple(extent(k, d) - s for k, s, d in along)
-
-
 def crop(node: Node) -> tuple[int, ...]:
     """Cells that the layer takes off on both sides."""
     assert isinstance(node.op, ConvTranspose)
-    return tuple(max(cells, 0) // 2 for cells in beyond(node.op))
+    return tuple(before for before, _ in node.op.cuts)
 
 
 def missing(node: Node) -> tuple[int, ...]:
     """Cells that the layer adds at the end."""
     assert isinstance(node.op, ConvTranspose)
-    return tuple(max(-cells, 0) for cells in beyond(node.op))
+    return tuple(max(before - after, 0) for before, after in node.op.cuts)
 
 
 def without_spread_strides(node: Node) -> bool:
-    """MXNet's own with both stride and dilation is wrong without oneDNN, so in f64."""
+    """MXNet's own with both stride and dilation is wrong without oneDNN, so in f64; with groups its gradients are."""
     op = node.op
     assert isinstance(op, ConvTranspose)
     spread = any(d > 1 and k > 1 for d, k in zip(op.dilation, op.kernel, strict=True))
-    return not spread or set(op.stride) == {1}
+    fits = all(m < s for m, s in zip(missing(node), op.stride, strict=True))
+    return op.groups == 1 and fits and (not spread or set(op.stride) == {1})
 
 
 for transposed in TRANSPOSED[:2]:
@@ -119,24 +111,28 @@ for transposed in TRANSPOSED[:2]:
 
 @TABLE.rule
 def conv_transpose(op: ConvTranspose, use: Use, x: Expr) -> Result:
-    """Without the odd cells at the end that no symmetric crop takes off."""
+    """Without the cells at the end that no symmetric crop takes off."""
     y = use.forward.layer(use.node)(x)
-    ends = tuple(-1 if cells > 0 and cells % 2 else None for cells in beyond(op))
+    ends = tuple(before - after if after > before else None for before, after in op.cuts)
     if not any(ends):
         return y
     return Name("F.slice")(y, begin=(None,) * use.rank, end=(None, None, *ends))
 
 
-def strides_by_zeros(to: GraphSite, op: ConvTranspose, x: Term) -> Term | tuple[Term, ...]:
+def strides_by_zeros(to: GraphSite, op: ConvTranspose, x: Term) -> Term | tuple[Term, ...] | None:
     """Zeros between the cells of the input in place of strides."""
     assert to.origin is not None
-    if op.use_bias and any(missing(to.origin)):
+    if op.groups > 1:
+        return None
+    if op.use_bias and any(after < 0 for _, after in op.cuts):
         reason = "a dilated transposed convolution whose stride exceeds its reach"
         raise UnsupportedOp(to.origin, "Gluon", reason)
     for axis, step in enumerate(op.stride, 1):
         x = apart(to, x, axis, step)
-    (full,) = to.again(replace(op, stride=(1,) * op.rank, padding="valid"), x)
-    return op.same(to, full) if op.padding == "same" else full
+    none = (0,) * op.rank
+    bare = replace(op, stride=(1,) * op.rank, padding="valid", output_padding=none)
+    (full,) = to.again(bare, x)
+    return op.trimmed(to, full)
 
 
 TABLE.rewrites |= dict.fromkeys(TRANSPOSED[:2], strides_by_zeros)
@@ -167,6 +163,10 @@ def kind_of(node: Node) -> str:
     return "max" if isinstance(node.op, MaxPool) else "avg"
 
 
+def convention(node: Node) -> str:
+    return "full" if last_is_open(node) else "valid"
+
+
 for pool in (*MAX_POOLS, *AVG_POOLS):
     mean = [Both(unpadded, "count_include_pad", "count_include_pad", True)]
     TABLE.layer(
@@ -178,6 +178,8 @@ for pool in (*MAX_POOLS, *AVG_POOLS):
         Both(step, None, "stride"),
         Both(kind_of, None, "pool_type"),
         Both(own, "padding", "pad", (0,) * pool.rank, SQUARE),
+        Both(last_is_open, "ceil_mode", None, False),
+        Both(convention, None, "pooling_convention", "valid"),
         *(mean if issubclass(pool, AvgPool) else ()),
         legal=lambda node: own(node) is not None,
     )
@@ -186,13 +188,13 @@ for pool in (*MAX_POOLS, *AVG_POOLS):
 @TABLE.rewrite
 def max_pool_padded(to: GraphSite, op: MaxPool, x: Term) -> Term | tuple[Term, ...]:
     """The padding never wins."""
-    return to.again(replace(op, padding="valid"), padded(to, op, x, float("-inf")))
+    return to.again(op.bare, padded(to, op, x, float("-inf")))
 
 
 @TABLE.rewrite
 def avg_pool_padded(to: GraphSite, op: AvgPool, x: Term) -> Term:
     """By the share of each window that is no padding: the mean of ones inside and zeros outside."""
-    valid = replace(op, padding="valid")
+    valid = op.bare
     (total,) = to.again(valid, padded(to, op, x))
     (share,) = to.again(valid, padded(to, op, like(to, to.number(1, x.dtype), x)))
     return total / share

@@ -39,10 +39,10 @@ class GRU(gluon.rnn.GRU):
 class RNN(gluon.rnn.RNN):
     """One layer over [N, T, C], with one bias: MXNet's second one stays zero."""
 
-    def __init__(self, units, input_size, **kwargs):
+    def __init__(self, units, input_size, activation="tanh", **kwargs):
         super().__init__(
             units,
-            activation="tanh",
+            activation=activation,
             layout="NTC",
             input_size=input_size,
             i2h_weight_initializer=mx.init.Xavier(),

@@ -5,7 +5,7 @@ import mxnet as mx
 
 def recurrent_vector(mode, name, input_size, units, bidirectional=False):
     """The weights of one layer as the vector that RNN takes; but for a GRU, its second bias is zero."""
-    rows = {"rnn_tanh": 1, "gru": 3, "lstm": 4}[mode] * units
+    rows = {"gru": 3, "lstm": 4}.get(mode, 1) * units
     weights, biases = [], []
     for side in ("l0", "r0") if bidirectional else ("l0",):
         i2h = mx.sym.var(f"{name}_{side}_i2h_weight", shape=(rows, input_size))

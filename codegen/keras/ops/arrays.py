@@ -21,6 +21,7 @@ from nnspec.catalogue.ops.arranging import (
     Stack,
     Tile,
 )
+from nnspec.catalogue.ops.einsum import Einsum
 from nnspec.catalogue.ops.indexing import Gather, OneHot, ScatterAdd
 from nnspec.catalogue.ops.positions import Positions
 from nnspec.catalogue.ops.random import RandomUniform
@@ -49,6 +50,11 @@ def topk(op: TopK, use: Use, x: Expr) -> Result:
 
 
 @TABLE.rule
+def einsum(op: Einsum, use: Use, *x: Expr) -> Result:
+    return Name("ops.einsum")(op.equation, *x)
+
+
+@TABLE.rule
 def sort(op: Sort, use: Use, x: Expr) -> Result:
     made = Name("ops.sort")(x, axis=op.axis)
     return Name("ops.flip")(made, axis=op.axis) if op.descending else made
@@ -70,8 +76,6 @@ def positions(op: Positions, use: Use, x: Expr) -> Result:
     count = use.forward.size(use.node.outputs[0].type.shape[0])
     dtype = op.dtype_for(use.types[0])
     made = Name("ops.arange")(count)
-    if dtype in ("f16", "u8"):  # TensorFlow does not count in them
-        return Name("ops.cast")(made, DTYPES[dtype])
     if op.dtype is None:
         return made.with_keyword("dtype", x.attr("dtype"))
     return made.with_keyword("dtype", DTYPES[dtype])

@@ -36,7 +36,9 @@ def covers(node: Node) -> bool:
             return not thinned(op) and said(op) is not None
         case ConvTranspose() as op:
             # Keras's "valid" result ends with a whole stride.
-            return op.padding == "same" or min(beyond(op)) >= 0
+            if op.groups > 1 or any(op.output_padding):
+                return False
+            return op.padding == "same" or (not any(map(any, op.cuts)) and min(beyond(op)) >= 0)
     return False
 
 
@@ -102,18 +104,24 @@ def convolved(to: GraphSite, op: Conv, x: Term) -> Term:
 
 
 @TABLE.rewrite
-def whole(to: GraphSite, op: ConvTranspose, x: Term) -> Term:
+def whole(to: GraphSite, op: ConvTranspose, x: Term) -> Term | None:
     """Stands in the "same" result of the operand among as many zeros as kernels reach beyond it."""
+    if op.groups > 1:
+        return None
     over = beyond(op)
     cells = [max(-(-b // s), 0) for b, s in zip(over, op.stride, strict=True)]
-    x = surrounded(to, x, tuple((n, n) for n in cells))
-    (y,) = to.again(replace(op, padding="same"), x)
     added = [n * s for n, s in zip(cells, op.stride, strict=True)]
-    before = [a - max(b, 0) // 2 for a, b in zip(added, over, strict=True)]
-    after = [a + max(b, 0) // 2 - b for a, b in zip(added, over, strict=True)]
+    before = [a - max(b, 0) // 2 + cut for a, b, (cut, _) in zip(added, over, op.cuts, strict=True)]
+    after = [
+        a + max(b, 0) // 2 - b + cut for a, b, (_, cut) in zip(added, over, op.cuts, strict=True)
+    ]
+    more = [max(-(a // s), 0) for a, s in zip(after, op.stride, strict=True)]
+    ends = [a + m * s for a, m, s in zip(after, more, op.stride, strict=True)]
+    x = surrounded(to, x, tuple((n, n + m) for n, m in zip(cells, more, strict=True)))
+    (y,) = to.again(replace(op, padding="same", output_padding=(0,) * op.rank), x)
     return to.slice(
         y,
         starts=(None, *(n or None for n in before), None),
-        ends=(None, *(-n or None for n in after), None),
+        ends=(None, *(-n or None for n in ends), None),
         steps=(1,) * x.rank,
     )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from codegen.keras.logits import AsLogits
 from codegen.python.dialect import Result
 from codegen.python.native import Table, Use
-from codegen.python.source import Expr, Literal, Name, Operator
+from codegen.python.source import Expr, Literal, Name, Operator, Tuple
 from codegen.rewrites import is_plain_entropy, is_unweighted
 from codegen.rules import function
 from nnspec.catalogue.ops.base import Op
+from nnspec.catalogue.ops.ctc import Ctc
 from nnspec.catalogue.ops.losses import Accuracy, BinaryCrossEntropy, CrossEntropy, Loss, Mse
+from nnspec.catalogue.ops.metrics import MeanAbsoluteError, MeanSquaredError, TopKShare
 from nnspec.graph.graph import Node
 
 TABLE = Table()
@@ -46,6 +48,20 @@ def binary_cross_entropy(op: BinaryCrossEntropy, use: Use, logits: Expr, targets
     return joined(Name("ops.binary_crossentropy")(targets, logits, from_logits=True), op)
 
 
+@TABLE.rule
+def ctc(op: Ctc, use: Use, logits: Expr, labels: Expr, *lengths: Expr) -> Result:
+    """Keras is told all lengths."""
+    rows, steps, _ = use.types[0].shape
+    all_lengths = list(lengths)
+    for count in (use.types[1].shape[1], steps)[len(lengths) :]:
+        logits = use.forward.name(logits, "logits")
+        sizes = Tuple((use.forward.size(rows),))
+        made = Name("ops.full")(sizes, use.forward.size(count), dtype="int32")
+        all_lengths.append(made)
+    each = Name("ops.ctc_loss")(labels, logits, *all_lengths)
+    return joined(each.with_keyword("mask_index", op.blank) if op.blank else each, op)
+
+
 def alike(tensor: Expr, number: Literal) -> Expr:
     """The number as a tensor of another's shape."""
     if number.value == 1:
@@ -75,8 +91,15 @@ def compiled_loss(node: Node) -> Expr | None:
 
 def compiled_metric(node: Node, name: str) -> Expr | None:
     """The metric as an object, if Keras has it."""
-    if not isinstance(node.op, Accuracy):
-        return _object(node, "metrics", name=name)
+    match node.op:
+        case TopKShare(k=k):
+            return Name("keras.metrics.SparseTopKCategoricalAccuracy")(k, name=name)
+        case MeanAbsoluteError() | MeanSquaredError():
+            return Name(f"keras.metrics.{type(node.op).__name__}")(name=name)
+        case Accuracy():
+            pass
+        case _:
+            return _object(node, "metrics", name=name)
     # What Keras makes of the word depends on the sizes: one score alone would be binary.
     if name == "accuracy" and node.inputs[0].type.shape[-1] != 1:
         return Literal(name)

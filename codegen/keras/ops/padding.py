@@ -5,6 +5,7 @@ from __future__ import annotations
 from codegen.python.dialect import Result
 from codegen.python.native import Table, Use
 from codegen.python.source import Expr, Literal, Name, Tuple
+from codegen.rewrites import edges_joined
 from codegen.rules import key
 from nnspec.catalogue.ops.arranging import Pad
 from nnspec.catalogue.ops.image import Windowed
@@ -18,6 +19,8 @@ from nnspec.graph.site import GraphSite
 def said(op: Windowed) -> str | None:
     """The word for the padding, if Keras has one."""
     cells, steps, spread, padding = op.window
+    if op.ceil_mode and padding != "same":
+        return None
     if isinstance(padding, str):
         return padding
     if not any(map(any, padding)):
@@ -52,7 +55,8 @@ def is_layer(op: Pad) -> bool:
     """Whether it puts so many zeros around space, and nowhere else."""
     known = all(isinstance(n, int) for pair in op.pads for n in pair)
     edges = (op.pads[0], op.pads[-1]) if op.pads else ()
-    return known and op.value == 0 and 3 <= len(op.pads) <= 5 and edges == ((0, 0), (0, 0))
+    zeros = op.value == 0 and op.mode == "constant"
+    return known and zeros and 3 <= len(op.pads) <= 5 and edges == ((0, 0), (0, 0))
 
 
 @TABLE.chain
@@ -66,6 +70,8 @@ def pad(op: Pad, use: Use, x: Expr) -> Result:
         return use.forward.layer(use.node)(x)
     pairs = tuple(Tuple(tuple(map(use.forward.size, pair))) for pair in op.pads)
     padded = Name("ops.pad")(x, Tuple(pairs))
+    if op.mode != "constant":
+        return padded.with_keyword("mode", op.mode)
     if op.value == 0:
         return padded
     if op.value == float("-inf"):
@@ -75,6 +81,15 @@ def pad(op: Pad, use: Use, x: Expr) -> Result:
         op.value if x_type.is_float else op.value == 1 if x_type.dtype == "bool" else int(op.value)
     )
     return padded.with_keyword("constant_values", value)
+
+
+def copies_no_edge(node: Node) -> bool:
+    """TensorFlow reflects, but does not repeat an edge."""
+    return isinstance(node.op, Pad) and node.op.mode != "edge"
+
+
+TABLE.legal[Pad] = copies_no_edge
+TABLE.rewrites[Pad] = edges_joined
 
 
 def surrounded(

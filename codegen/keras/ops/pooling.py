@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from codegen.keras.ops.padding import PADDING, surrounded, word
 from codegen.python.native import Table
 from codegen.rewrites import pad_first
@@ -49,7 +47,7 @@ def greatest(to: GraphSite, op: MaxPool, x: Term) -> Term:
 @TABLE.rewrite
 def average(to: GraphSite, op: AvgPool, x: Term) -> Term:
     """The mean with zeros around, by the share of each window that is no padding."""
-    bare, pads = replace(op, padding="valid"), op.surroundings(x.type)
+    bare, pads = op.bare, op.surroundings(x.type)
     inside = to.broadcast_to(to.number(1, x.dtype), (1, *x.shape[1:-1], 1))
     (total,) = to.again(bare, surrounded(to, x, pads))
     (share,) = to.again(bare, surrounded(to, inside, pads))

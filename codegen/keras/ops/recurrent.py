@@ -31,6 +31,8 @@ def in_chain(op: LSTM | GRU | RNN, node: Node) -> Expr | None:
 
 def alone(call: str, op: Recurrent, *, last: bool) -> Expr:
     made = Name(call)(Literal(op.units, "units"))
+    if isinstance(op, RNN) and op.activation != "tanh":
+        made = made.with_keyword("activation", op.activation)
     if not last or op.returns != "last":
         made = made.with_keyword("return_sequences", True)
     if last and op.returns == "all":

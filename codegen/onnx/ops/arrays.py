@@ -8,6 +8,7 @@ from codegen.onnx.native import Table, Use
 from codegen.onnx.ops.reductions import ALONE
 from codegen.rules import at, function, key
 from nnspec.catalogue.ops.algebra import MatMul
+from nnspec.catalogue.ops.einsum import Einsum
 from nnspec.catalogue.ops.indexing import Gather, OneHot, ScatterAdd
 from nnspec.catalogue.ops.site import Site, Term
 from nnspec.graph.graph import Node
@@ -36,6 +37,26 @@ TABLE.add(
         legal=is_plain,
     ),
 )
+
+
+def same_others(node: Node) -> bool:
+    """ONNX wants the axes that `...` stands for to be the same everywhere."""
+    assert isinstance(node.op, Einsum)
+    kinds = [v.type for v in node.inputs]
+    sides = node.op.parsed(*kinds).operands
+    others = [
+        tuple(size for a, size in zip(axes, x.shape, strict=True) if a[0] == ".")
+        for axes, x in zip(sides, kinds, strict=True)
+    ]
+    return len({o for o in others if o}) < 2
+
+
+TABLE.legal[Einsum] = same_others
+
+
+@TABLE.rule
+def einsum(op: Einsum, use: Use, *x: str) -> Result:
+    return use.to.op("Einsum", *x, equation=op.equation)
 
 
 @TABLE.rewrite

@@ -40,7 +40,8 @@ def gru(op: GRU, use: Use, x: str, *initial: str) -> Result:
 
 @TABLE.rule
 def rnn(op: RNN, use: Use, x: str, *initial: str) -> Result:
-    return stacked(Cell("RNN", (0,)), op, use, x, *initial)
+    own = {} if op.activation == "tanh" else {"activations": ["Relu"] * op.directions}
+    return stacked(Cell("RNN", (0,), own), op, use, x, *initial)
 
 
 def stacked(cell: Cell, op: Recurrent, use: Use, x: str, *initial: str) -> Result:

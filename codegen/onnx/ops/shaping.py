@@ -68,6 +68,8 @@ def pad(op: Pad, use: Use, x: str) -> Result:
     around = use.to.shape(
         [before for before, _ in op.pads] + [after for _, after in op.pads], "pads"
     )
+    if op.mode != "constant":
+        return use.to.op("Pad", x, around, mode=op.mode)
     return use.to.op("Pad", x, around, use.number(op.value))
 
 

@@ -15,7 +15,7 @@ from nnspec.catalogue.ops.image import Windowed
 from nnspec.catalogue.ops.pooling import AVG_POOLS, MAX_POOLS, GlobalAvgPool, GlobalMaxPool
 from nnspec.catalogue.ops.reduction import Max, Mean
 from nnspec.catalogue.ops.sliding import Convolution, ConvolutionTranspose, MaxWindow, Sliding
-from nnspec.catalogue.ops.windows import Pads, extent
+from nnspec.catalogue.ops.windows import Pads
 from nnspec.graph.graph import Node
 
 TABLE = Table()
@@ -28,35 +28,38 @@ def flat(pairs: Pads) -> tuple[int, ...]:
 
 
 def pads(node: Node) -> tuple[int, ...]:
-    """Cells around space; none where that depends on a size not yet known."""
+    """Cells around space; where that depends on a size not yet known, those that are told."""
     assert isinstance(node.op, Windowed)
-    return flat(node.op.around(node.inputs[0].type) or ((0, 0),) * node.op.rank)
+    told = node.op.window.padding
+    none = ((0, 0),) * node.op.rank
+    return flat(node.op.around(node.inputs[0].type) or (none if isinstance(told, str) else told))
+
+
+def is_open(node: Node) -> bool:
+    """Whether the cells around space depend on a size not yet known: then the runtime works them out."""
+    assert isinstance(node.op, Windowed)
+    return node.op.around(node.inputs[0].type) is None
 
 
 def auto_pad(node: Node) -> str:
-    """Who works out the cells around space: the runtime where a size is not yet known."""
     assert isinstance(node.op, Windowed)
-    return "SAME_UPPER" if node.op.around(node.inputs[0].type) is None else "NOTSET"
+    return "SAME_UPPER" if is_open(node) and node.op.window.padding == "same" else "NOTSET"
+
+
+def ceil_mode(node: Node) -> int:
+    return int(is_open(node) and auto_pad(node) == "NOTSET")
 
 
 def cut(node: Node) -> tuple[int, ...]:
-    """What is left out around the result, where it is to have as many cells as there are steps."""
-    return flat(tuple((max(o, 0) // 2, max(o, 0) - max(o, 0) // 2) for o in beyond(node)))
+    """What is left out around the result."""
+    assert isinstance(node.op, ConvTranspose)
+    return flat(tuple((before, max(after, 0)) for before, after in node.op.cuts))
 
 
 def missing(node: Node) -> tuple[int, ...]:
     """Cells that the result has beyond what kernels reach."""
-    return tuple(max(-o, 0) for o in beyond(node))
-
-
-def beyond(node: Node) -> tuple[int, ...]:
-    """How far kernels reach beyond the result that is wanted."""
-    op = node.op
-    assert isinstance(op, ConvTranspose)
-    if op.padding != "same":
-        return (0,) * op.rank
-    along = zip(op.kernel, op.dilation, op.stride, strict=True)
-    return tuple(extent(k, d) - s for k, d, s in along)
+    assert isinstance(node.op, ConvTranspose)
+    return tuple(max(-after, 0) for _, after in node.op.cuts)
 
 
 def around(rank: int) -> tuple[Argument, ...]:
@@ -87,11 +90,13 @@ for transposed in TRANSPOSED:
             key("dilations", "dilation", ones),
             key("pads", cut, (0, 0) * transposed.rank),
             key("output_padding", missing, (0,) * transposed.rank),
+            key("group", "groups", 1),
         )
     )
 for pool, name in (*((p, "MaxPool") for p in MAX_POOLS), *((p, "AveragePool") for p in AVG_POOLS)):
     steps = key("strides", "step", (1,) * pool.rank)
-    TABLE.add(function(pool, name, key("kernel_shape", "size"), steps, *around(pool.rank)))
+    last = key("ceil_mode", ceil_mode, 0)
+    TABLE.add(function(pool, name, key("kernel_shape", "size"), steps, *around(pool.rank), last))
 
 
 @TABLE.rule

@@ -8,6 +8,7 @@ from codegen.python.source import Expr, Name, Slice, Tuple
 from codegen.python.subscripts import part
 from codegen.pytorch.dtypes import DTYPES
 from codegen.pytorch.ops.reduction import ONE
+from codegen.rewrites import edges_joined
 from codegen.rules import at, function, key, method
 from nnspec.catalogue.ops.arranging import (
     ExpandDims,
@@ -22,6 +23,7 @@ from nnspec.catalogue.ops.arranging import (
 from nnspec.catalogue.ops.indexing import Gather, OneHot, ScatterAdd
 from nnspec.catalogue.ops.shaping import Concat, Flatten, Reshape, Transpose
 from nnspec.catalogue.ops.shaping import Slice as Part
+from nnspec.graph.graph import Node
 
 TABLE = Table()
 TABLE.add(
@@ -69,7 +71,22 @@ def pad(op: Pad, use: Use, x: Expr) -> Result:
         pairs.pop(0)
     sizes = tuple(use.forward.size(d) for pair in reversed(pairs) for d in pair)
     made = Name("F.pad")(x, Tuple(sizes))
+    if op.mode != "constant":
+        return made.with_keyword("mode", "replicate" if op.mode == "edge" else op.mode)
     return made if op.value == 0 else made.with_keyword("value", op.value)
+
+
+def is_padded_by_itself(node: Node) -> bool:
+    """PyTorch copies edges of floats only, of up to three axes behind one or two."""
+    assert isinstance(node.op, Pad)
+    if node.op.mode == "constant":
+        return True
+    first = next((i for i, pair in enumerate(node.op.pads) if pair != (0, 0)), 0)
+    return node.inputs[0].type.is_float and first in (1, 2) and len(node.op.pads) - first <= 3
+
+
+TABLE.legal[Pad] = is_padded_by_itself
+TABLE.rewrites[Pad] = edges_joined
 
 
 @TABLE.rule

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from codegen.python.dialect import Result
 from codegen.python.native import Table, Use
-from codegen.python.source import Call, Expr, Literal, Name, Operator
+from codegen.python.source import Call, Expr, Literal, Name, Operator, Tuple
+from nnspec.catalogue.ops.ctc import Ctc
 from nnspec.catalogue.ops.differences import Huber, Mae, Poisson
 from nnspec.catalogue.ops.distances import Triplet
 from nnspec.catalogue.ops.losses import Accuracy, BinaryCrossEntropy, CrossEntropy, Mse, Pairwise
@@ -85,6 +86,23 @@ def triplet(op: Triplet, use: Use, *rows: Expr) -> Result:
     loss = Name("F.triplet_margin_loss")(*rows)
     loss = loss if op.margin == 1 else loss.with_keyword("margin", op.margin)
     return reduced(loss, op.reduction)
+
+
+@TABLE.rule
+def ctc(op: Ctc, use: Use, logits: Expr, labels: Expr, *lengths: Expr) -> Result:
+    """PyTorch wants steps first, and to be told all lengths; its mean divides by them."""
+    rows, steps, _ = use.types[0].shape
+    all_lengths = list(lengths)
+    for count in (use.types[1].shape[1], steps)[len(lengths) :]:
+        labels = use.forward.name(labels, "labels")
+        sizes = Tuple((use.forward.size(rows),))
+        all_lengths.append(labels.attr("new_full")(sizes, use.forward.size(count)))
+    of_labels, of_steps = all_lengths
+    likely = Name("F.log_softmax")(logits, dim=-1).attr("transpose")(0, 1)
+    each = Name("F.ctc_loss")(likely, labels, of_steps, of_labels)
+    each = each.with_keyword("blank", op.blank) if op.blank else each
+    each = each.with_keyword("reduction", "sum" if op.reduction == "sum" else "none")
+    return Name("torch.mean")(each) if op.reduction == "mean" else each
 
 
 def pairwise(

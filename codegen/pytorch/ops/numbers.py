@@ -8,6 +8,7 @@ from codegen.python.source import Expr, Literal, Name
 from codegen.pytorch.dtypes import DTYPES
 from codegen.rules import Form, at, function, key, method, operand, operator
 from nnspec.catalogue.ops.algebra import MatMul
+from nnspec.catalogue.ops.einsum import Einsum
 from nnspec.catalogue.ops.elementwise import (
     Abs,
     Add,
@@ -107,6 +108,11 @@ def divide(op: Divide, use: Use, a: Expr, b: Expr) -> Result:
     if use.types[0].is_float:
         return a / b
     return Name("torch.div")(a, b, rounding_mode="trunc")
+
+
+@TABLE.rule
+def einsum(op: Einsum, use: Use, *x: Expr) -> Result:
+    return Name("torch.einsum")(op.equation, *x)
 
 
 @TABLE.rule

@@ -20,6 +20,7 @@ TABLE.add(
             key("num_layers", "layers", 1),
             key("batch_first", lambda node: True),
             key("bidirectional", "bidirectional", False),
+            *((key("nonlinearity", "activation", "tanh"),) if op is RNN else ()),
         )
         for op in (LSTM, GRU, RNN)
     )

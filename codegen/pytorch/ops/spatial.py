@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from codegen.python.native import Table
 from codegen.rewrites import as_groups, cut_after, mean_within, pad_first
 from codegen.rules import SQUARE, at, key, layer, of
@@ -18,7 +20,6 @@ from nnspec.catalogue.ops.pooling import (
     Pool,
 )
 from nnspec.catalogue.ops.site import Term
-from nnspec.catalogue.ops.windows import extent
 from nnspec.graph.graph import Node
 from nnspec.graph.site import GraphSite
 
@@ -29,7 +30,8 @@ TABLE.rewrites[DepthwiseConv2D] = as_groups
 
 def even(op: Windowed, node: Node) -> Sizes | None:
     """Cells on both sides of each axis; None where the sides differ, or that is not known before."""
-    around = op.around(node.inputs[0].type)
+    told = replace(op, ceil_mode=False) if isinstance(op, Pool) else op
+    around = told.around(node.inputs[0].type)
     if around is None or any(before != after for before, after in around):
         return None
     return tuple(before for before, _ in around)
@@ -73,33 +75,31 @@ def pool_counts_padding(op: AvgPool, node: Node) -> bool:
 
 
 @of
+def counts_last(op: Pool, node: Node) -> bool:
+    return op.ceil_mode and op.padding != "same"
+
+
+@of
 def pool_stride(op: Pool, node: Node) -> Sizes | None:
     """None where windows stand beside each other."""
     return None if op.step == op.size else op.step
 
 
-def beyond(op: ConvTranspose) -> Sizes:
-    """Cells by which the whole result is longer than the wanted one (shorter, where negative)."""
-    if op.padding == "valid":
-        return (0,) * op.rank
-    along = zip(op.kernel, op.dilation, op.stride, strict=True)
-    return tuple(extent(k, d) - s for k, d, s in along)
-
-
 @of
 def transposed_legal(op: ConvTranspose, node: Node) -> bool:
-    """PyTorch cuts alike on both sides."""
-    return all(cells < 0 or cells % 2 == 0 for cells in beyond(op))
+    """PyTorch cuts alike on both sides, and adds at the end less than a stride or dilation."""
+    along = zip(op.cuts, op.stride, op.dilation, strict=True)
+    return all(0 <= before - after < max(s, d) for (before, after), s, d in along)
 
 
 @of
 def transposed_padding(op: ConvTranspose, node: Node) -> Sizes:
-    return tuple(max(cells, 0) // 2 for cells in beyond(op))
+    return tuple(before for before, _ in op.cuts)
 
 
 @of
 def transposed_missing(op: ConvTranspose, node: Node) -> Sizes:
-    return tuple(max(-cells, 0) for cells in beyond(op))
+    return tuple(before - after for before, after in op.cuts)
 
 
 @of
@@ -140,6 +140,7 @@ for transposed in TRANSPOSED:
             key("stride", "stride", one, SQUARE),
             key("padding", transposed_padding, none, SQUARE),
             key("output_padding", transposed_missing, none, SQUARE),
+            key("groups", "groups", 1),
             key("dilation", "dilation", one, SQUARE),
             key("bias", "use_bias", True),
             legal=transposed_legal,
@@ -155,6 +156,7 @@ for pool in (*MAX_POOLS, *AVG_POOLS):
             at("size", form=SQUARE),
             key("stride", pool_stride, None, SQUARE),
             key("padding", pool_padding, (0,) * pool.rank, SQUARE),
+            key("ceil_mode", counts_last, False),
             *counts,
             legal=pool_legal,
         )

@@ -13,7 +13,18 @@ from nnspec.catalogue.ops.helpers import broadcast, normal_axes, normal_axis, nu
 from nnspec.catalogue.ops.site import LONGEST, Site, Term
 from nnspec.core.dims import Dim, Shape, symbol
 from nnspec.core.fields import arg
-from nnspec.core.kinds import axes, axis, counts, optional, pairs, parts, real, shape, whole
+from nnspec.core.kinds import (
+    axes,
+    axis,
+    choice,
+    counts,
+    optional,
+    pairs,
+    parts,
+    real,
+    shape,
+    whole,
+)
 from nnspec.core.lazy import np
 from nnspec.core.orders import lay
 from nnspec.core.types import TensorType
@@ -26,16 +37,29 @@ N, T = symbol("N"), symbol("T")
 
 @declare
 class Pad(Op):
-    """Cells of one value around a tensor: for each axis how many before and how many after."""
+    """Cells around a tensor: for each axis how many before and how many after.
+
+    By `mode` they hold `"constant"` the `value`, `"reflect"` what lies on the other side of the edge, without the edge
+    itself, or `"edge"` the edge: NumPy's words. `pad(image, [(0, 0), (1, 1), (1, 1), (0, 0)], mode = "reflect")`.
+    """
 
     name = "pad"
     pads: tuple[tuple[Dim, Dim], ...] = arg("for each axis (before, after)", pairs)
     value: float = arg("what is put there", real(), default=0.0)
+    mode: str = arg(
+        "what the cells hold", choice("constant", "reflect", "edge"), default="constant"
+    )
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
         if len(self.pads) != x.rank:
             raise ShapeError(f"expects a pair for each axis of {x}, found {len(self.pads)}", 0)
+        if self.mode != "constant" and self.value:
+            raise ShapeError(f'puts {self.value} nowhere where `mode` is "{self.mode}"')
+        for size, pair in zip(x.shape, self.pads, strict=True):
+            most = max((d for d in pair if isinstance(d, int)), default=0)
+            if self.mode == "reflect" and isinstance(size, int) and most >= size:
+                raise ShapeError(f"reflects {most} cells, and has {size - 1} beside an edge", 0)
         if not x.is_float and self.value not in (
             (0, 1) if x.dtype == "bool" else (self.value // 1,)
         ):
@@ -45,18 +69,41 @@ class Pad(Op):
 
     def evaluate(self, x: Array) -> Array:
         pads = [numbers(pair) for pair in self.pads]
+        if self.mode == "reflect":
+            return np.pad(x, pads, "reflect")
+        if self.mode == "edge":
+            return np.pad(x, pads, "edge")
         return np.pad(x, pads, constant_values=self.value)
 
     def gradient(self, to: Site, operands: Terms, results: Terms, gradients: Flows) -> Flows:
         (x,), (flow,) = operands, gradients
         assert flow is not None
         for i, (before, after) in enumerate(self.pads):
-            if not isinstance(before, int) or not isinstance(after, int):
-                raise ShapeError(f"has no derivative where a padding is not a number: {x.type}")
-            if before or after:
-                end = -after if after else None
-                flow = part(to, flow, i, before, end)
+            if before != 0 or after != 0:
+                flow = self.back(to, flow, i, x.shape[i])
         return (flow,)
+
+    def back(self, to: Site, flow: Term, axis: int, size: Dim) -> Term:
+        """Along one axis of `size` cells before the padding: what flows into each, and into its copies."""
+        before, after = self.pads[axis]
+        end = -after if isinstance(after, int) and after else before + size
+        own = part(to, flow, axis, before, None if after == 0 else end)
+        if self.mode == "constant":
+            return own
+        sides: list[tuple[Term, tuple[Dim, Dim], tuple[Dim, Dim]]] = []
+        if before != 0:
+            sides.append((part(to, flow, axis, 0, before), (1, size - 1 - before), (0, size - 1)))
+        if after != 0:
+            copies = part(to, flow, axis, before + size, None)
+            sides.append((copies, (size - 1 - after, 1), (size - 1, 0)))
+        for copies, mirrored, edge in sides:
+            if self.mode == "reflect":
+                added, gap = to.flip(copies, (axis,)), mirrored
+            else:
+                added, gap = to.sum(copies, axis=(axis,), keepdims=True), edge
+            around = tuple(gap if i == axis else (0, 0) for i in range(flow.rank))
+            own = own + to.pad(added, around)
+        return own
 
     def reordered(self, forms: Forms, inputs: Types, outputs: Types) -> Reordered | None:
         order = order_of(forms[0])
@@ -70,6 +117,12 @@ class Pad(Op):
         yield Example(cls(((0, 0), (1, 2), (0, 1), (0, 0))), (x,))
         yield Example(cls(((0, 0), (2, 0), (0, 0), (1, 1)), 2.5), (x,))
         yield Example(cls(((0, 0), (0, 3))), (TensorType("f32", (N, 5)),))
+        for mode in ("reflect", "edge"):
+            yield Example(cls(((0, 0), (1, 2), (0, 1), (0, 0)), mode=mode), (x,))
+            yield Example(cls(((1, 1), (2, 0)), mode=mode), (TensorType("f32", (3, 5)),))
+            sequence = TensorType("f32", (N, T, 3))
+            yield Example(cls(((0, 0), (2, 3), (0, 0)), mode=mode), (sequence,))
+        yield Example(cls(((0, 0), (0, 1), (2, 1)), mode="edge"), (TensorType("i64", (N, 4, 3)),))
 
 
 @declare

@@ -103,7 +103,7 @@ class Op(Declaration):
     takes_activation: the constructor has a last argument `activation` (the elaborator appends it as
         an op of its own; it never reaches the graph as a field).
     stochastic: draws random numbers (in training, or always); two runs differ.
-    mode: behaves differently in training and evaluation.
+    modal: behaves differently in training and evaluation.
     over_space: reads a sequence, an image or a volume; a model takes images and volumes that reach such
         an op in the target's own order.
     """
@@ -111,7 +111,7 @@ class Op(Declaration):
     operands: ClassVar[tuple[Operand, ...]] = (Operand("x"),)
     takes_activation: ClassVar[bool] = False
     stochastic: ClassVar[bool] = False
-    mode: ClassVar[bool] = False
+    modal: ClassVar[bool] = False
     hidden: ClassVar[bool] = False
     over_space: ClassVar[bool] = False
 

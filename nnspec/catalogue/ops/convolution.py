@@ -10,11 +10,11 @@ from nnspec.catalogue.ops.base import Example, ShapeError, WeightSpec, declare
 from nnspec.catalogue.ops.helpers import need_number
 from nnspec.catalogue.ops.image import Spatial, Window, Windowed, per_axis
 from nnspec.catalogue.ops.site import Site, Term
-from nnspec.catalogue.ops.windows import Pads, extent, transposed
+from nnspec.catalogue.ops.windows import Pads, cut, extent
 from nnspec.core.declare import declaration
 from nnspec.core.dims import Dim, product, symbol
 from nnspec.core.fields import arg
-from nnspec.core.kinds import Kind, boolean, choice, padding, sizes, whole
+from nnspec.core.kinds import Kind, boolean, padding, sizes, whole
 from nnspec.core.types import TensorType
 
 N = symbol("N")
@@ -147,52 +147,81 @@ class ConvTranspose(Spatial):
     filters: int = arg("output channels", whole(1))
     kernel: tuple[int, ...] = per_axis("size of a kernel along each axis", sizes)
     stride: tuple[int, ...] = per_axis("step between the places of kernels", sizes, default=1)
-    padding: str = arg("how the border is treated", choice("valid", "same"), default="valid")
+    padding: str | Pads = per_axis(
+        "what is cut off the border", lambda rank: padding(rank, "valid", "same"), default="valid"
+    )
     dilation: tuple[int, ...] = per_axis("step between a kernel's cells", sizes, default=1)
     use_bias: bool = arg("whether a bias is added", boolean, default=True)
     kernel_initializer: Initializer = arg(
         "how the kernels begin", initializer, default=GlorotUniform()
     )
     bias_initializer: Initializer = arg("how the bias begins", initializer, default=Zeros())
+    groups: int = arg("number of separate groups of channels", whole(1), default=1)
+    output_padding: tuple[int, ...] = per_axis(
+        "cells that the result has at its end besides", lambda rank: sizes(rank, 0), default=0
+    )
+
+    @property
+    def cuts(self) -> Pads:
+        """Cells of the whole result that are left out before and after each axis; below zero, cells that are missing."""
+        axes = range(self.rank)
+        pads = [self.padding if isinstance(self.padding, str) else self.padding[i] for i in axes]
+        along = zip(self.kernel, self.stride, self.dilation, pads, self.output_padding, strict=True)
+        return tuple(cut(*axis) for axis in along)
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
-        along = zip(self.space(x), self.kernel, self.stride, self.dilation, strict=True)
-        out = (transposed(size, k, s, d, self.padding) for size, k, s, d in along)
-        return (self.physical(x, (self.logical(x)[0], *out, self.filters)),)
+        space = self.space(x)
+        n, *_, c = self.logical(x)
+        if (isinstance(c, int) and c % self.groups) or self.filters % self.groups:
+            raise ShapeError(
+                f"cannot split {c} channels and {self.filters} filters into {self.groups} groups", 0
+            )
+        for more, step, spread in zip(self.output_padding, self.stride, self.dilation, strict=True):
+            if more and more >= max(step, spread):
+                raise ShapeError(
+                    f"has {more} cells more at the end: fewer than the stride or the dilation there may be"
+                )
+        along = zip(space, self.kernel, self.stride, self.dilation, self.cuts, strict=True)
+        out = [(i - 1) * s + extent(k, d) - before - after for i, k, s, d, (before, after) in along]
+        for size, cells in zip(out, space, strict=True):
+            if isinstance(size, int) and size < 1:
+                raise ShapeError(f"leaves nothing of {cells} cells", 0, help="pad by less")
+        return (self.physical(x, (n, *out, self.filters)),)
 
     def expand(self, to: Site, x: Term, weight: Term, bias: Term | None = None) -> Term:
-        y = to.convolution_transpose(x, weight, steps=self.stride, spread=self.dilation)
-        if self.padding == "same":
-            y = self.same(to, y)
+        y = to.convolution_transpose(
+            x, weight, steps=self.stride, spread=self.dilation, groups=self.groups
+        )
+        y = self.trimmed(to, y)
         return y if bias is None else y + bias
 
-    def same(self, to: Site, full: Term) -> Term:
-        """What the kernel reaches beyond the input times the stride is cut off, what it does not reach is zero."""
-        along = zip(self.kernel, self.stride, self.dilation, strict=True)
-        beyond = [extent(k, d) - s for k, s, d in along]
-        missing = tuple((0, max(-b, 0)) for b in beyond)
+    def trimmed(self, to: Site, full: Term) -> Term:
+        """Of the whole result what is wanted: what no kernel reaches is zero."""
+        missing = tuple((0, max(-after, 0)) for _, after in self.cuts)
         if any(after for _, after in missing):
             full = to.pad(full, ((0, 0), *missing, (0, 0)))
-        cuts = [(max(b, 0) // 2, max(b, 0) - max(b, 0) // 2) for b in beyond]
+        if not any(before or after > 0 for before, after in self.cuts):
+            return full
         return to.slice(
             full,
-            starts=(None, *(before for before, _ in cuts), None),
-            ends=(None, *(-after if after else None for _, after in cuts), None),
+            starts=(None, *(before or None for before, _ in self.cuts), None),
+            ends=(None, *(-after if after > 0 else None for _, after in self.cuts), None),
             steps=(1,) * full.rank,
         )
 
     def weights(self, *inputs: TensorType) -> tuple[WeightSpec, ...]:
         channels = need_number(self.logical(inputs[0])[-1], "the channel axis")
         area = prod(self.kernel)
-        fans = (channels * area, self.filters * area)
-        shape = (channels, self.filters, *self.kernel)
+        filters = self.filters // self.groups
+        fans = (channels * area, filters * area)
+        shape = (channels, filters, *self.kernel)
         kernel = WeightSpec("weight", shape, self.kernel_initializer, fans=fans)
         bias = WeightSpec("bias", (self.filters,), self.bias_initializer)
         return (kernel, bias) if self.use_bias else (kernel,)
 
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
-        kernel = 2 * prod(self.kernel) * self.filters
+        kernel = 2 * prod(self.kernel) * (self.filters // self.groups)
         return product(inputs[0].shape) * kernel + product(outputs[0].shape) * self.use_bias
 
     @classmethod
@@ -208,6 +237,16 @@ class ConvTranspose(Spatial):
         yield Example(cls(2, two, stride=three), (x,))
         yield Example(cls(2, two, stride=three, padding="same"), (x,))
         yield Example(cls(2, three, dilation=two), (x,))
+        four_channels = TensorType("f32", (N, *(5, 4, 3)[:rank], 4))
+        yield Example(cls(6, three, stride=two, groups=2), (four_channels,))
+        one = ((1, 1),) * rank
+        yield Example(cls(3, four, stride=two, padding=one), (x,))
+        yield Example(cls(3, three, stride=two, padding=one, output_padding=(1,) * rank), (x,))
+        uneven = ((1, 0), (0, 2), (1, 2))[:rank]
+        yield Example(cls(3, three, stride=two, padding=uneven), (x,))
+        yield Example(
+            cls(3, two, stride=two, padding="same", output_padding=(1, 0, 1)[:rank]), (x,)
+        )
 
 
 @declare
@@ -224,7 +263,8 @@ class ConvTranspose2D(ConvTranspose):
 
     `[N, H, W, C]` becomes `[N, H', W', filters]` with `H' = H * stride` for `"same"` (what the kernel
     reaches beyond is cut off, the odd cell at the end) and
-    `H' = (H - 1) * stride + dilation * (kernel - 1) + 1` for `"valid"` (Zeiler et al. 2010).
+    `H' = (H - 1) * stride + dilation * (kernel - 1) + 1` for `"valid"` (Zeiler et al. 2010). A number, or a pair for each
+    axis, is what is cut off before and after, as PyTorch's `padding`; `output_padding` is added at the end.
     """
 
     name = "ConvTranspose2D"

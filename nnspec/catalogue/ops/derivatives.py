@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnspec.catalogue.ops.site import Site, Term
-from nnspec.core.dims import Shape, product
+from nnspec.core.dims import Dim, Shape, product
 from nnspec.core.types import TensorType
 
 Terms = tuple[Term, ...]
@@ -43,10 +43,10 @@ def count_of(to: Site, x: Term, axes: tuple[int, ...]) -> Term | int:
     return to.sum(to.broadcast_to(to.number(1, x.dtype), sizes))
 
 
-def part(to: Site, x: Term, axis: int, start: int, end: int | None, step: int = 1) -> Term:
+def part(to: Site, x: Term, axis: int, start: Dim, end: Dim | None, step: int = 1) -> Term:
     """`x[..., start:end:step, ...]` along one axis."""
 
-    def along(value: int | None, others: int | None) -> tuple[int | None, ...]:
+    def along(value: Dim | None, others: int | None) -> tuple[Dim | None, ...]:
         return tuple(value if i == axis else others for i in range(x.rank))
 
     steps = tuple(step if i == axis else 1 for i in range(x.rank))

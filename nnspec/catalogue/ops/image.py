@@ -9,12 +9,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import KW_ONLY, replace
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 from nnspec.catalogue.ops.base import Op, Reordered, ShapeError
 from nnspec.catalogue.ops.forms import Forms, Types
 from nnspec.catalogue.ops.helpers import need_float, need_rank
-from nnspec.catalogue.ops.windows import Pads, extent, pads, window
+from nnspec.catalogue.ops.windows import Pad, Pads, extent, pads, whole, window
 from nnspec.core.declare import declaration
 from nnspec.core.dims import Dim, Shape
 from nnspec.core.fields import arg, internal
@@ -97,22 +97,35 @@ class Window(NamedTuple):
 
 
 class Windowed(Spatial):
-    """A window that slides over space."""
+    """A window that slides over space.
+
+    ceil_mode: whether a last window counts that reaches beyond the end.
+    """
+
+    ceil_mode = False
 
     @property
     def window(self) -> Window:
         raise NotImplementedError(type(self).__name__)
 
+    @property
+    def bare(self) -> Self:
+        """The same without padding."""
+        changes: dict[str, Any] = {"padding": "valid"}
+        changes |= {"ceil_mode": False} if self.ceil_mode else {}
+        return replace(self, **changes)
+
     def places(self, space: tuple[Dim, ...]) -> tuple[Dim, ...]:
         """How many places there are along each axis."""
         cells, steps, spread, _ = self.window
-        along = zip(space, cells, steps, spread, self._pads(), strict=True)
+        along = zip(space, cells, steps, spread, self._pads(space), strict=True)
         return tuple(window(*axis) for axis in along)
 
     def surroundings(self, x: TensorType) -> tuple[tuple[Dim, Dim], ...]:
         """Cells added before and after each axis."""
         cells, steps, spread, _ = self.window
-        along = zip(self.space(x), cells, steps, spread, self._pads(), strict=True)
+        space = self.space(x)
+        along = zip(space, cells, steps, spread, self._pads(space), strict=True)
         return tuple(pads(*axis) for axis in along)
 
     def around(self, x: TensorType) -> Pads | None:
@@ -128,13 +141,16 @@ class Windowed(Spatial):
         """Cells added before and after each axis, which an expansion needs as numbers."""
         around = self.around(x)
         if around is None:
-            raise ShapeError(f'needs numbers for the sizes of {x} to pad it "same"', 0)
+            raise ShapeError(f"needs numbers for the sizes of {x} to know its padding", 0)
         return around
 
-    def _pads(self) -> tuple[str | tuple[int, int], ...]:
-        cells, _, spread, padding = self.window
-        if not isinstance(padding, str):
-            return padding
+    def _pads(self, space: tuple[Dim, ...]) -> tuple[Pad, ...]:
+        cells, steps, spread, padding = self.window
         if padding == "causal":  # a place sees itself and what came before it
             return tuple((extent(k, d) - 1, 0) for k, d in zip(cells, spread, strict=True))
-        return (padding,) * self.rank
+        if padding == "same" or (padding == "valid" and not self.ceil_mode):
+            return (padding,) * self.rank
+        around = ((0, 0),) * self.rank if isinstance(padding, str) else padding
+        if not self.ceil_mode:
+            return around
+        return tuple(whole(*axis) for axis in zip(space, cells, steps, spread, around, strict=True))

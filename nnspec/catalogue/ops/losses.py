@@ -212,29 +212,34 @@ class BinaryCrossEntropy(Pairwise):
         yield Example(cls(positive_weight=3.0), (x, x))
 
 
-@declare
-class Accuracy(Op):
-    """Share of rows whose greatest score stands at the label; in f32, or f64 of scores in f64."""
+class Counted(Op):
+    """A share of rows of scores and labels; in f32, or f64 of scores in f64."""
 
-    name = "accuracy"
     operands = (Operand("logits", "scores"), Operand("labels", "the right classes"))
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         logits, labels = inputs
         need_labels(logits, labels)
-        return (TensorType(self._counted(logits.dtype), ()),)
+        return (TensorType(self.counted(logits.dtype), ()),)
 
     @staticmethod
-    def _counted(scores: str) -> str:
+    def counted(scores: str) -> str:
         """In what the share is counted: halves end at some thousand rows."""
         return "f64" if scores == "f64" else "f32"
 
-    def expand(self, to: Site, logits: Term, labels: Term) -> Term:
-        right = to.equal(to.argmax(logits), to.cast(labels, "i64"))
-        return to.mean(to.cast(right, self._counted(logits.dtype)))
-
     def index_bounds(self, *inputs: TensorType) -> dict[int, Dim]:
         return {1: inputs[0].shape[-1]}
+
+
+@declare
+class Accuracy(Counted):
+    """Share of rows whose greatest score stands at the label; in f32, or f64 of scores in f64."""
+
+    name = "accuracy"
+
+    def expand(self, to: Site, logits: Term, labels: Term) -> Term:
+        right = to.equal(to.argmax(logits), to.cast(labels, "i64"))
+        return to.mean(to.cast(right, self.counted(logits.dtype)))
 
     @classmethod
     def examples(cls) -> Iterator[Example]:

@@ -21,7 +21,7 @@ class SpatialDropout(Spatial):
     """Whole features of an example are set to zero."""
 
     stochastic = True
-    mode = True
+    modal = True
     rate: float
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
@@ -89,7 +89,7 @@ class GaussianNoise(Elementwise):
 
     name = "GaussianNoise"
     stochastic = True
-    mode = True
+    modal = True
     stddev: float = arg("standard deviation of the noise", real(0))
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:

@@ -30,7 +30,7 @@ class BatchNorm(Featured):
 
     name = "BatchNorm"
     takes_activation = True
-    mode = True
+    modal = True
     momentum: float = arg("share of the old running value that is kept", real(0, 1), default=0.9)
     epsilon: float = arg("added to the variance", real(0), default=1e-5)
     scale: bool = arg("whether features are scaled by a weight", boolean, default=True)
@@ -102,7 +102,7 @@ class Dropout(Elementwise):
 
     name = "Dropout"
     stochastic = True
-    mode = True
+    modal = True
     rate: float = arg("share of elements set to zero", real(0, 1, open_high=True))
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:

@@ -35,6 +35,9 @@ class Pool(Windowed):
     padding: str | Pads = per_axis(
         "what surrounds the input", lambda rank: padding(rank, "valid", "same"), default="valid"
     )
+    ceil_mode: bool = arg(
+        "whether a last window counts that reaches beyond the end", boolean, default=False
+    )
 
     @property
     def step(self) -> tuple[int, ...]:
@@ -73,6 +76,12 @@ class Pool(Windowed):
         yield Example(cls(two, padding="same"), (x,))
         yield Example(cls(three, two, ((1, 1),) * rank), (x,))
         yield Example(cls(three, two, ((0, 1), (1, 0), (1, 1))[:rank]), (x,))
+        even = TensorType("f32", (N, *(8, 6, 4)[:rank], 3))
+        yield Example(cls(three, two, ceil_mode=True), (even,))
+        yield Example(cls(two, ceil_mode=True), (x,))
+        yield Example(cls(two, three, ((1, 1),) * rank, ceil_mode=True), (even,))
+        if rank == 1:
+            yield Example(cls(three, two, ceil_mode=True), (TensorType("f32", (N, T, 3)),))
 
 
 @declaration

@@ -14,7 +14,7 @@ from nnspec.catalogue.ops.site import Site, Term
 from nnspec.core.declare import declaration
 from nnspec.core.dims import Dim, Shape, symbol
 from nnspec.core.fields import arg
-from nnspec.core.kinds import boolean, choice, whole
+from nnspec.core.kinds import boolean, choice, one_of, whole
 from nnspec.core.types import TensorType
 
 N, T = symbol("N"), symbol("T")
@@ -236,7 +236,8 @@ class GRU(Recurrent):
 
 @declare
 class RNN(Recurrent):
-    """The plain recurrent layer (Elman 1990): `h = tanh(x W + b + h U)`.
+    """The plain recurrent layer (Elman 1990): `h = tanh(x W + b + h U)`, or `relu` in place of `tanh` where `activation`
+    says so (Le et al. 2015).
 
     `[N, T, C]` becomes, by `returns`: `"sequence"` `[N, T, units]`; `"last"` `[N, units]`, the final
     state; `"all"` both. `bidirectional` doubles `units`: forward, then backward. `layers` stacks. One layer
@@ -245,8 +246,18 @@ class RNN(Recurrent):
 
     name = "RNN"
     gates = 1
+    activation: str = arg("of each step", one_of("tanh", "relu"), default="tanh")
 
     def step(
         self, to: Site, x: Term, states: tuple[Term, ...], weight: Term, bias: Term | None
     ) -> tuple[Term, ...]:
-        return (to.tanh(x + states[0] @ weight),)
+        total = x + states[0] @ weight
+        return (to.relu(total) if self.activation == "relu" else to.tanh(total),)
+
+    @classmethod
+    def examples(cls) -> Iterator[Example]:
+        yield from super().examples()
+        x = TensorType("f32", (N, 5, 3))
+        yield Example(cls(4, activation="relu"), (x,))
+        yield Example(cls(4, "all", True, 2, activation="relu"), (x,))
+        yield Example(cls(4, "last", activation="relu"), (x, x.with_shape((N, 4))))

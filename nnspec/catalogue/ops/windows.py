@@ -6,6 +6,7 @@ from nnspec.catalogue.ops.base import ShapeError
 from nnspec.core.dims import Dim, floor, modulo
 
 Pads = tuple[tuple[int, int], ...]
+Pad = tuple[Dim, Dim] | str
 
 
 def extent(kernel: int, dilation: int) -> int:
@@ -13,7 +14,7 @@ def extent(kernel: int, dilation: int) -> int:
     return dilation * (kernel - 1) + 1
 
 
-def window(size: Dim, kernel: int, stride: int, dilation: int, pad: tuple[int, int] | str) -> Dim:
+def window(size: Dim, kernel: int, stride: int, dilation: int, pad: Pad) -> Dim:
     """Number of places at which a window fits along one axis."""
     if pad == "same":
         return floor(size + (stride - 1), stride)
@@ -28,9 +29,22 @@ def window(size: Dim, kernel: int, stride: int, dilation: int, pad: tuple[int, i
     return floor(room, stride) + 1
 
 
-def pads(
-    size: Dim, kernel: int, stride: int, dilation: int, pad: tuple[int, int] | str
-) -> tuple[Dim, Dim]:
+def whole(size: Dim, kernel: int, stride: int, dilation: int, pad: tuple[int, int]) -> Pad:
+    """The padding with what is added at the end so that a last window that reaches beyond it counts, where it begins
+    before the end: PyTorch's `ceil_mode`."""
+    (before, after), span = pad, extent(kernel, dilation)
+    room = size + (before + after - span)
+    beyond = (stride - 1) - modulo(room + (stride - 1), stride)
+    if stride + after > span:  # the last window may begin behind the end
+        if not isinstance(beyond, int):
+            raise ShapeError(f"needs a number for the size {size} to know the last window", 0)
+        if after + beyond >= span:
+            beyond -= stride
+        return before, max(after + beyond, 0)
+    return before, after + beyond
+
+
+def pads(size: Dim, kernel: int, stride: int, dilation: int, pad: Pad) -> tuple[Dim, Dim]:
     """Cells added before and after one axis."""
     if not isinstance(pad, str):
         return pad
@@ -52,8 +66,15 @@ def same_padding(size: Dim, kernel: int, stride: int, dilation: int) -> tuple[Di
     return floor(total, 2), floor(total + 1, 2)
 
 
-def transposed(size: Dim, kernel: int, stride: int, dilation: int, pad: str) -> Dim:
-    """Size after a transposed convolution."""
+def cut(
+    kernel: int, stride: int, dilation: int, pad: tuple[int, int] | str, more: int
+) -> tuple[int, int]:
+    """What of the whole result of a transposed convolution is left out before and after; below zero, what is missing.
+
+    more: cells that the result has at its end besides.
+    """
     if pad == "same":
-        return size * stride
-    return (size - 1) * stride + extent(kernel, dilation)
+        beyond = extent(kernel, dilation) - stride
+        return max(beyond, 0) // 2, beyond - max(beyond, 0) // 2 - more
+    before, after = (0, 0) if isinstance(pad, str) else pad
+    return before, after - more

@@ -71,12 +71,12 @@ def _place(steps: Sequence[TrainStep], step: Step) -> int:
 def _call(gradient: Gradient, way: Sequence[Step], training: Training) -> Call:
     for node, path in (each for step in way for each in _nodes(step, ())):
         is_frozen = any(path[: len(part)] == part for part in training.frozen)
-        if node.op.stochastic and not (node.op.mode and is_frozen):
+        if node.op.stochastic and not (node.op.modal and is_frozen):
             raise NotDerived(
                 gradient,
                 f"`{node.op.name}` on the way to the loss draws anew when it is gone again",
             )
-        if node.op.mode and not is_frozen:
+        if node.op.modal and not is_frozen:
             raise NotDerived(
                 gradient,
                 f"`{node.op.name}` on the way to the loss means something else in evaluation",

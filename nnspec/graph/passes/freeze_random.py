@@ -21,7 +21,7 @@ def freeze_graph(graph: Graph) -> Graph:
 
 def random_nodes(graph: Graph) -> Iterator[Node]:
     """Nodes that draw at random even in evaluation."""
-    return (n for n in walk(graph) if n.op.stochastic and not n.op.mode)
+    return (n for n in walk(graph) if n.op.stochastic and not n.op.modal)
 
 
 def freeze_training(training: Training) -> Training:
@@ -32,7 +32,7 @@ def freeze_training(training: Training) -> Training:
     steps: list[TrainStep] = []
     for step in training.steps:
         match step:
-            case Node() if step.op.stochastic and not step.op.mode:
+            case Node() if step.op.stochastic and not step.op.modal:
                 output = step.outputs[0]
                 drawn.append(replace(output, name=f"draw_{len(drawn) + 1}"))
                 renamed[output] = drawn[-1]
@@ -67,6 +67,6 @@ def _freeze_step(step: Node | Call) -> Node | Call:
 
 
 def _freeze_node(node: Node) -> Node:
-    if node.op.stochastic and node.op.mode:
+    if node.op.stochastic and node.op.modal:
         return replace(node, op=OPS["identity"](), layer=None)
     return node

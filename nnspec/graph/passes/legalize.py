@@ -17,9 +17,9 @@ from nnspec.graph.training import Metric, Minimize, Repeat, Training, TrainStep
 from nnspec.graph.unroll import written_out
 from nnspec.report.diagnostics import SpecError
 
-Rewrite = Callable[..., "Term | tuple[Term, ...]"]
+Rewrite = Callable[..., "Term | tuple[Term, ...] | None"]
 """As `Op.expand`, but for one target: `(to, op, *operands)`. Where it applies the layer itself with
-other arguments, `to.again(op, x)` keeps the layer's name and weights."""
+other arguments, `to.again(op, x)` keeps the layer's name and weights. None leaves a use to its expansion."""
 
 SHORT = 2
 """Steps that stand where they are rather than in a function of their own."""
@@ -111,7 +111,10 @@ class _Pass:
 
     def _inline(self, node: Node, known: dict[Value, Value], rewrite: Rewrite) -> list[Step]:
         site = self._site(node)
-        terms = results(rewrite(site, node.op, *(site.term(v) for v in node.inputs)))
+        rewritten = rewrite(site, node.op, *(site.term(v) for v in node.inputs))
+        if rewritten is None:
+            return self._expand(node, known)
+        terms = results(rewritten)
         for step in site.steps:
             same = isinstance(step, Node) and type(step.op) is type(node.op)
             # A rewrite that leads back to what it began with does not help: an element type is missing.
