@@ -45,9 +45,10 @@ check: env  ## the same without the frameworks: under a minute
 golden: env  ## write the expected outputs of tests/cases/golden and layout anew (then read the diff)
 	NNSPEC_UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/test_golden.py tests/test_layout.py
 
-proof: env  ## long runs: 100,000 mutated texts, 2,000 random models on all targets (hours; goes on where it stopped)
+proof: env  ## long runs: 100,000 mutated texts, 2,000 random models on all targets, killed commands (hours; goes on where it stopped)
 	$(BIN)/python tests/proof/fuzz.py --count 100000
 	$(BIN)/python tests/proof/models.py --count 2000
+	$(BIN)/python tests/proof/kills.py
 
 bench: env  ## measure: start-up, scaling, training steps, ONNX export
 	for name in startup scaling train_step onnx_export; do \
