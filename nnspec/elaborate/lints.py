@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from nnspec.elaborate.session import Body
 from nnspec.elaborate.statements import bound_names
@@ -12,16 +12,20 @@ from nnspec.syntax import tree
 
 
 def lint(body: Body, statements: Sequence[tree.Statement]) -> None:
-    """Bindings that nobody reads."""
+    """Bindings that nobody reads, in no branch: another use of the block may take the one that was left out."""
     if body.failed:
         return
     places: dict[str, Span] = {}
     for bound in bound_names(statements):
         places.setdefault(bound.text, bound.span)
-    for name, span in places.items():
-        binding = body.scope.bindings.get(name)
-        unread = name not in body.scope.read and not name.startswith("_")
-        if binding is not None and unread:
+    unread = {
+        name: span
+        for name, span in places.items()
+        if name in body.scope.bindings and name not in body.scope.read and not name.startswith("_")
+    }
+    written = set(_names(statements)) if unread else set()
+    for name, span in unread.items():
+        if name not in written:
             warn(
                 body,
                 "W0201",
@@ -29,6 +33,19 @@ def lint(body: Body, statements: Sequence[tree.Statement]) -> None:
                 span,
                 "prefix it with `_` to drop it on purpose",
             )
+
+
+def _names(statements: Sequence[tree.Statement]) -> Iterator[str]:
+    """Every name that stands in an expression; not those that are bound."""
+    parts: list[object] = list(statements)
+    while parts:
+        part = parts.pop()
+        if isinstance(part, tree.Name):
+            yield part.text
+        elif isinstance(part, tuple):
+            parts.extend(part)
+        elif isinstance(part, tree.Tree):
+            parts.extend(vars(part).values())
 
 
 def warn(body: Body, code: str, message: str, span: Span, help: str) -> None:
