@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from codegen.target import Target
+from nnspec.core.files import write_files
 from nnspec.driver import worker
 from nnspec.driver.verify import cases, definition
-from nnspec.driver.verify.definition import Derived, Trained
+from nnspec.driver.verify.bench import SINGLE_STEP, Bench, Course, Found, Subject
 from nnspec.driver.verify.jobs import Module
 from nnspec.driver.verify.probe import describe, probe
 from nnspec.driver.verify.report import (
@@ -25,7 +26,7 @@ from nnspec.driver.verify.report import (
     Row,
     difference,
 )
-from nnspec.driver.verify.rows import derived_rows, loss_rows, output_rows, step_rows
+from nnspec.driver.verify.rows import output_rows
 from nnspec.graph.graph import Graph, Program
 from nnspec.graph.passes.freeze_random import freeze_graph, freeze_training, random_nodes
 from nnspec.graph.training import Training
@@ -33,35 +34,31 @@ from nnspec.graph.weight_map import Array
 from nnspec.report.diagnostics import SpecError
 
 STEPS = (1, 10)
-QUICK_STEPS = (1,)
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A model with what it is run on, in the language's order of axes, and what it ought to give.
+class Trial:
+    """A program with what it ought to give, and what has been found of it."""
 
-    projections: factors of its outputs, whose sum is differentiated. derived: None for a model of halves,
-        whose gradients no two frameworks round alike.
-    """
+    program: Program
+    subjects: tuple[Subject, ...]
+    courses: tuple[Course, ...]
+    left_out: dict[str, str]
+    notes: list[str]
+    rows: list[Row]
+    culprits: list[Culprit]
 
-    model: Graph
-    weights: dict[str, Array]
-    inputs: list[Array]
-    outputs: list[Array]
-    projections: list[Array]
-    derived: Derived | None
-
-
-@dataclass(frozen=True)
-class Course:
-    """A training program with weights and batches, and what its steps ought to give."""
-
-    training: Training
-    weights: dict[str, dict[str, Array]]
-    batches: list[list[Array]]
-    at: tuple[int, ...]
-    expected: Trained
+    def report(self, targets: Sequence[Target]) -> Report:
+        names = (DEFINITION, *(t.name for t in targets if t.name not in self.left_out))
+        return Report(
+            self.program.path,
+            names,
+            tuple(self.rows),
+            self.left_out,
+            tuple(self.culprits),
+            tuple(self.notes),
+        )
 
 
 def verify(
@@ -78,36 +75,46 @@ def verify(
     targets: those that are installed. skipped: targets left out, with the reason, for the report.
     quick: one optimizer step instead of ten. say: told what is done next.
     """
-    notes: list[str] = []
-    left_out = dict(skipped or {})
+    (report,) = verify_all([program], targets, skipped=skipped, seed=seed, quick=quick, say=say)
+    return report
+
+
+def verify_all(
+    programs: Sequence[Program],
+    targets: Sequence[Target],
+    *,
+    skipped: Mapping[str, str] | None = None,
+    seed: int = 0,
+    quick: bool = False,
+    say: Say = lambda text: None,
+) -> list[Report]:
+    """The same of many programs, in one process a target: for small ones, whose arrays are all held at once."""
     say("the definition")
-    subjects = [_subject(m, seed) for m in program.models if not _draws(m, notes)]
-    at = QUICK_STEPS if quick else STEPS
-    courses = [_course(freeze_training(t), seed, at) for t in program.trainings]
-    rows: list[Row] = []
-    culprits: list[Culprit] = []
+    trials = [_trial(program, skipped or {}, seed, quick) for program in programs]
     for target in targets:
         say(target.name)
-        try:
-            if target.holds_weights:
-                outputs = _onnx(target, subjects)
-            else:
-                outputs, more = _run(target, program, subjects, courses)
-                rows += more
-        except SpecError as error:
-            if any(d.code != "E0704" for d in error.diagnostics):
-                raise
-            left_out[target.name] = error.diagnostics[0].message
-            continue
-        for subject, arrays in zip(subjects, outputs, strict=True):
-            fresh = list(output_rows(subject.model, target.name, arrays, subject.outputs))
-            rows += fresh
-            if not all(row.agrees for row in fresh):
-                say(f"{target.name}: the first node that differs in {subject.model.name}")
-                culprits += _first_difference(subject, target, program)
-        notes += _faults(target, rows)
-    names = (DEFINITION, *(t.name for t in targets if t.name not in left_out))
-    return Report(program.path, names, tuple(rows), left_out, tuple(culprits), tuple(notes))
+        for trial, found in zip(trials, _found(target, trials), strict=True):
+            if isinstance(found, SpecError):
+                trial.left_out[target.name] = found.diagnostics[0].message
+                continue
+            outputs, more = found
+            trial.rows.extend(more)
+            for subject, arrays in zip(trial.subjects, outputs, strict=True):
+                fresh = list(output_rows(subject.model, target.name, arrays, subject.outputs))
+                trial.rows.extend(fresh)
+                if not all(row.agrees for row in fresh):
+                    say(f"{target.name}: the first node that differs in {subject.model.name}")
+                    trial.culprits.extend(_first_difference(subject, target, trial.program))
+            trial.notes.extend(_faults(target, trial.rows))
+    return [trial.report(targets) for trial in trials]
+
+
+def _trial(program: Program, skipped: Mapping[str, str], seed: int, quick: bool) -> Trial:
+    notes: list[str] = []
+    subjects = tuple(_subject(m, seed) for m in program.models if not _draws(m, notes))
+    at = SINGLE_STEP if quick else STEPS
+    courses = tuple(_course(freeze_training(t), seed, at) for t in program.trainings)
+    return Trial(program, subjects, courses, dict(skipped), notes, [], [])
 
 
 def _draws(model: Graph, notes: list[str]) -> bool:
@@ -147,42 +154,34 @@ def _course(training: Training, seed: int, at: tuple[int, ...]) -> Course:
     )
 
 
-def _run(
-    target: Target, program: Program, subjects: Sequence[Subject], courses: Sequence[Course]
-) -> tuple[list[list[Array]], list[Row]]:
-    """Outputs of the subjects in f32, and rows on all that is compared in f64; one process for all."""
-    models = replace(program, models=tuple(s.model for s in subjects), trainings=())
-    steps = replace(program, models=(), trainings=tuple(c.training for c in courses))
+def _found(target: Target, trials: Sequence[Trial]) -> list[Found | SpecError]:
+    """What a target makes of each program, or why it cannot (E0704); one process for all."""
+    found: list[Found | SpecError] = []
+    prepared: list[tuple[int, Bench]] = []
     with tempfile.TemporaryDirectory(prefix="nnspec-") as folder:
-        jobs: list[worker.Job] = []
-        if subjects:
-            module = Module(target, models, folder, "models")
-            exact = Module(target, models, folder, "exact_models", exact=True)
-            jobs += [module.predict(s.model, s.weights, s.inputs) for s in subjects]
-            jobs += [
-                exact.differentiate(s.model, s.weights, s.inputs, s.projections)
-                for s in subjects
-                if s.derived
-            ]
-        if courses:
-            programs = Module(target, steps, folder, "steps")
-            exact_programs = Module(target, steps, folder, "exact_steps", exact=True)
-            for c in courses:
-                single = programs.train(c.training, c.weights, c.batches[:1], QUICK_STEPS)
-                jobs += [single, exact_programs.train(c.training, c.weights, c.batches, c.at)]
-        results = iter(worker.run(target.name, jobs))
-    outputs = [module.outputs(s.model, next(results)) for s in subjects]
-    rows: list[Row] = []
-    for s in subjects:
-        if s.derived:
-            found = exact.derived(s.model, next(results))
-            rows += derived_rows(s.model, target, found, s.derived)
-    for c in courses:
-        single_result = programs.trained(c.training, next(results))
-        result = exact_programs.trained(c.training, next(results))
-        rows += loss_rows(c.training, target.name, single_result.losses[0], c.expected)
-        rows += step_rows(c.training, target, result, c.expected)
-    return outputs, rows
+        for number, trial in enumerate(trials):
+            own = Path(folder) / str(number)
+            own.mkdir()
+            try:
+                if target.holds_weights:
+                    found.append((_onnx(target, trial.subjects), []))
+                else:
+                    prepared.append(
+                        (
+                            number,
+                            Bench(target, trial.program, trial.subjects, trial.courses, str(own)),
+                        )
+                    )
+                    found.append(([], []))
+            except SpecError as error:
+                if any(d.code != "E0704" for d in error.diagnostics):
+                    raise
+                found.append(error)
+        jobs = [job for _, bench in prepared for job in bench.jobs]
+        results = iter(worker.run(target.name, jobs) if jobs else ())
+    for number, bench in prepared:
+        found[number] = bench.read(results)
+    return found
 
 
 def _onnx(target: Target, subjects: Sequence[Subject]) -> list[list[Array]]:
@@ -195,9 +194,7 @@ def _onnx(target: Target, subjects: Sequence[Subject]) -> list[list[Array]]:
             inside: dict[str, Any] = {"weights": {subject.model: subject.weights}}
             program = Program((subject.model,))
             emitted = target.emit(program, stem="model", provenance="nnspec verify", **inside)
-            for name, content in emitted.files.items():
-                assert isinstance(content, bytes)
-                (Path(folder) / name).write_bytes(content)
+            write_files({Path(folder) / name: c for name, c in emitted.files.items()})
             engine = inference.load(Path(folder) / "model.onnx", "cpu")
             entry = emitted.models[subject.model]
             given = zip(engine.inputs, subject.inputs, entry.input_layouts, strict=True)
