@@ -21,6 +21,7 @@ from codegen.pytorch.dtypes import DTYPES
 from codegen.pytorch.initializers import init_weights
 from codegen.pytorch.optimizers import NATIVE
 from codegen.target import Emitted, EmittedModel, Fault, NoOptions
+from nnspec.catalogue.ops.gated import HardSigmoid
 from nnspec.graph.graph import Program, walk
 
 if TYPE_CHECKING:
@@ -32,7 +33,15 @@ modules = ("torch", "safetensors")
 suffix = ".safetensors"
 foreign: tuple[str, ...] = (".pt", ".pth", ".bin")
 holds_weights = False
-faults: tuple[Fault, ...] = ()
+faults = (
+    Fault(
+        HardSigmoid,
+        ("gradients", "weights after 1 step", "weights after 10 steps"),
+        1e-7,
+        "PyTorch's derivative of hardsigmoid holds 1 / 6 as f32",
+        spreads=True,
+    ),
+)
 Options = NoOptions
 
 
