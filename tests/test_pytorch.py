@@ -260,8 +260,8 @@ def test_shared_blocks() -> None:
     )
     assert "class Unit(nn.Module):" in text and "class Unit2(nn.Module):" not in text
     assert "in_features: int, width: int, rate: float, bias: bool = True):" in text
-    assert "self.unit_2 = Unit(in_features=4, width=4, rate=0.1, bias=False)" in text
-    assert "self.unit_4 = Unit(in_features=8, width=6, rate=0.1)" in text
+    assert "self.unit_2 = Unit(4, 4, rate=0.1, bias=False)" in text
+    assert "self.unit_4 = Unit(8, 6, rate=0.1)" in text
 
 
 def test_a_number_and_one_for_each_axis_share_a_class() -> None:
@@ -276,8 +276,8 @@ def test_a_number_and_one_for_each_axis_share_a_class() -> None:
         )
     )
     assert "kernel: int | tuple[int, int]" in text and "padding: int | tuple[int, int] = 0" in text
-    assert "self.unit_2 = Unit(kernel=(1, 7), padding=(0, 3))" in text
-    assert "self.unit_3 = Unit(kernel=1)" in text
+    assert "self.unit_2 = Unit((1, 7), padding=(0, 3))" in text
+    assert "self.unit_3 = Unit(1)" in text
 
 
 def test_loops_and_what_prevents_them() -> None:

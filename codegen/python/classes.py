@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
-from codegen.python.containers import container
+from codegen.python.containers import container, shortened
 from codegen.python.dialect import ClassParts, Dialect, UnsupportedOp
 from codegen.python.forward import Forward
 from codegen.python.merging import (
@@ -34,6 +35,7 @@ from codegen.python.plan import (
     weight_reader,
 )
 from codegen.python.source import Assign, Call, Expr, Literal, Name, Parameter, Return, Stmt, Tuple
+from codegen.python.source.texts import first_paragraph
 from nnspec.core.names import pascal_case
 from nnspec.graph.graph import Graph, Node
 
@@ -78,6 +80,9 @@ class Classes:
     names: dict[Graph, str]
     plans: dict[Graph, Plan]
 
+
+UNNAMED = 3
+"""So many sizes that a class takes can be told apart without their names."""
 
 Describe = Callable[[Graph], str]
 
@@ -217,20 +222,23 @@ class _Builder:
                 return self.instance(plan)
             case ChainSlot(slots):
                 assert self.dialect.sequence is not None
-                return self.dialect.sequence(tuple(map(self.constructor, slots)))
+                return self.dialect.sequence(shortened(tuple(map(self.constructor, slots))))
             case ListSlot(slots):
                 built = tuple(map(self.constructor, slots))
                 return container(built, self.dialect.container, self.dialect.loop)
 
     def instance(self, plan: Plan) -> Expr:
-        """`Residual(filters=64, stride=2)`."""
+        """`Residual(64, stride=2)`: a few sizes that have no default need no name, nor does the only argument."""
         group = self.groups[plan]
         values = group.values(group.members[plan])
-        if len(values) == 1:
-            ((name, value),) = values.items()
-            if not value.is_default:
-                return Call(Name(group.name), (dataclasses.replace(value, hint=name),))
-        return Call(Name(group.name), (), tuple(values.items()))
+        needed = [name for name in values if group.default(name) is None]
+        first = list(takewhile(lambda name: values[name].is_size, needed))
+        if len(first) > UNNAMED:
+            first = []
+        elif len(values) == 1:
+            first = [name for name, value in values.items() if not value.is_default]
+        given = tuple(dataclasses.replace(values.pop(name), hint=name) for name in first)
+        return Call(Name(group.name), given, tuple(values.items()))
 
     def merge(self, group: Group) -> ClassParts:
         first, draft = next(iter(group.members)), group.drafts[0]
@@ -247,7 +255,8 @@ class _Builder:
         if len(group.members) > 1:
             forward = without_notes(forward)
         model = first.graph.kind == "model"
-        lines = [first.graph.doc or "", self.describe(first.graph) if model else ""]
+        doc = first.graph.doc or ""
+        lines = [doc, self.describe(first.graph)] if model else [first_paragraph(doc)]
         return ClassParts(
             name=group.name,
             doc="\n\n".join(line for line in lines if line) or None,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from codegen.python.merging import literals, replaced
-from codegen.python.source import Comprehension, Expr, List, Literal, Name, Tuple
+from codegen.python.source import Comprehension, Expr, List, Literal, Name, Tuple, Unary
 
 Scalar = int | float | bool | str | None
 FEW = 3
@@ -22,6 +22,16 @@ def container(
     `[Block(f) for f in (16, 32) for _ in range(2)]`, or each by itself."""
     loop = repeated(elements) or progression(elements) or runs(elements)
     return listed(tuple(elements)) if loop is None else looped(loop)
+
+
+def shortened(elements: Sequence[Expr]) -> tuple[Expr, ...]:
+    """Arguments, those that are alike as `*[Block(16) for _ in range(3)]`."""
+    found: list[Expr] = []
+    for _, same in groupby(elements):
+        run = tuple(same)
+        loop = repeated(run) if len(run) >= FEW else None
+        found += run if loop is None else (Unary("*", loop),)
+    return tuple(found)
 
 
 def repeated(elements: Sequence[Expr]) -> Comprehension | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from codegen.python.names import distinct, identifier
 from codegen.python.source import Expr, FunctionDef, Name, Parameter, Return, Stmt, Tuple
+from codegen.python.source.texts import first_paragraph
 from nnspec.graph.graph import Call, Graph, Program, graphs
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Functions:
             body.name,
             tuple(map(Parameter, (*dialect.function_parameters, *parameters))),
             (*inner.body(), Return(returned)),
-            doc=body.doc,
+            doc=first_paragraph(body.doc) if body.doc else None,
         )
         key = (body.name, definition)
         if key not in self._names:

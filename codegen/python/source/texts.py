@@ -52,6 +52,11 @@ def _lines(text: str) -> list[str]:
     return lines
 
 
+def first_paragraph(text: str) -> str:
+    """What a block is; what its doc says after an empty line is of its parameters, which a class need not have."""
+    return re.split(r"\n[ \t]*\n", text.strip(), maxsplit=1)[0]
+
+
 def docstring(text: str, indent: int) -> str:
     """A docstring, indented but for its first line.
 

@@ -88,6 +88,11 @@ class Literal(Expr):
     hint: str | None = field(default=None, compare=False)
     is_default: bool = field(default=False, compare=False)
 
+    @property
+    def is_size(self) -> bool:
+        """A whole number, or one for each axis."""
+        return isinstance(self.value, (int, tuple)) and not isinstance(self.value, bool)
+
     def __eq__(self, other: object) -> bool:
         """1, 1.0 and True are different literals."""
         return isinstance(other, Literal) and _exact(self) == _exact(other)

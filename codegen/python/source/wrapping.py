@@ -51,7 +51,9 @@ def _broken(expression: Expr, indent: int, column: int) -> str | None:
             clauses = flat.clauses(expression)
             one = " ".join((flat(element), *clauses))
             if inner + len(one) > WIDTH:
-                one = f"\n{' ' * inner}".join((_argument(element, inner, ""), *clauses))
+                whole = flat(element)  # no comma follows
+                made = whole if inner + len(whole) <= WIDTH else _argument(element, inner, "")
+                one = f"\n{' ' * inner}".join((made, *clauses))
             return f"[\n{' ' * inner}{one}\n{' ' * indent}]"
         case Item(value, index) if isinstance(value, (Call, Item, Attribute, List, Tuple)):
             if column + len(flat(value)) + 1 <= WIDTH:
@@ -61,6 +63,9 @@ def _broken(expression: Expr, indent: int, column: int) -> str | None:
         case Item(value, index):
             text = flat.bare(index)
             return f"{flat.primary(value)}[\n{' ' * inner}{text}\n{' ' * indent}]"
+        case Unary("*", operand):
+            broken = _broken(operand, indent, column + 1)
+            return None if broken is None else f"*{broken}"
         case Attribute(value, name):
             broken = _broken(value, indent, column)
             return None if broken is None else f"{broken}.{name}"

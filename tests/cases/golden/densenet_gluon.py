@@ -73,10 +73,7 @@ class DenseNet(gluon.HybridBlock):
             self.dense_layers = stack(*[DenseLayer(16 + 8 * i) for i in range(6)])
             self.max_pool2d = nn.MaxPool2D(2)
             self.body = stack(
-                Stage(filters=64, in_channels=64),
-                Stage(filters=64, in_channels=64),
-                Stage(filters=128, in_channels=64),
-                Stage(filters=128, in_channels=128),
+                Stage(64, 64), Stage(64, 64), Stage(128, 64), Stage(128, 128)
             )
             self.dense = nn.Dense(10, in_units=128, weight_initializer=mx.init.Xavier())
 

@@ -70,10 +70,7 @@ class DenseNet(nn.Module):
         self.dense_layers = nn.ModuleList([DenseLayer(16 + 8 * i) for i in range(6)])
         self.max_pool2d = nn.MaxPool2d(2)
         self.body = nn.Sequential(
-            Stage(in_channels=64, filters=64),
-            Stage(in_channels=64, filters=64),
-            Stage(in_channels=64, filters=128),
-            Stage(in_channels=128, filters=128),
+            Stage(64, 64), Stage(64, 64), Stage(64, 128), Stage(128, 128)
         )
         self.dense = nn.Linear(128, 10)
         self.apply(init_weights)

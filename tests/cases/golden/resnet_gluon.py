@@ -118,9 +118,9 @@ class ResNet(gluon.HybridBlock):
             self.batch_norm = nn.BatchNorm(in_channels=16)
             self.residuals = stack(*[Residual(16) for _ in range(2)])
             self.residuals_2 = stack(*[Residual(16) for _ in range(2)])
-            self.residual_3 = ResidualStride2(filters=32, in_channels=16)
+            self.residual_3 = ResidualStride2(32, 16)
             self.residual_4 = Residual(32)
-            self.residual_5 = ResidualStride2(filters=64, in_channels=32)
+            self.residual_5 = ResidualStride2(64, 32)
             self.dense = nn.Dense(10, in_units=64, weight_initializer=mx.init.Xavier())
 
     def hybrid_forward(self, F, image):

@@ -85,9 +85,9 @@ class ResNet(nn.Module):
         self.batch_norm = BatchNorm2d(16)
         self.residuals = nn.ModuleList([Residual(16) for _ in range(2)])
         self.residuals_2 = nn.ModuleList([Residual(16) for _ in range(2)])
-        self.residual_3 = ResidualStride2(in_channels=16, filters=32)
+        self.residual_3 = ResidualStride2(16, 32)
         self.residual_4 = Residual(32)
-        self.residual_5 = ResidualStride2(in_channels=32, filters=64)
+        self.residual_5 = ResidualStride2(32, 64)
         self.dense = nn.Linear(64, 10)
         self.apply(init_weights)
 
