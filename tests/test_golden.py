@@ -1,4 +1,4 @@
-"""Generated source as files: `cases/golden/<name>.nn` and, beside it, what each target makes of it.
+"""Generated source as files: `cases/golden/<name>.nn`, or one of the zoo, and what each target makes of it.
 
 `make golden` writes the expected files anew; the review is the diff.
 """
@@ -16,7 +16,11 @@ from codegen import TARGETS
 from nnspec.compiler import load
 
 FOLDER = Path(__file__).parent / "cases" / "golden"
-SPECS = sorted(FOLDER.glob("*.nn"))
+ALL = FOLDER.parents[2] / "specs"
+SPECS = [
+    *sorted(FOLDER.glob("*.nn")),
+    *(ALL / f"zoo/{n}.nn" for n in ("resnet50", "vit_b16", "unet")),
+]
 PYTHON = ("pytorch", "keras", "gluon")
 UPDATE = bool(os.environ.get("NNSPEC_UPDATE_GOLDEN"))
 
@@ -62,7 +66,7 @@ def test_same_in_another_process(target: str) -> None:
 @pytest.mark.parametrize("target", PYTHON)
 def test_ruff_has_nothing_to_say(target: str, tmp_path: Path) -> None:
     """Unchanged by `ruff format`, clean under `ruff check` with sorted imports."""
-    for spec in [*SPECS, *sorted((FOLDER.parents[2] / "specs").glob("*.nn"))]:
+    for spec in dict.fromkeys([*SPECS, *sorted(ALL.rglob("*.nn"))]):
         for name, text in sources(spec, target).items():
             (tmp_path / name).write_text(text, encoding="utf-8")
     for command in (["format", "--diff"], ["check", "--extend-select", "I"]):

@@ -102,7 +102,7 @@ class Reader(gluon.HybridBlock):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         with self.name_scope():
-            self.lstm_cell = LSTMCell(units=20, in_units=6, units_2=5)
+            self.lstm_cell = LSTMCell(20, 6, 5)
             self.dense = nn.Dense(
                 1, flatten=False, in_units=5, weight_initializer=mx.init.Xavier()
             )
@@ -155,7 +155,7 @@ class Long(gluon.HybridBlock):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         with self.name_scope():
-            self.lstm_cell = LSTMCell(units=32, in_units=3, units_2=8)
+            self.lstm_cell = LSTMCell(32, 3, 8)
             self.dense = nn.Dense(4, in_units=8, weight_initializer=mx.init.Xavier())
 
     def hybrid_forward(self, F, x):

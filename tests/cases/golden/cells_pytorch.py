@@ -69,7 +69,7 @@ class Reader(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.lstm_cell = LSTMCell(in_features=6, units=20, units_2=5)
+        self.lstm_cell = LSTMCell(6, 20, 5)
         self.dense = nn.Linear(5, 1)
         self.cell = Gated()
         self.apply(init_weights)
@@ -118,7 +118,7 @@ class Long(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.lstm_cell = LSTMCell(in_features=3, units=32, units_2=8)
+        self.lstm_cell = LSTMCell(3, 32, 8)
         self.dense = nn.Linear(8, 4)
         self.apply(init_weights)
 

@@ -1,0 +1,135 @@
+"""The zoo against the literature: parameters and multiply-adds as published, on every target the same numbers.
+
+A file's doc comment says what is published: `25,557,032 parameters` of each model in order, and `4.09 G multiply-adds`.
+Multiply-adds are counted as papers do: those of convolutions and products of matrices, of one example, where what is
+symbolic is 1; pooling, normalising and what goes element by element count nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codegen import TARGETS
+from nnspec.catalogue.ops.pooling import GlobalPool, Pool
+from nnspec.catalogue.ops.site import TypeSite
+from nnspec.compiler import check, load
+from nnspec.core.dims import substitute, symbols
+from nnspec.driver.verify.run import verify_all
+from nnspec.graph.graph import Graph, walk
+from nnspec.report.source import Source
+from nnspec.syntax.format import format_source
+from nnspec.views.summary import summarize
+
+FOLDER = Path(__file__).parent.parent / "specs" / "zoo"
+FILES = sorted(FOLDER.glob("*.nn"))
+PARAMETERS = re.compile(r"([\d,]+) parameters")
+MULTIPLY_ADDS = re.compile(r"([\d.]+) ([KMG]) multiply-adds")
+UNITS = {"K": 1e3, "M": 1e6, "G": 1e9}
+
+SMALL: dict[str, dict[str, Any]] = {
+    "alexnet": {"size": 64, "hidden": 16},
+    "dcgan": {"width": 2},
+    "densenet121": {"size": 32, "growth": 4, "depths": [2, 1, 2, 1]},
+    "diffusion_unet": {"size": 8, "width": 8},
+    "efficientnet_b0": {"size": 32},
+    "googlenet": {"size": 32},
+    "inception_v3": {"size": 75},
+    "mlp_mixer_b16": {"size": 16, "patch": 4, "width": 8, "depth": 2},
+    "mobilenet_v2": {"size": 32},
+    "mobilenet_v3": {"size": 64},
+    "r3d_18": {"width": 4, "frames": 4, "size": 16},
+    "regnet_y": {"size": 32, "widths": [8, 16, 24, 32], "depths": [1, 2, 1, 2]},
+    "resnet18": {"size": 32, "width": 4},
+    "resnet50": {"size": 32, "width": 4, "depths": [2, 1, 2, 1]},
+    "shufflenet_v2": {"size": 32, "widths": [8, 16, 32]},
+    "siamese": {"width": 8, "code": 16},
+    "ssd": {"size": 32, "width": 4},
+    "swin_t": {"size": 56, "width": 8, "depths": [2, 2], "heads": [1, 2]},
+    "unet": {"size": 16, "width": 4},
+    "vgg16": {"size": 32, "width": 4, "hidden": 8},
+    "vit_b16": {"size": 32, "width": 16, "depth": 2, "heads": 2},
+    "wavenet": {"levels": 16, "filters": 4, "skipped": 8, "layers": 3, "stacks": 2},
+    "wgan_gp": {"width": 2},
+}
+"""What makes a network small enough for all targets together in minutes; what it is made of stays."""
+
+LINES = {"resnet50": 110}
+"""So many lines a good program by hand would have."""
+
+
+def published(path: Path) -> str:
+    """The doc comment of a file, as one line."""
+    head = path.read_text().partition("\n\n")[0]
+    return " ".join(line.removeprefix("##").strip() for line in head.splitlines())
+
+
+def multiply_adds(model: Graph) -> int:
+    total = 0
+    for node in walk(model):
+        if isinstance(node.op, (Pool, GlobalPool)):
+            continue
+        site = TypeSite()
+        weights = {w.role: site.term(w.type) for w in node.weights}
+        site.apply(node.op, *(site.term(v.type) for v in node.inputs), weights=weights)
+        for applied in site.applied:
+            if applied.op.name in ("matmul", "convolution", "convolution_transpose"):
+                types = [tuple(t.type for t in side) for side in (applied.inputs, applied.outputs)]
+                flops = applied.op.flops(*types)
+                one = substitute(flops, dict.fromkeys(symbols(flops), 1))
+                assert isinstance(one, int)
+                total += one // 2
+    return total
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_as_published(path: Path) -> None:
+    said, program = published(path), load(path)
+    counts = [int(text.replace(",", "")) for text in PARAMETERS.findall(said)]
+    assert [summarize(model).trainable for model in program.models] == counts
+    if stated := MULTIPLY_ADDS.search(said):
+        (model,) = program.models
+        wanted = float(stated[1]) * UNITS[stated[2]]
+        assert multiply_adds(model) == pytest.approx(wanted, rel=0.01)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_clean_and_written_for_every_target(path: Path) -> None:
+    assert not check(path).diagnostics
+    text = path.read_text()
+    assert format_source(Source(path.name, text)) == text
+    program = load(path)
+    for target in TARGETS.values():
+        emitted = target.emit(program, stem=path.stem, provenance="test")
+        assert emitted.files
+        for name, content in emitted.files.items():
+            if name.endswith(".py"):
+                assert isinstance(content, str)
+                ast.parse(content)
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_as_short_as_by_hand(name: str) -> None:
+    """Lines of the classes in PyTorch: what was written for this network, without helpers that any file has."""
+    emitted = TARGETS["pytorch"].emit(load(FOLDER / f"{name}.nn"), stem=name, provenance="test")
+    text = emitted.files[f"{name}_pytorch.py"]
+    assert isinstance(text, str)
+    assert (
+        len(text[text.index("def init_weights") :].split("\n\n\n", 1)[1].splitlines()) < LINES[name]
+    )
+
+
+@pytest.mark.framework
+def test_targets_agree() -> None:
+    """Outputs, losses, gradients and trained weights, at the sizes of `SMALL`."""
+    programs = [load(path, **SMALL.get(path.stem, {})) for path in FILES]
+    reports = verify_all(programs, list(TARGETS.values()), quick=True)
+    for report in reports:
+        assert not report.skipped, f"{report.path}: {report.skipped}"
+        wrong = [row for row in report.rows if not row.agrees]
+        assert not wrong, f"{report.path}: {wrong}"
+        assert {"outputs", "gradients"} & {row.quantity for row in report.rows}, report.path
