@@ -191,7 +191,7 @@ def test_a_batch_norm_along_time_is_applied_more_than_once() -> None:
 @pytest.mark.framework
 @pytest.mark.parametrize("target", ("pytorch", "keras", "gluon"))
 def test_one_file_takes_sequences_of_any_length(target: str, tmp_path: Path) -> None:
-    model = load(GOLDEN).models[0]
+    model = next(m for m in load(GOLDEN).models if m.name == "Reader")
     case = case_of("Reader", model)
     emitted = TARGETS[target].emit(Program((model,)), stem="case", provenance="A test.")
     path = tmp_path / "case.py"

@@ -84,9 +84,11 @@ def _call(gradient: Gradient, way: Sequence[Step], training: Training) -> Call:
     function = _Function(gradient)
     try:
         body = function.body(way)
-    except ShapeError:  # what an op is made of needs a number where a size is symbolic
+    except (
+        ShapeError
+    ):  # an op's expansion, or a cell along time, needs a number where a size is symbolic
         raise NotDerived(
-            gradient, "an op on the way to the loss needs sizes that are numbers"
+            gradient, "a step on the way to the loss needs sizes that are numbers"
         ) from None
     return Call(body, tuple(function.given), (gradient.output,), "", gradient.span, gradient.doc)
 

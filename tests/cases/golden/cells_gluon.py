@@ -53,6 +53,70 @@ def ruler(F, x, axis):
     return F.zeros_like(F.sum(x, axis=axis, exclude=True))
 
 
+class Letters(gluon.HybridBlock):
+    """Reads a word letter by letter, up to where its mask ends."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        with self.name_scope():
+            self.dense = nn.Dense(4, in_units=3, weight_initializer=mx.init.Xavier())
+            self.dense_2 = nn.Dense(
+                4, use_bias=False, in_units=4, weight_initializer=mx.init.Xavier()
+            )
+
+    def hybrid_forward(self, F, x, h, known):
+        new = F.tanh(self.dense(x) + self.dense_2(h))
+        h = F.where(F.broadcast_like(F.expand_dims(known, axis=1), new), new, h)
+        return 2 * h, h
+
+
+class Words(gluon.HybridBlock):
+    """A cell with a cell inside."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        with self.name_scope():
+            self.letters = Letters()
+            self.dense = nn.Dense(4, in_units=4, weight_initializer=mx.init.Xavier())
+
+    def hybrid_forward(self, F, word, h, known, total):
+        y, last = along_time(
+            F, self.letters, (word, h, known), sequences=(0, 2), states={1: 1}
+        )
+        x = h + last
+        z = F.mean(y, axis=1)
+        return y, x + self.dense(z), total + F.sum(y, axis=1)
+
+
+class Nested(gluon.HybridBlock):
+    """x [N, T, S, 3] (as in the spec), known bool[N, T, S] (as in the spec) -> seen [N, T,
+    S, 4] (as in the spec), h [N, 4], total [N, 4]
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        with self.name_scope():
+            self.words = Words()
+
+    def hybrid_forward(self, F, x, known):
+        h = F.cast(
+            F.broadcast_axis(
+                F.reshape(ruler(F, x, 0), shape=(-1, 1)), axis=(1,), size=(4,)
+            ),
+            dtype="float32",
+        )
+        total = F.cast(
+            F.broadcast_axis(
+                F.reshape(ruler(F, x, 0), shape=(-1, 1)), axis=(1,), size=(4,)
+            ),
+            dtype="float32",
+        )
+        seen, h, total = along_time(
+            F, self.words, (x, h, known, total), sequences=(0, 2), states={1: 1, 3: 2}
+        )
+        return seen, h, total
+
+
 class LSTMCell(gluon.HybridBlock):
     """A long short-term memory, its gates in PyTorch's order."""
 

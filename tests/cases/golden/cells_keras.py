@@ -45,6 +45,68 @@ def along_time(cell, inputs, sequences, states, outputs):
 
 
 @keras.saving.register_keras_serializable(package="cells")
+class Letters(layers.Layer):
+    """Reads a word letter by letter, up to where its mask ends."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(4)
+        self.dense_2 = layers.Dense(4, use_bias=False, name="dense_2")
+
+    def call(self, x, h, known):
+        new = ops.tanh(self.dense(x) + self.dense_2(h))
+        h = ops.where(ops.expand_dims(known, axis=1), new, h)
+        return 2 * h, h
+
+
+@keras.saving.register_keras_serializable(package="cells")
+class Words(layers.Layer):
+    """A cell with a cell inside."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.letters = Letters()
+        self.dense = layers.Dense(4)
+
+    def call(self, word, h, known, total):
+        y, last = along_time(
+            self.letters,
+            (word, h, known),
+            sequences=(0, 2),
+            states={1: 1},
+            outputs=(ops.zeros((ops.shape(word)[0], 4)),),
+        )
+        x = h + last
+        z = ops.mean(y, axis=1)
+        return y, x + self.dense(z), total + ops.sum(y, axis=1)
+
+
+@keras.saving.register_keras_serializable(package="cells")
+class Nested(keras.Model):
+    """x [N, T, S, 3] (as in the spec), known bool[N, T, S] (as in the spec) -> seen [N, T,
+    S, 4] (as in the spec), h [N, 4], total [N, 4]
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.words = Words()
+        # Called on symbols, it makes its weights.
+        self(keras.Input((None, None, 3)), keras.Input((None, None), dtype="bool"))
+
+    def call(self, x, known):
+        h = ops.full((ops.shape(x)[0], 4), 0)
+        total = ops.full((ops.shape(x)[0], 4), 0)
+        seen, h, total = along_time(
+            self.words,
+            (x, h, known, total),
+            sequences=(0, 2),
+            states={1: 1, 3: 2},
+            outputs=(ops.zeros((ops.shape(x)[0], ops.shape(x)[2], 4)),),
+        )
+        return seen, h, total
+
+
+@keras.saving.register_keras_serializable(package="cells")
 class LSTMCell(layers.Layer):
     """A long short-term memory, its gates in PyTorch's order."""
 

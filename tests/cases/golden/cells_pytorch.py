@@ -28,6 +28,63 @@ def init_weights(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
+class Letters(nn.Module):
+    """Reads a word letter by letter, up to where its mask ends."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = nn.Linear(3, 4)
+        self.dense_2 = nn.Linear(4, 4, bias=False)
+
+    def forward(self, x: Tensor, h: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        new = torch.tanh(self.dense(x) + self.dense_2(h))
+        h = torch.where(known.unsqueeze(1), new, h)
+        return 2 * h, h
+
+
+class Words(nn.Module):
+    """A cell with a cell inside."""
+
+    def __init__(self):
+        super().__init__()
+        self.letters = Letters()
+        self.dense = nn.Linear(4, 4)
+
+    def forward(
+        self, word: Tensor, h: Tensor, known: Tensor, total: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        last = h
+        y_steps = []
+        for x_t, known_t in zip(word.unbind(1), known.unbind(1), strict=True):
+            y_t, last = self.letters(x_t, last, known_t)
+            y_steps.append(y_t)
+        y = torch.stack(y_steps, 1)
+        x = h + last
+        z = y.mean(dim=1)
+        return y, x + self.dense(z), total + y.sum(dim=1)
+
+
+class Nested(nn.Module):
+    """x [N, T, S, 3] (as in the spec), known bool[N, T, S] (as in the spec) -> seen [N, T,
+    S, 4] (as in the spec), h [N, 4], total [N, 4]
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.words = Words()
+        self.apply(init_weights)
+
+    def forward(self, x: Tensor, known: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        h = x.new_full((x.shape[0], 4), 0)
+        total = x.new_full((x.shape[0], 4), 0)
+        seen_steps = []
+        for word_t, known_t in zip(x.unbind(1), known.unbind(1), strict=True):
+            seen_t, h, total = self.words(word_t, h, known_t, total)
+            seen_steps.append(seen_t)
+        seen = torch.stack(seen_steps, 1)
+        return seen, h, total
+
+
 class LSTMCell(nn.Module):
     """A long short-term memory, its gates in PyTorch's order."""
 
