@@ -207,3 +207,12 @@ def test_a_fault_of_an_optimizer_is_named() -> None:
     ).verify(targets=("gluon",))
     assert not [_line(r) for r in report.rows if not r.agrees]
     assert any("SGD" in note for note in report.notes)
+
+
+@pytest.mark.framework
+def test_a_weight_that_is_an_output() -> None:
+    """Keras hands its variable over, which is no tensor; its gradients are compared all the same."""
+    text = (
+        "model M { input x: f32[N, 4] weight w: f32[4] = normal(0.5) output y = x * w, itself = w }"
+    )
+    assert nnspec.load(text).verify(targets=("keras",)).agrees

@@ -54,7 +54,9 @@ def differentiate(
     with tensorflow.GradientTape() as tape:
         tape.watch(leaves)
         result = net(*tensors, training=training)
-        outputs = result if isinstance(result, tuple) else (result,)
+        given_back = result if isinstance(result, tuple) else (result,)
+        # A weight that is an output comes as Keras's variable.
+        outputs = [tensorflow.convert_to_tensor(o) for o in given_back]
         total = sum(
             tensorflow.reduce_sum(o * p)
             for o, p in zip(outputs, projections)
