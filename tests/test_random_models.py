@@ -12,6 +12,7 @@ from random_models import EXAMPLES, ops_of, spec
 import nnspec
 from codegen import TARGETS
 from nnspec.driver.verify import cases
+from nnspec.graph.bounds import index_bounds
 from nnspec.graph.graph import weights
 from nnspec.report.diagnostics import SpecError
 from nnspec.report.source import Source
@@ -44,6 +45,13 @@ def test_indices_stay_within_sizes_that_have_names() -> None:
     sizes = cases.symbol_sizes(model.inputs)
     _, indices = cases.inputs_of(model.inputs, model.steps, sizes, np.random.default_rng(0))
     assert indices.max() == sizes["N"] - 1
+
+
+def test_where_an_index_stands_says_nothing_of_the_index() -> None:
+    """What CLIP found: its text ends where the largest token stands, of which there are as many as words."""
+    text = "model M { input ids: i64[N, 9]\n output one_hot(argmax(ids[:, 1:], axis = 1), 8) }"
+    [model] = nnspec.load(text).program.models
+    assert model.inputs[0] not in index_bounds(model.steps)
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -34,10 +34,18 @@ def index_bounds(
                     bound = substitute(symbolic, sizes or {})
                     if isinstance(bound, int):
                         note(step.inputs[i], bound)
-                # A reshape or slice of indices holds indices of the same kind.
+                if not step.inputs or step.inputs[0].type.is_float or not _moves(step):
+                    continue
                 for output in step.outputs:
-                    if output in bounds and step.inputs and not step.inputs[0].type.is_float:
+                    if output in bounds:
                         note(step.inputs[0], bounds[output])
             case Minimize() | Repeat():
                 pass
     return bounds
+
+
+def _moves(step: Node) -> bool:
+    """Whether what comes out is what goes in, in other places: a reshape or slice of indices holds indices of the
+    same kind, but where the largest of some numbers stands says nothing of the numbers."""
+    inputs, outputs = (tuple(v.type for v in side) for side in (step.inputs, step.outputs))
+    return step.op.flops(inputs, outputs) == 0
