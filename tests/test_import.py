@@ -67,6 +67,26 @@ def test_damaged_files_are_refused_or_read(path: Path, tmp_path: Path) -> None:
             assert all(d.code.startswith("E061") for d in error.diagnostics)
 
 
+def test_a_cell_is_a_layer_of_one_step(tmp_path: Path) -> None:
+    """PyTorch's `LSTMCell` numbers no layers, and its matrices may be of one shape."""
+    spec = nnspec.load("model M { input x: f32[N, T, 2]\n output y = x -> LSTM(2) }")
+    cell = {
+        "cell.weight_ih": np.arange(16, dtype="f4").reshape(8, 2),
+        "cell.weight_hh": np.arange(16, 32, dtype="f4").reshape(8, 2),
+        "cell.bias_ih": np.arange(8, dtype="f4"),
+        "cell.bias_hh": np.ones(8, "f4"),
+    }
+    weight_files.save(tmp_path / "w.safetensors", cell)
+    found = spec.import_weights(tmp_path / "w.safetensors").whole()
+    expected = {
+        "lstm.weight_ih_l0": cell["cell.weight_ih"],
+        "lstm.weight_hh_l0": cell["cell.weight_hh"],
+        "lstm.bias_l0": cell["cell.bias_ih"] + 1,
+    }
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found.weights[name], array, err_msg=name)
+
+
 def test_a_table_turns_cuts_joins_and_adds(tmp_path: Path) -> None:
     spec = nnspec.load(
         """\

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from codegen.foreign import Foreign, Form
+from nnspec.catalogue.ops.attention import MultiHeadAttention
 from nnspec.catalogue.ops.dense import Dense
 from nnspec.driver.importing.parts import (
     SAME_ROLE,
@@ -23,7 +24,7 @@ from nnspec.driver.importing.parts import (
     model_parts,
     skeleton,
 )
-from nnspec.driver.importing.taken import Taken, cuts, fitting
+from nnspec.driver.importing.taken import Place, Taken, cuts, fitting
 from nnspec.graph.graph import Graph, Node, Weight
 from nnspec.graph.weight_map import Permute, Transform
 
@@ -146,7 +147,7 @@ def _roles(part: ModelPart, source: FilePart, form: Form, how: str) -> list[Take
             if any(t.path == place.weight.path for t in found):
                 continue
             for role, (name, shape) in left.items():
-                if exact and SAME_ROLE.get(role, role) != place.weight.role:
+                if exact and place.role not in _own_roles(role):
                     continue
                 fit = fitting(shape, place, form)
                 if fit is not None:
@@ -156,6 +157,12 @@ def _roles(part: ModelPart, source: FilePart, form: Form, how: str) -> list[Take
     if len(found) < len(part.places):
         return None
     return [_both_biases(taken, left) for taken in found]
+
+
+def _own_roles(role: str) -> tuple[str, str]:
+    """What the role is in the language: of two biases that are added, the first stands for both."""
+    own = SAME_ROLE.get(role, role)
+    return own, own.replace("bias_ih_", "bias_")
 
 
 def _both_biases(taken: Taken, left: Mapping[str, tuple[str, tuple[int, ...]]]) -> Taken:
@@ -202,7 +209,7 @@ def _cut(source: FilePart, parts: Sequence[ModelPart], form: Form) -> list[Taken
     found: list[Taken] = []
     for role, (name, shape) in source.arrays.items():
         own = SAME_ROLE.get(role, role)
-        places = [p for part in parts for p in part.places if p.weight.role == own]
+        places = [p for part in parts for p in part.places if p.role == own]
         if len(places) != len(parts):
             return None
         turned = bool(form(places[0].node, places[0].weight)) and len(shape) == 2
@@ -232,7 +239,12 @@ def _matrices_are_turned(file: Sequence[FilePart]) -> bool:
 
 def _turned(form: Form) -> Form:
     def turned(node: Node | None, weight: Weight) -> tuple[Transform, ...]:
-        if node is not None and isinstance(node.op, Dense) and weight.role == "weight":
+        matrices = (Dense, MultiHeadAttention)
+        if (
+            node is not None
+            and isinstance(node.op, matrices)
+            and Place(weight, node).role == "weight"
+        ):
             return (Permute((1, 0)),)
         return form(node, weight)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 from nnspec.driver.importing.taken import Place
 from nnspec.graph.graph import Call, Graph, Node
@@ -14,15 +15,18 @@ from nnspec.graph.weights import form_of
 Shape = tuple[int, ...]
 
 _ROLE = re.compile(
-    r"^(?:(?P<layer>.*?)[./_])?(?P<role>(?:weight|bias)(?:(?:_[ih]h)?_l\d+(?:_reverse)?)?|kernel|gamma|beta"
+    r"^(?:(?P<layer>.*?)[./_])?(?P<role>(?:weight|bias)(?:(?:_[ih]h)?_l\d+(?:_reverse)?|_[ih]h)?|kernel|gamma|beta"
     r"|embeddings?|(?:depthwise|pointwise|recurrent)_kernel|[ih]2h_(?:weight|bias)"
     r"|(?:running|moving)_(?:mean|var|variance)|vars\.\d+)$"
 )
 SAME_ROLE = {
     "kernel": "weight", "depthwise_kernel": "weight", "gamma": "weight", "embeddings": "weight",
     "embedding": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_var": "running_var",
-    "moving_variance": "running_var",
+    "moving_variance": "running_var", "weight_ih": "weight_ih_l0", "weight_hh": "weight_hh_l0",
+    "bias_ih": "bias_ih_l0", "bias_hh": "bias_hh_l0",
 }  # fmt: skip
+"""What formats call the roles that canonical files have; PyTorch's cells number no layers."""
+
 _NUMBER = re.compile(r"_?(\d+)(?![A-Za-z0-9])")
 
 
@@ -57,7 +61,7 @@ def model_parts(model: Graph) -> list[ModelPart]:
         known |= {p.weight.path for p in new}
         if new:
             path = new[0].weight.path
-            name = path if new[0].node is None else path.removesuffix(f".{new[0].weight.role}")
+            name = path if new[0].node is None else path.removesuffix(f".{new[0].role}")
             found.append(ModelPart(name, len(found), new))
     return found
 
@@ -70,7 +74,9 @@ def _places(graph: Graph) -> Iterator[tuple[Place, ...]]:
             case Call(body):
                 yield from _places(body)
             case Node() if step.weights and step.layer is not None:
-                yield tuple(Place(w, step) for w in step.weights)
+                # Layers within one, as attention has them, are layers of their own elsewhere.
+                for _, inner in groupby(step.weights, lambda w: w.role.rpartition(".")[0]):
+                    yield tuple(Place(w, step) for w in inner)
 
 
 def file_parts(arrays: Mapping[str, Array]) -> list[FilePart]:
@@ -100,7 +106,7 @@ _SAME_WORD = {
     "q": "query", "k": "key", "v": "value", "proj": "output", "out": "output", "o": "output",
     "fc": "dense", "linear": "dense", "lin": "dense", "classifier": "head", "logits": "head",
     "conv2d": "conv", "conv1d": "conv", "bn": "norm", "batch": "norm", "batchnorm": "norm",
-    "layernorm": "norm", "ln": "norm", "downsample": "shortcut", "skip": "shortcut",
+    "layernorm": "norm", "layrnorm": "norm", "ln": "norm", "pre": "before", "post": "after", "downsample": "shortcut", "skip": "shortcut",
     "emb": "embedding", "embed": "embedding", "embeddings": "embedding", "wte": "embedding",
     "wpe": "position", "pos": "position", "attn": "attention", "mha": "attention", "ffn": "mlp",
     "ff": "mlp", "feed": "mlp", "intermediate": "mlp",

@@ -21,6 +21,11 @@ class Place:
     node: Node | None
 
     @property
+    def role(self) -> str:
+        """Within its layer, or within the layer inside that: `query.weight` is the `weight` of the queries."""
+        return self.weight.role.rpartition(".")[2]
+
+    @property
     def shape(self) -> tuple[int, ...]:
         return tuple(d for d in self.weight.type.shape if isinstance(d, int))
 
