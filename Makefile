@@ -3,11 +3,13 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 DEMO := .demo-venv
+ORACLES := .oracles-venv
 BIN := $(VENV)/bin
+PURELIB := -c "import sysconfig; print(sysconfig.get_path('purelib'))"
 PIP_FLAGS := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check golden proof bench clean
+.PHONY: help env demo test check golden oracles proof bench clean
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,10 +47,24 @@ check: env  ## the same without the frameworks: under a minute
 golden: env  ## write the expected outputs of tests/cases/golden and layout anew (then read the diff)
 	NNSPEC_UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/test_golden.py tests/test_layout.py
 
-proof: env  ## long runs: 100,000 mutated texts, 2,000 random models on all targets, killed commands (hours; goes on where it stopped)
+oracles: $(ORACLES)/.ready  ## other people's models compute tests/cases/oracles anew (then run tests/test_oracles.py)
+	for name in torchvision timm transformers; do \
+		$(ORACLES)/bin/python tools/oracles/of_$$name.py || exit 1; \
+	done
+	for name in keras gluon; do $(BIN)/python tools/oracles/of_$$name.py || exit 1; done
+
+# What both environments need, torch above all, stands in .venv only.
+$(ORACLES)/.ready: tools/oracles/requirements.txt | env
+	test -x $(ORACLES)/bin/python || $(BIN)/python -m venv $(ORACLES)
+	$(ORACLES)/bin/python -m pip install $(PIP_FLAGS) --no-deps -r tools/oracles/requirements.txt
+	$(BIN)/python $(PURELIB) > "$$($(ORACLES)/bin/python $(PURELIB))/shared.pth"
+	@touch $@
+
+proof: $(ORACLES)/.ready  ## long runs: mutated texts, random models, killed commands, weights that others trained (hours; goes on where it stopped)
 	$(BIN)/python tests/proof/fuzz.py --count 100000
 	$(BIN)/python tests/proof/models.py --count 2000
 	$(BIN)/python tests/proof/kills.py
+	$(BIN)/python tests/proof/trained.py
 
 bench: env  ## measure: start-up, scaling, training steps, ONNX export
 	for name in startup scaling train_step onnx_export; do \
@@ -56,4 +72,4 @@ bench: env  ## measure: start-up, scaling, training steps, ONNX export
 	done
 
 clean:  ## remove what was built, the environments too
-	rm -rf $(VENV) $(DEMO) build dist
+	rm -rf $(VENV) $(DEMO) $(ORACLES) build dist
