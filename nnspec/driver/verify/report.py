@@ -40,7 +40,7 @@ class Row:
     """One tensor of one target beside the definition's.
 
     precision: in which the target computed. relative: greatest absolute difference over the greatest
-    absolute value of the definition's.
+    absolute value of the definition's. faults: reasons for which it has a bound of its own.
     """
 
     subject: str
@@ -52,14 +52,15 @@ class Row:
     relative: float
     bound: float
     span: Span | None = None
+    faults: tuple[str, ...] = ()
 
     @property
     def agrees(self) -> bool:
         return self.relative <= self.bound
 
-    def bounded(self, bound: float) -> Row:
+    def bounded(self, bound: float, *faults: str) -> Row:
         """The same, judged by another bound."""
-        return replace(self, bound=bound)
+        return replace(self, bound=bound, faults=(*self.faults, *faults))
 
 
 @dataclass(frozen=True)

@@ -149,14 +149,13 @@ def _judged(
     own: the node whose weight it is about; all_nodes: of the network, and of the steps around it.
     optimizers: of the program, by name. quantities: what the row depends on beside its own.
     """
-    bounds = [row.bound]
     for fault in target.faults:
         nodes = all_nodes if fault.spreads else [own] if own else []
         used: list[Op | str] = [*(n.op for n in nodes), *optimizers]
         reached = {row.quantity, *quantities}.intersection(fault.quantities)
         if reached and any(map(fault.concerns, used)):
-            bounds.append(fault.bound)
-    return row.bounded(max(bounds))
+            row = row.bounded(max(row.bound, fault.bound), fault.reason)
+    return row
 
 
 def _largest(arrays: Sequence[Array]) -> float:

@@ -18,7 +18,6 @@ from nnspec.driver.verify.bench import SINGLE_STEP, Bench, Course, Found, Subjec
 from nnspec.driver.verify.jobs import Module
 from nnspec.driver.verify.probe import describe, probe
 from nnspec.driver.verify.report import (
-    BOUNDS,
     DEFINITION,
     OUTPUTS,
     Culprit,
@@ -126,10 +125,9 @@ def _draws(model: Graph, notes: list[str]) -> bool:
 
 def _faults(target: Target, rows: Sequence[Row]) -> Iterator[str]:
     """The faults of a framework for which a row had a bound of its own."""
-    own = [r for r in rows if r.target == target.name and r.bound > BOUNDS[r.quantity][1]]
-    for fault in target.faults:
-        if any(r.quantity in fault.quantities and r.bound == fault.bound for r in own):
-            yield f"{target.name}: {fault.reason} (bound {fault.bound:.0e})"
+    reasons = {reason for r in rows if r.target == target.name for reason in r.faults}
+    named = [f for f in target.faults if f.reason in reasons]
+    yield from dict.fromkeys(f"{target.name}: {f.reason} (bound {f.bound:.0e})" for f in named)
 
 
 def _subject(model: Graph, seed: int) -> Subject:
