@@ -14,6 +14,26 @@ from nnspec.catalogue.ops import OPS
 from nnspec.graph.evaluate import ArraySite
 
 TRAPS = {
+    "row 6: Keras counts the fan in of a channel's kernel as its fan out": (
+        "reshape(x, [N, 5, 2, 2]) -> DepthwiseConv2D(2, kernel_initializer = he_uniform)",
+        {"keras": 'mode="fan_out"'},
+    ),
+    "row 17: PyTorch's pads begin with the last axis": (
+        'pad(x, [(0, 0), (1, 2), (0, 3)], mode = "edge")',
+        {"pytorch": 'F.pad(x, (0, 3, 1, 2), mode="replicate")'},
+    ),
+    "row 15: PyTorch's last window begins before the end, as the language's": (
+        "x -> MaxPool1D(2, 3, ceil_mode = true)",
+        {"pytorch": "nn.MaxPool1d(2, stride=3, ceil_mode=True)"},
+    ),
+    "row 42: MXNet's plain RNN is one of relu unless it is told": (
+        "x -> RNN(3)",
+        {"gluon": 'activation="tanh"', "keras": "layers.SimpleRNN(3, return_sequences=True)"},
+    ),
+    "row 65: PyTorch's mean divides each row by its number of labels": (
+        "ctc(x, argmax(x)[:, :2])",
+        {"pytorch": 'reduction="none"'},
+    ),
     "row 32: the slope of leaky_relu is 0.01, Keras's function has 0.2": (
         "leaky_relu(x)",
         {"pytorch": "F.leaky_relu(x)", "keras": "ops.leaky_relu(x, negative_slope=0.01)"},

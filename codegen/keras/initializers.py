@@ -10,6 +10,7 @@ from codegen.python.dialect import Unsupported
 from codegen.python.source import Call, Expr, Literal, Name, lift
 from nnspec.catalogue import initializers as init
 from nnspec.catalogue.ops.convolution import ConvTranspose
+from nnspec.catalogue.ops.depthwise import DepthwiseConv2D
 from nnspec.graph.graph import Node, Weight
 
 
@@ -50,6 +51,8 @@ def _scaling(scale: float, mode: str, distribution: str) -> Call:
 
 USUAL: dict[str, init.Initializer] = {
     "kernel": init.GlorotUniform(),
+    "depthwise_kernel": init.GlorotUniform(),
+    "pointwise_kernel": init.GlorotUniform(),
     "bias": init.Zeros(),
     "gamma": init.Ones(),
     "beta": init.Zeros(),
@@ -62,13 +65,16 @@ USUAL: dict[str, init.Initializer] = {
 
 def with_initializers(made: Call, node: Node, names: Mapping[str, str]) -> Call:
     """The layer, told how its weights begin where that is not as Keras has it."""
-    # A transposed kernel's fan in stands where Keras looks for the fan out.
-    fan_in = "fan_out" if isinstance(node.op, ConvTranspose) else "fan_in"
     for weight in node.weights:
         name = names[weight.role]
         if weight.initializer is not None and weight.initializer != USUAL.get(name):
-            chosen = initializer(weight.initializer, fan_in=fan_in)
-            made = made.with_keyword(f"{name}_initializer", chosen)
+            if isinstance(node.op, DepthwiseConv2D) and name == "kernel":
+                name = "depthwise_kernel"
+            # The fan in of a transposed kernel, and of each channel's own, stands where Keras looks for the fan out.
+            turned = isinstance(node.op, ConvTranspose) or name == "depthwise_kernel"
+            chosen = initializer(weight.initializer, fan_in="fan_out" if turned else "fan_in")
+            called = name.removesuffix("_kernel")
+            made = made.with_keyword(f"{called}_initializer", chosen)
     return made
 
 

@@ -10,7 +10,7 @@ from codegen.python.native import Table
 from codegen.rewrites import as_groups
 from codegen.rules import SQUARE, Argument, Native, at, key, layer
 from nnspec.catalogue.ops.convolution import CONVOLUTIONS, TRANSPOSED, Conv, ConvTranspose
-from nnspec.catalogue.ops.depthwise import DepthwiseConv2D
+from nnspec.catalogue.ops.depthwise import DepthwiseConv2D, SeparableConv2D
 from nnspec.catalogue.ops.site import Term
 from nnspec.catalogue.ops.windows import extent
 from nnspec.core.dims import Dim
@@ -80,9 +80,70 @@ def transpose(op: type[ConvTranspose]) -> Native:
     return record(op, f"layers.{name}", padding, spread, dilated=f"Dilated{name}")
 
 
+def by_itself(op: DepthwiseConv2D | SeparableConv2D) -> bool:
+    """Whether Keras has a layer for it: TensorFlow's steps alike along both axes, or spreads. Where a channel has several
+    kernels, the weights would be in another form."""
+    alike = len(set(op.stride)) == 1
+    return op.depth_multiplier == 1 and alike and 1 in (max(op.stride), max(op.dilation))
+
+
+def stands_alone(node: Node) -> bool:
+    """Whether the layer alone is all that the op does."""
+    op = node.op
+    assert isinstance(op, (DepthwiseConv2D, SeparableConv2D))
+    return by_itself(op) and said(op) is not None
+
+
+def channelwise(
+    op: type[DepthwiseConv2D | SeparableConv2D], *own: Argument, **weights: str
+) -> Native:
+    """Kernels lie as HWIO; those of channels have one output each."""
+    orders = dict.fromkeys(weights, (2, 3, 1, 0))
+    first = next(iter(weights))
+    return layer(
+        op,
+        f"layers.{op.name}",
+        *own,
+        at("kernel", form=SQUARE),
+        key("strides", "stride", (1, 1), SQUARE),
+        PADDING,
+        key("dilation_rate", "dilation", (1, 1), SQUARE),
+        key("use_bias", "use_bias", True),
+        weights={**weights, "bias": "bias"},
+        orders={**orders, first: (2, 3, 0, 1)},
+        activation="activation",
+        legal=stands_alone,
+    )
+
+
 TABLE = Table()
-TABLE.rewrites[DepthwiseConv2D] = as_groups
-TABLE.add(*map(conv, CONVOLUTIONS), *map(transpose, TRANSPOSED))
+TABLE.add(
+    *map(conv, CONVOLUTIONS),
+    *map(transpose, TRANSPOSED),
+    channelwise(DepthwiseConv2D, weight="kernel"),
+    channelwise(
+        SeparableConv2D, at("filters"), depthwise="depthwise_kernel", pointwise="pointwise_kernel"
+    ),
+)
+
+
+@TABLE.rewrite
+def depthwise(to: GraphSite, op: DepthwiseConv2D, x: Term) -> Term:
+    """Padded before; else as a convolution with a group for each channel."""
+    return padded_before(to, op, x) or as_groups(to, op, x)
+
+
+@TABLE.rewrite
+def separable(to: GraphSite, op: SeparableConv2D, x: Term) -> Term | None:
+    """Padded before; else what it expands to."""
+    return padded_before(to, op, x)
+
+
+def padded_before(to: GraphSite, op: DepthwiseConv2D | SeparableConv2D, x: Term) -> Term | None:
+    if not by_itself(op):
+        return None
+    (y,) = to.again(op.bare, surrounded(to, x, op.surroundings(x.type)))
+    return y
 
 
 @TABLE.rewrite
