@@ -88,7 +88,7 @@ def save(
     arrays |= {f"inputs.{n}": a for n, a in inputs.items()}
     arrays |= {f"outputs.{n}": a for n, a in outputs.items()}
     path = CASES / f"{name}.safetensors"
-    save_file({n: np.ascontiguousarray(a) for n, a in arrays.items()}, path, versions)
+    save_file({n: np.array(a, order="C") for n, a in arrays.items()}, path, versions)
     small(path)
 
 
