@@ -9,10 +9,10 @@ PURELIB := -c "import sysconfig; print(sysconfig.get_path('purelib'))"
 PIP_FLAGS := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check golden oracles proof bench clean
+.PHONY: help env demo test check golden reference oracles proof bench clean
 
 help:  ## show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 env: $(VENV)/.ready  ## build .venv with every target (some 3 GB), once
 
@@ -42,10 +42,13 @@ check: env  ## the same without the frameworks: under a minute
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not framework and not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not framework and not slow"
 
 golden: env  ## write the expected outputs of tests/cases/golden and layout anew (then read the diff)
 	NNSPEC_UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/test_golden.py tests/test_layout.py
+
+reference: env  ## write docs/catalogue anew from the declarations (NNSPEC_RECORD=1 make test writes its figures)
+	NNSPEC_UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/test_reference.py
 
 oracles: $(ORACLES)/.ready  ## other people's models compute tests/cases/oracles anew (then run tests/test_oracles.py)
 	for name in torchvision timm transformers; do \

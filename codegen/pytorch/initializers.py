@@ -113,11 +113,13 @@ Beginning = dict[str, init.Initializer]
 def beginning(node: Node) -> Beginning:
     """By role, how the weights of a layer of PyTorch's own begin, which PyTorch lets begin in its own way.
 
-    A class of the file (`LSTM`, `BatchNorm2d`) begins by itself as the language has it.
+    A class of the file (`LSTM`, `BatchNorm2d`) begins by itself as the language has it, and so do norms, whose
+    scales are ones everywhere (and may be left out).
     """
     native = NATIVES.get(type(node.op))
     own = native is not None and native.name(node).startswith("nn.")
-    return dict(usual_initializers(node)) if own and node.weights else {}
+    usual = dict(usual_initializers(node)) if own and node.weights else {}
+    return {} if init.Ones() in usual.values() else usual
 
 
 def is_begun(node: Node) -> bool:
