@@ -24,6 +24,7 @@ from nnspec.elaborate.values import (
     Layer,
     OpLayer,
     ParallelLayer,
+    Part,
     Poison,
     Poisoned,
     Reference,
@@ -326,7 +327,20 @@ def function(body: Body, op: type[Op], positional: Any, named: Any, span: Span) 
 
 
 def check_waiting(op: type[Op], positional: Any, named: Any, span: Span) -> None:
-    """A function of tensors that is called without one waits for it, unless numbers stand in all their places."""
+    """A function of tensors that is called without one waits for it, unless numbers stand in all their places, or a network
+    in one of them."""
+    for value, at in positional:
+        if isinstance(value, (Network, Part)):
+            raise error(
+                "E0308",
+                f"`{op.name}` applies to tensors",
+                at,
+                f"found {describe(value)}",
+                helps=(
+                    "weights are tensors inside their model, which can put out what they come to:"
+                    " `output logits, size = l2(head.weight)`",
+                ),
+            )
     count = len(op.operands)
     if op.operands[-1].variadic or op.name in FOLDED or len(positional) <= len(op.arguments()):
         return

@@ -284,6 +284,8 @@ def describe(value: Any) -> str:
             return f"the {'function' if value.is_function else kind} `{value.name}`"
         case Network():
             return f"the network `{value.name}`"
+        case Part():
+            return f"the part `{value.path}` of a network"
         case OpLayer():
             return f"a {value.op.name} layer"
         case BlockLayer():

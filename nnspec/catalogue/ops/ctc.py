@@ -25,7 +25,7 @@ class Ctc(Loss):
     `blank` in that order, each repeated any number of times (Graves et al. 2006, forward recursion in logarithms).
 
     `ctc(logits, labels, label_lengths, logit_lengths)`: how many of the labels, and of the steps, of each row count; where
-    one is left out, all do. `T` is a number. The mean is over the batch, as in Keras; PyTorch divides each row by its
+    the last or both are left out, all do. `T` is a number. The mean is over the batch, as in Keras; PyTorch divides each row by its
     number of labels before. Rows whose labels do not fit into their steps have no loss that could be worked with.
     """
 

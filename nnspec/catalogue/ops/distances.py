@@ -128,7 +128,8 @@ class Contrastive(Rows):
 
 
 class Size(Op):
-    """A term of a loss that keeps a tensor small: `minimize loss + 1e-4 * l2(net.head.weight)`."""
+    """A term of a loss that keeps a tensor small. A weight is a tensor inside its model, which puts out what it comes to:
+    `output logits, size = l2(head.weight)`; a program then adds `1e-4 * size`."""
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         need_float(*inputs)
