@@ -87,6 +87,33 @@ def test_a_cell_is_a_layer_of_one_step(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found.weights[name], array, err_msg=name)
 
 
+def test_what_widens_is_not_what_narrows(tmp_path: Path) -> None:
+    """Kernels that differ by the order of their axes, as in every inverted residual."""
+    spec = nnspec.load(
+        """\
+block Pair {
+  input x
+  output x -> Conv2D(6, 1, use_bias = false) as c1 -> Conv2D(2, 1, use_bias = false) as c2
+}
+model M {
+  input image: f32[N, 8, 8, 2]
+  x = image
+  for _ in range(2) { x = x -> Pair as first }
+  for _ in range(2) { x = x -> Pair as second }
+  output x
+}
+"""
+    )
+    theirs = {
+        f"layers.{i}.{name}.weight": np.full(shape, i, "f4")
+        for i in range(4)
+        for name, shape in (("0.0", (6, 2, 1, 1)), ("1", (2, 6, 1, 1)))
+    }
+    weight_files.save(tmp_path / "w.safetensors", theirs)
+    found = spec.import_weights(tmp_path / "w.safetensors").whole()
+    assert [t.sources[0] for t in found.report.taken] == list(theirs)
+
+
 def test_a_table_turns_cuts_joins_and_adds(tmp_path: Path) -> None:
     spec = nnspec.load(
         """\

@@ -24,7 +24,7 @@ from nnspec.driver.importing.parts import (
     model_parts,
     skeleton,
 )
-from nnspec.driver.importing.taken import Place, Taken, cuts, fitting
+from nnspec.driver.importing.taken import Place, Taken, cuts, fitting, shape_of
 from nnspec.graph.graph import Graph, Node, Weight
 from nnspec.graph.weight_map import Permute, Transform
 
@@ -66,6 +66,7 @@ def match(model: Graph, foreign: Foreign) -> list[Taken]:
         same = by_name.get(part.name)
         if same is not None and same in search.file:
             search.pair(part, same, NAME)
+    _kernels(search)
     _by_signature(search, _signature)
     _fused(search)
     _by_signature(search, _with_one_bias)
@@ -82,6 +83,23 @@ def _by_signature(search: _Search, key: Key) -> None:
     for signature, parts in wanted.items():
         if sources := held.get(signature):
             _class(search, parts, sources)
+
+
+def _kernels(search: _Search) -> None:
+    """Convolutions by their kernels as the format keeps them: what widens and what narrows again differ by
+    their axes alone."""
+    wanted: dict[Signature, list[ModelPart]] = defaultdict(list)
+    for part in search.model:
+        forms = [(p.shape, search.form(p.node, p.weight)) for p in part.places]
+        shapes = [shape_of(shape, form) or shape for shape, form in forms]
+        if any(len(shape) > 2 for shape in shapes):
+            wanted[tuple(sorted(shapes))].append(part)
+    held: dict[Signature, list[FilePart]] = defaultdict(list)
+    for source in search.file:
+        held[tuple(sorted(shape for _, shape in source.arrays.values()))].append(source)
+    for signature, parts in wanted.items():
+        if len(held[signature]) == len(parts):
+            _class(search, parts, held[signature])
 
 
 def _class(search: _Search, parts: list[ModelPart], sources: list[FilePart]) -> None:

@@ -120,7 +120,7 @@ def fitting(shape: Sequence[int], place: Place, form: Form) -> tuple[Transform, 
     """
     shape, wanted = tuple(shape), place.shape
     usual = form(place.node, place.weight)
-    kept = _shape_of(wanted, usual)
+    kept = shape_of(wanted, usual)
     if kept == shape:
         return usual
     if shape == wanted:
@@ -149,7 +149,7 @@ def _long(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(n for n in shape if n != 1)
 
 
-def _shape_of(shape: tuple[int, ...], form: Sequence[Transform]) -> tuple[int, ...] | None:
+def shape_of(shape: tuple[int, ...], form: Sequence[Transform]) -> tuple[int, ...] | None:
     """The shape that transforms lead to; None where they do not apply."""
     # Without elements, and so without memory: every axis has a stride of 0.
     array: Array = np.broadcast_to(np.zeros((), bool), shape)
