@@ -188,7 +188,17 @@ def of_one_shape(node: Node) -> bool:
     return all(v.type.shape == node.outputs[0].type.shape for v in node.inputs)
 
 
-TABLE.add(function(Where, "F.where", legal=of_one_shape))
+TABLE.legal[Where] = of_one_shape
+
+
+@TABLE.rule
+def where(op: Where, use: Use, condition: Expr, a: Expr, b: Expr) -> Result:
+    """A number beside scalars, which have its shape, becomes one."""
+    if isinstance(a, Literal) or isinstance(b, Literal):
+        condition = use.forward.name(condition, "condition")
+    dtype = DTYPES[use.node.outputs[0].type.dtype]
+    a, b = (filled(condition, x, dtype) if isinstance(x, Literal) else x for x in (a, b))
+    return Name("F.where")(condition, a, b)
 
 
 @TABLE.rewrite
