@@ -231,3 +231,31 @@ def test_subscripts_are_numpy_s() -> None:
 def test_a_number_beside_a_condition_has_the_type_of_what_is_chosen() -> None:
     found = model("output y = where(x > 0, x, 0), z = where(x > 0, 1, x)")
     assert [str(v.type) for v in found.outputs] == ["f32[N, 8]", "f32[N, 8]"]
+
+
+OPTIONAL = """
+block Shifted {
+  input x, by = none, mask = none
+  y = if by == none then x -> Dense(8) else (x -> Dense(8)) + by
+  output if mask == none then y else where(mask, y, 0)
+}
+model A {
+  input x: f32[N, 8], by: f32[N, 8]
+  output y = BODY
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "ops"),
+    [
+        ("x -> Shifted", ["Dense"]),
+        ("(x, none) -> Shifted", ["Dense"]),
+        ("(x, by) -> Shifted", ["Dense", "add"]),
+        ("(x, none, by > 0) -> Shifted", ["greater", "Dense", "where"]),
+        ("(x, by) -> Shifted * 2", ["Dense", "add", "Dense", "add"]),
+    ],
+)
+def test_inputs_that_are_left_out(body: str, ops: list[str]) -> None:
+    found = graph(OPTIONAL.replace("BODY", body))
+    assert [n.op.name for n in walk(found) if isinstance(n, Node) and n.op.operands] == ops

@@ -71,7 +71,7 @@ def start(
     block: BlockReference,
     builder: Builder,
     given: dict[str, Any],
-    tensors: tuple[Value, ...],
+    tensors: tuple[Value | None, ...],
 ) -> Body:
     """The body of a block that is applied, with its parameters bound."""
     return _body(session, block.module, block.declaration, builder, given, tensors)
@@ -85,7 +85,7 @@ def bound_outputs(body: Body, declaration: tree.Block) -> tuple[Value, ...] | No
 
 
 def call_block(
-    body: Body, layer: BlockLayer, tensors: tuple[Value, ...], span: Span
+    body: Body, layer: BlockLayer, tensors: tuple[Value | None, ...], span: Span
 ) -> tuple[Value, ...]:
     """Apply an instance of a block: a `Call`, or its steps where it borrows layers from outside."""
     return tuple(apply_block(body, layer, tensors, span).values())
@@ -104,7 +104,7 @@ def apply_block(
     check_depth(outer.depth + 1, span, chain)
     layers.place(outer, layer, snake_case(layer.block.name))
     if keeping is None:
-        check_inputs(layer.block, len(tensors), span)
+        tensors = all_inputs(layer.block, tensors, span)
     inner = outer.child(layer.path)
     if keeping is not None:
         inner.steps = keeping.steps
@@ -120,8 +120,10 @@ def apply_block(
     finally:
         session.chain.pop()
     names = tuple(name for name, _, _ in inside.outputs)
-    # A state that nobody gave yet has a place by now.
-    operands = tuple(t or i for t, i in zip(tensors, inside.inputs, strict=True))
+    # A state that nobody gave yet has a place by now; what is left out has none.
+    written = zip(tensors, layer.block.inputs, strict=True)
+    taken = [t for t, i in written if t is not None or not i.is_optional]
+    operands = tuple(t or i for t, i in zip(taken, inside.inputs, strict=True))
     results = layers.finish_call(
         outer,
         inner,
@@ -139,11 +141,13 @@ def apply_block(
     return dict(zip(names, results, strict=True))
 
 
-def check_inputs(block: BlockReference, count: int, span: Span) -> None:
-    """A block is given as many tensors as it takes, and keeps no state."""
+def all_inputs(
+    block: BlockReference, tensors: tuple[Value | None, ...], span: Span
+) -> tuple[Value | None, ...]:
+    """What a block is given, with None for each input that is left out; it keeps no state."""
     inputs = block.inputs
     for state in inputs:
-        if state.initial is not None:
+        if state.is_state:
             raise error(
                 "E0313",
                 f"`{block.name}` has a state, `{state.name.text}`, that nobody would keep here",
@@ -152,16 +156,27 @@ def check_inputs(block: BlockReference, count: int, span: Span) -> None:
                 (Label(state.span, "an input with an initial value"),),
                 ("blocks with states are applied by `minimize ... using` and by `scan` alone",),
             )
-    if len(inputs) != count:
-        names = ", ".join(f"`{n.name.text}`" for n in inputs) or "none"
+    required = sum(not i.is_optional for i in inputs)
+    filled = (*tensors, *(None for _ in inputs[len(tensors) :]))
+    missing = [i for t, i in zip(filled, inputs, strict=False) if t is None and not i.is_optional]
+    declared = Label(block.declaration.name.span, "declared here")
+    if len(filled) > len(inputs) or missing and len(tensors) < required:
+        names = ", ".join(f"{'perhaps ' if i.is_optional else ''}`{i.name.text}`" for i in inputs)
+        count = str(required) if required == len(inputs) else f"{required} to {len(inputs)}"
         raise error(
             "E0304",
-            f"`{block.name}` takes {len(inputs)} tensor{'' if len(inputs) == 1 else 's'}"
-            f" ({names}), found {count}",
+            f"`{block.name}` takes {count} tensor{'' if len(inputs) == 1 else 's'}"
+            f" ({names or 'none'}), found {len(tensors)}",
             span,
             "",
-            (Label(block.declaration.name.span, "declared here"),),
+            (declared,),
         )
+    if missing:
+        name = missing[0].name.text
+        raise error(
+            "E0308", f"`{name}` of `{block.name}` is a tensor", span, "found none", (declared,)
+        )
+    return filled
 
 
 def _body(

@@ -241,6 +241,8 @@ def _check_head(inputs: list[Any], function: Any, head: tree.Expr) -> None:
     for value in inputs:
         if isinstance(value, Poison):
             raise Poisoned
+        if value is None and len(inputs) > 1:
+            continue  # what an input that may be left out is not given
         if not isinstance(value, Value):
             raise error(
                 "E0308",

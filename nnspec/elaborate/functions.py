@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from nnspec.elaborate import arguments, layers, statements
-from nnspec.elaborate.blocks import bound_outputs, check_inputs, plain, start
+from nnspec.elaborate.blocks import all_inputs, bound_outputs, plain, start
 from nnspec.elaborate.builder import Builder
 from nnspec.elaborate.errors import error
 from nnspec.elaborate.limits import EDGE, MOVED, NODE, check_depth
@@ -38,14 +38,14 @@ def call_function(
     declaration = block.declaration
     chain = " -> ".join([*(name for name, _ in session.chain[-4:]), block.name])
     check_depth(outer.depth + 1, span, chain)
-    tensors, given = _bound(function, operands, span)
+    found, given = _bound(function, operands, span)
     for value in given.values():  # a layer that is made for the function belongs to the caller
         if isinstance(value, Layer) and not isinstance(value, layers.WAITING):
             layers.place(outer, value, layers.default_name(value))
     inner = outer.child(WITHIN)
     session.chain.append((block.name, span))
     try:
-        inside = start(session, block, inner, given, tensors)
+        inside = start(session, block, inner, given, found)
         inside.trains = body.trains
         statements.run(inside, declaration.body)
         lint(inside, declaration.body)
@@ -56,6 +56,7 @@ def call_function(
     finally:
         session.chain.pop()
     parameters = tuple(inside.inputs)
+    tensors = tuple(t for t in found if t is not None)
     if _borrows(inner, block) or outer.flat:
         return _inlined(outer, inner, dict(zip(parameters, tensors, strict=True)), outputs, span)
     outer.budget.spend(NODE + EDGE * (len(tensors) + len(outputs)), span, "one node more")
@@ -79,22 +80,26 @@ def call_function(
 
 def _bound(
     function: BlockFunction, operands: list[tuple[Any, Span]], span: Span
-) -> tuple[tuple[Value, ...], dict[str, Any]]:
-    """What the inputs get, in order, and what the parameters get."""
+) -> tuple[tuple[Value | None, ...], dict[str, Any]]:
+    """What the inputs get, in order, None where they are left out, and what the parameters get."""
     block = function.block
     inputs = [n.name.text for n in block.inputs]
     parameters = block.declaration.parameters
     spread: list[tuple[Any, Span]] = []
     for value, at in operands:
-        tensors = isinstance(value, tuple) and all(isinstance(v, Value) for v in value)
-        spread += [(v, at) for v in value] if tensors else [(value, at)]
+        several = isinstance(value, tuple) and all(isinstance(v, Value) for v in value)
+        spread += [(v, at) for v in value] if several else [(value, at)]
     names = [*inputs, *(p.name.text for p in parameters)]
     found = arguments.assign(
         block.name, names, [*spread, *function.positional], function.named, span
     )
-    check_inputs(block, sum(name in found for name in inputs), span)
+    given = {name: value for name, (value, _) in found.items()}
+    count = max((i + 1 for i, name in enumerate(inputs) if name in found), default=0)
+    tensors = all_inputs(block, tuple(given.get(name) for name in inputs[:count]), span)
     for name in inputs:
-        value, at = found[name]
+        value, at = found.get(name, (None, span))
+        if value is None:
+            continue
         if isinstance(value, Poison):
             raise Poisoned
         if not isinstance(value, Value):
@@ -119,8 +124,7 @@ def _bound(
             )
         if name in found and parameter.type is not None:
             layers.check_parameter(block.name, name, parameter.type.text, *found[name])
-    given = {name: value for name, (value, _) in found.items() if name not in inputs}
-    return tuple(found[name][0] for name in inputs), given
+    return tensors, {name: value for name, value in given.items() if name not in inputs}
 
 
 def _borrows(inner: Builder, block: BlockReference) -> bool:

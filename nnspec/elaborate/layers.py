@@ -184,7 +184,7 @@ def apply(body: Body, layer: Any, inputs: Sequence[Any], span: Span) -> Any:
             operands = [(i, span) for i in inputs]
             return _result(body.session.call_function(body, layer, operands, span))
         case Network():
-            return _result(call_network(body, layer, _tensors(layer, inputs, span), span))
+            return _result(call_network(body, layer, _given(layer, inputs, span), span))
         case _:
             raise error(
                 "E0306", f"{describe(layer)} cannot be applied", span, "not a layer or function"
@@ -195,22 +195,36 @@ def _result(values: tuple[Value, ...]) -> Any:
     return values[0] if len(values) == 1 else tuple(values)
 
 
-def _tensors(layer: Any, inputs: Sequence[Any], span: Span) -> tuple[Value, ...]:
+def _tensors(layer: Any, inputs: Sequence[Any], span: Span) -> tuple[Value | None, ...]:
+    """What a layer is applied to, one after the other; None where nothing is given."""
     flat: list[Any] = []
     for value in inputs:
         flat += value if isinstance(value, tuple) else [value]
     for value in flat:
         if isinstance(value, Poison):
             raise Poisoned
-        if not isinstance(value, Value):
+        if value is not None and not isinstance(value, Value):
             raise error(
                 "E0308", f"{describe(layer)} applies to tensors", span, f"found {describe(value)}"
             )
     return tuple(flat)
 
 
-def _op(body: Body, layer: OpLayer, inputs: Sequence[Any], span: Span) -> Any:
+def _given(layer: Any, inputs: Sequence[Any], span: Span) -> tuple[Value, ...]:
+    """What a layer is applied to, without what may be left out at the end."""
     tensors = _tensors(layer, inputs, span)
+    operands = layer.op.operands if isinstance(layer, OpLayer) else ()
+    for operand in reversed(operands[: len(tensors)]):
+        if len(tensors) <= len(operands) and tensors[-1] is None and operand.optional:
+            tensors = tensors[:-1]
+    found = tuple(t for t in tensors if t is not None)
+    if len(found) < len(tensors):
+        raise error("E0308", f"{describe(layer)} applies to tensors", span, "found none")
+    return found
+
+
+def _op(body: Body, layer: OpLayer, inputs: Sequence[Any], span: Span) -> Any:
+    tensors = _given(layer, inputs, span)
     _count(layer.op, tensors, span)
     builder = body.builder
     place(builder, layer, snake_case(layer.op.name))
@@ -292,6 +306,12 @@ def function(body: Body, op: type[Op], positional: Any, named: Any, span: Span) 
             and len(operands) < len(op.operands)
         ):
             operands.append(rest[0])
+        elif (
+            value is None
+            and len(operands) < len(op.operands)
+            and op.operands[len(operands)].optional
+        ):
+            room = len(operands)  # it is left out, and what follows is no operand
         else:
             break
         rest.pop(0)
@@ -416,12 +436,16 @@ def _repeat(body: Body, layer: RepeatLayer, inputs: Sequence[Any], span: Span) -
     if layer.items:
         place(builder, layer, default_name(layer))
     result: Any = tuple(inputs) if len(inputs) > 1 else inputs[0]
+    rest = list(inputs)
     for i, item in enumerate(layer.items):
         item = layer.items[i] = instantiate(body, item, span)
         if isinstance(item, Layer) and item.owner is None and not isinstance(item, WAITING):
             item.owner, item.local = layer.owner, f"{layer.local}.{i}"
             item.bound = item.local
-        result = apply(body, item, _spread(result, item), span)
+        result = apply(body, item, rest, span)
+        # What one makes takes the place of as many inputs; the next is given the others too.
+        made = list(_spread(result, item))
+        rest = [*made, *rest[len(made) :]]
     return result
 
 
@@ -443,7 +467,7 @@ def default_name(item: Any) -> str:
 def _scoped(body: Body, layer: Any, inputs: Sequence[Any], span: Span, kind: str) -> Any:
     """A bound composition is a graph of its own, named after its binding."""
     outer = body.builder
-    tensors = _tensors(layer, inputs, span)
+    tensors = _given(layer, inputs, span)
     check_depth(outer.depth + 1, span, f"`{layer.local}`")
     inner = outer.child(layer.path)
     parameters = tuple(Value(t.type, t.name, t.span) for t in tensors)

@@ -35,7 +35,7 @@ ROUNDS = 4
 def scan(body: Body, positional: arguments.Positional, named: arguments.Named, span: Span) -> Any:
     """What the cell puts out besides its states, stacked over time, and its final states, in its own order."""
     cell, at = _cell(body, positional, span)
-    states = [i for i in cell.block.inputs if i.initial is not None]
+    states = [i for i in cell.block.inputs if i.is_state]
     names = ["cell", "x", *(s.name.text for s in states)]
     found = arguments.assign("scan", names, positional, named, span)
     if "x" not in found:
@@ -97,7 +97,7 @@ def _cell(body: Body, positional: arguments.Positional, span: Span) -> tuple[Blo
         raise Poisoned
     if not isinstance(cell, BlockLayer):
         raise error("E0315", "what `scan` applies is a block", at, f"found {describe(cell)}")
-    if all(i.initial is None for i in cell.block.inputs):
+    if not any(i.is_state for i in cell.block.inputs):
         raise error(
             "E0315",
             f"`{cell.block.name}` has no state, and is no cell",
@@ -112,7 +112,7 @@ def _cell(body: Body, positional: arguments.Positional, span: Span) -> tuple[Blo
 def _sequences(cell: BlockLayer, value: Any, at: Span, span: Span) -> list[Value]:
     """One tensor `[N, T, ...]` for each input that is no state."""
     sequences = [_tensor("x", v, at) for v in (value if isinstance(value, tuple) else (value,))]
-    wanted = [i.name.text for i in cell.block.inputs if i.initial is None]
+    wanted = [i.name.text for i in cell.block.inputs if not i.is_state]
     if len(sequences) != len(wanted) or not wanted:
         listed = ", ".join(f"`{n}`" for n in wanted) or "none"
         raise error(
@@ -168,7 +168,7 @@ def _state_types(
     """
     x = sequences[0].type
     steps = [step_of(s.type) for s in sequences]
-    states = [i for i in cell.block.inputs if i.initial is not None]
+    states = [i for i in cell.block.inputs if i.is_state]
     open_ = [s.name.text for s in states if s.name.text not in given and s.type is None]
     known: dict[str, TensorType | None] = {
         s.name.text: given[s.name.text].type if s.name.text in given else None for s in states
@@ -233,7 +233,7 @@ def _tried(
     parts = iter(steps)
     operands = []
     for written in cell.block.inputs:
-        kind = types[written.name.text] if written.initial is not None else next(parts)
+        kind = types[written.name.text] if written.is_state else next(parts)
         operands.append(None if kind is None else Value(kind, written.name.text, at))
     copy = clone(cell)
     try:

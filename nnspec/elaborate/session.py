@@ -33,7 +33,7 @@ class Session:
     """
 
     reporter: Reporter
-    call_block: Callable[[Body, BlockLayer, tuple[Value, ...], Span], tuple[Value, ...]]
+    call_block: Callable[[Body, BlockLayer, tuple[Value | None, ...], Span], tuple[Value, ...]]
     call_function: Callable[[Body, BlockFunction, list[tuple[Any, Span]], Span], tuple[Value, ...]]
     scan: Callable[[Body, Any, Any, Span], Any]
     budget: Budget = field(default_factory=Budget)
@@ -94,7 +94,8 @@ class Body:
     """One body being worked out: of a model, a block, or a training program.
 
     trains: whether it is a training program's, or a function's that one calls.
-    given: what a block is applied to; None for a state whose type tells what it is.
+    given: what a block is applied to; None for a state whose type tells what it is, and for what is left out.
+    taken: how much of that the inputs so far took.
     keeping: of a cell, whose states somebody keeps.
     """
 
@@ -105,6 +106,7 @@ class Body:
     kind: str
     name: str
     given: tuple[Value | None, ...] | None = None
+    taken: int = 0
     inputs: list[Value] = field(default_factory=list)
     outputs: list[tuple[str, Any, Span]] = field(default_factory=list)
     put_out: dict[str, Span] = field(default_factory=dict)

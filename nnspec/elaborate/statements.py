@@ -236,7 +236,15 @@ def _input(body: Body, written: tree.TypedName) -> None:
             written.span,
             helps=("write `batch` in place of `input`",),
         )
-    if written.initial is not None and body.supply is None and body.keeping is None:
+    if written.is_optional and body.given is None:
+        raise error(
+            "E0313",
+            f"`{name}` may be left out where a block is applied, and nobody applies this {body.kind}",
+            written.span,
+            "no input of a block that stands in a pipe",
+            helps=(f"leave `= none` out: `{name}` is given then",),
+        )
+    if written.is_state and body.supply is None and body.keeping is None:
         raise error(
             "E0313",
             f"`{name}` is a state, and a {body.kind} keeps none",
@@ -265,8 +273,12 @@ def _input(body: Body, written: tree.TypedName) -> None:
             )
         value = Value(tensor_type(body, written.type, True), name, written.name.span)
     else:
-        value = _given(body, written)
-        if written.initial is not None and body.keeping is not None:
+        given = _given(body, written)
+        if given is None:
+            body.scope.bind(name, None, written.name.span, is_parameter=True)
+            return
+        value = given
+        if written.is_state and written.initial is not None and body.keeping is not None:
             initial = evaluate(body, written.initial)
             if not is_number(initial):
                 found = f"found {describe(initial)}"
@@ -277,12 +289,15 @@ def _input(body: Body, written: tree.TypedName) -> None:
     body.scope.bind(name, value, written.name.span, is_parameter=True)
 
 
-def _given(body: Body, written: tree.TypedName) -> Value:
-    """An input of a block that is being applied: the next of what it is given."""
+def _given(body: Body, written: tree.TypedName) -> Value | None:
+    """An input of a block that is being applied: the next of what it is given; None where it is left out."""
     assert body.given is not None
-    if len(body.inputs) >= len(body.given):
+    if body.taken >= len(body.given):
         raise Poisoned  # the count has been reported by the caller
-    value = body.given[len(body.inputs)]
+    value = body.given[body.taken]
+    body.taken += 1
+    if value is None and written.is_optional:
+        return None
     if value is None:
         assert written.type is not None
         return Value(tensor_type(body, written.type, True), written.name.text, written.name.span)

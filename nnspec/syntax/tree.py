@@ -95,11 +95,24 @@ class TensorType(Tree):
 
 @record
 class TypedName(Tree):
-    """`initial` makes an input a state: what it is before the block was applied for the first time."""
+    """`initial` makes an input a state: what it is before the block was applied for the first time.
+
+    `none` is no beginning: such an input may be left out.
+    """
 
     name: Identifier
     type: TensorType | None
     initial: Expr | None = None
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether it may be left out."""
+        return isinstance(self.initial, Literal) and self.initial.value is None
+
+    @property
+    def is_state(self) -> bool:
+        """Whether it is what the block put out before."""
+        return self.initial is not None and not self.is_optional
 
 
 @record
