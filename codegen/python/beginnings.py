@@ -20,11 +20,13 @@ def usual_initializers(node: Node) -> Mapping[str, Initializer]:
     return {s.role: s.initializer for s in op.weights(*(v.type for v in node.inputs))}
 
 
-def unusual(node: Node) -> Mapping[str, Initializer]:
-    """By role, the initialisers of weights that begin otherwise."""
-    usual = usual_initializers(node)
+def unusual(
+    node: Node, usual: Mapping[str, Initializer] | None = None
+) -> Mapping[str, Initializer]:
+    """By role, the initialisers of weights that begin otherwise; `usual` goes before the declaration's."""
+    expected = {**usual_initializers(node), **(usual or {})}
     return {
         w.role: w.initializer
         for w in node.weights
-        if w.initializer is not None and w.initializer != usual[w.role]
+        if w.initializer is not None and w.initializer != expected[w.role]
     }

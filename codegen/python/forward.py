@@ -385,7 +385,7 @@ class Forward:
     def _name(self, value: Value, step: Node | Call) -> str:
         if value in self._forced:
             return self._bind(value, self._forced[value])
-        name = value.name or self.wanted.get(value) or default_name(value, step)
+        name = value.name or self.wanted.get(value) or value.hint or default_name(value, step)
         return self._bind(value, self._choose(name))
 
     def _comment(self, doc: str | None) -> None:
@@ -429,7 +429,8 @@ def _is_reference(expression: Expr) -> bool:
 def _item(container: str) -> str:
     """What to call one of `blocks`, `layer` or `residual_2`."""
     name = re.sub(r"(?:\.\d+)+$", "", container).rpartition(".")[2]
-    return re.sub(r"_\d+$", "", name).removesuffix("s") or name
+    name = re.sub(r"_\d+$", "", name)
+    return name.removesuffix("" if name.endswith("ss") else "s") or name
 
 
 def default_name(value: Value, step: Node | Call) -> str:

@@ -130,4 +130,6 @@ def _room(
         m is not None and (isinstance(m, Call) or m.layer is not None) and len(users[v]) == 1
         for v, m in zip(step.inputs, around, strict=True)
     )
+    if deep and (step.op.name, user.op.name) == ("reshape", "transpose"):
+        return LONG  # heads that are split off what a layer made
     return NOWHERE if deep else SHORT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codegen.python.dialect import Result
 from codegen.python.forward import Forward
-from codegen.python.source import Expr, Slice, Tuple, lift
+from codegen.python.source import ELLIPSIS, Expr, Slice, Tuple, lift
 from nnspec.catalogue.ops.shaping import Slice as Part
 from nnspec.graph.graph import Node
 
@@ -24,4 +24,7 @@ def part(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
         indices.pop()
     if not indices:
         return operands[0]
+    whole = next(i for i, index in enumerate(indices) if index != Slice())
+    if whole > 1 and len(indices) == len(op.starts):
+        indices[:whole] = [ELLIPSIS]
     return operands[0][indices[0] if len(indices) == 1 else Tuple(tuple(indices))]

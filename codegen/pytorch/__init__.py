@@ -16,9 +16,9 @@ from codegen.python.rules import written
 from codegen.python.source import ClassDef, Stmt
 from codegen.python.training import Source, reserved
 from codegen.pytorch import train
-from codegen.pytorch.dialect import DIALECT, native_name
+from codegen.pytorch.dialect import DIALECT, beginning_as, native_name
 from codegen.pytorch.dtypes import DTYPES
-from codegen.pytorch.initializers import init_weights
+from codegen.pytorch.initializers import init_weights, usual_beginnings
 from codegen.pytorch.optimizers import NATIVE
 from codegen.target import Emitted, EmittedModel, Fault, NoOptions
 from nnspec.catalogue.ops.gated import HardSigmoid
@@ -58,6 +58,9 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     dialect = replace(DIALECT, standing_in=Functions())
     program = replace(program, trainings=tuple(map(watching, program.trainings)))
     lowered = lowered_program(program, dialect.legality)
+    nodes = [node for graph in lowered.graphs for node in walk(graph)]
+    usual = usual_beginnings(nodes)
+    dialect = replace(dialect, layers=beginning_as(usual))
     trainings = [t.training for t in lowered.trainings]
     named = [train.names(t, trainings) for t in trainings]
     dialect.standing_in.avoid([*parameter_names(program), *reserved(named)])
@@ -65,8 +68,7 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
         lowered.graphs, dialect, describe=described(lowered), reserved=reserved(named)
     )
     body: list[Stmt] = []
-    nodes = [node for graph in lowered.graphs for node in walk(graph)]
-    if (start := init_weights(nodes)) is not None:
+    if (start := init_weights(nodes, usual)) is not None:
         body.append(start)
     body += classes.definitions
     held = [d.name for d in classes.definitions if isinstance(d, ClassDef)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codegen.dtypes import PLAIN, dtype_of, wide_indices
-from codegen.python.dialect import ClassParts, Dialect
+from codegen.python.dialect import ClassParts, Constructor, Dialect
 from codegen.python.fixed import snippet_imports, snippets
 from codegen.python.native import tables
 from codegen.python.plan import Owner
@@ -23,8 +23,9 @@ from codegen.python.source import (
 )
 from codegen.pytorch.along_time import scan
 from codegen.pytorch.dtypes import DTYPES, LACKS
-from codegen.pytorch.initializers import free_weight, is_begun, with_initializers
+from codegen.pytorch.initializers import Usual, free_weight, is_begun, with_initializers
 from codegen.pytorch.ops import FAMILIES
+from nnspec.catalogue.ops.base import Op
 from nnspec.catalogue.ops.dense import Embedding
 from nnspec.catalogue.ops.recurrent import Recurrent
 from nnspec.graph.graph import Node, Weight, walk
@@ -100,10 +101,19 @@ def native_name(owner: Owner) -> str:
     return ".".join((*owner.path, native_role(owner.weight, owner.node)))
 
 
-TABLES = tables(FAMILIES, with_initializers)
+def beginning_as(usual: Usual) -> dict[type[Op], Constructor]:
+    """Constructors of layers in a file whose layers begin so as a rule."""
+
+    def begun(make: Constructor) -> Constructor:
+        return lambda node: with_initializers(make(node), node, usual)
+
+    return {k: begun(m) if k in TABLES.natives else m for k, m in TABLES.layers.items()}
+
+
+TABLES = tables(FAMILIES)
 DIALECT = Dialect(
     name="pytorch",
-    layers=TABLES.layers,
+    layers=beginning_as({}),
     functions=TABLES.functions,
     modules=TABLES.modules,
     legal=TABLES.legal,

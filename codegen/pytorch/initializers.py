@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 
@@ -9,7 +10,6 @@ from codegen.dtypes import PLAIN
 from codegen.python.beginnings import unusual, usual_initializers
 from codegen.python.dialect import Unsupported
 from codegen.python.source import (
-    Call,
     Expr,
     Expression,
     For,
@@ -62,11 +62,16 @@ def initialization(
     raise TypeError(f"PyTorch has no initialiser for {initializer}")
 
 
-def with_initializers(made: Call, node: Node) -> Expr:
-    """The layer, noted down to begin otherwise than `init_weights` lets it by default."""
+Beginning = dict[str, init.Initializer]
+Usual = Mapping[str, Beginning]
+"""By class of PyTorch's own and role, how the weights of a file's layers begin as a rule."""
+
+
+def with_initializers(made: Expr, node: Node, usual: Usual) -> Expr:
+    """The layer, noted down to begin otherwise than `init_weights` lets it as a rule."""
     keywords: dict[str, Expr] = {}
     weights = {w.role: w for w in node.weights}
-    for role, initializer in unusual(node).items():
+    for role, initializer in unusual(node, usual.get(_class(node))).items():
         name, arguments = initialization(initializer, fan=_fan(weights[role]))
         function: Expr = Name(f"nn.init.{name}")
         keywords[role] = Name("partial")(function, **arguments) if arguments else function
@@ -107,7 +112,10 @@ _GIVEN = For(
     (Expression(Name("initializer")(Name("getattr")(_MODULE, Name("name")))),),
 )
 
-Beginning = dict[str, init.Initializer]
+
+def _class(node: Node) -> str:
+    native = NATIVES.get(type(node.op))
+    return native.name(node) if native is not None else ""
 
 
 def beginning(node: Node) -> Beginning:
@@ -116,10 +124,40 @@ def beginning(node: Node) -> Beginning:
     A class of the file (`LSTM`, `BatchNorm2d`) begins by itself as the language has it, and so do norms, whose
     scales are ones everywhere (and may be left out).
     """
-    native = NATIVES.get(type(node.op))
-    own = native is not None and native.name(node).startswith("nn.")
+    own = _class(node).startswith("nn.")
     usual = dict(usual_initializers(node)) if own and node.weights else {}
     return {} if init.Ones() in usual.values() else usual
+
+
+PLAIN_DRAWS = (
+    init.Zeros,
+    init.Ones,
+    init.Constant,
+    init.Normal,
+    init.Uniform,
+    init.GlorotUniform,
+    init.GlorotNormal,
+)
+"""What is said alike of every weight: nothing in it depends on which axis counts."""
+
+
+def usual_beginnings(nodes: Sequence[Node]) -> Usual:
+    """How most layers of a class begin; as the language has it where no other way is more frequent."""
+    counts: dict[str, dict[str, Counter[init.Initializer]]] = {}
+    result: dict[str, Beginning] = {}
+    for node in nodes:
+        if begins := beginning(node):
+            result.setdefault(_class(node), {}).update(begins)
+            roles = counts.setdefault(_class(node), {})
+            for weight in node.weights:
+                if weight.initializer is not None:
+                    roles.setdefault(weight.role, Counter())[weight.initializer] += 1
+    for name, roles in counts.items():
+        for role, counter in roles.items():
+            (most, times), *_ = counter.most_common()
+            if isinstance(most, PLAIN_DRAWS) and times > counter[result[name][role]]:
+                result[name][role] = most
+    return result
 
 
 def is_begun(node: Node) -> bool:
@@ -127,21 +165,17 @@ def is_begun(node: Node) -> bool:
     return bool(beginning(node) or (node.weights and unusual(node)))
 
 
-def init_weights(nodes: Sequence[Node]) -> FunctionDef | None:
+def init_weights(nodes: Sequence[Node], usual: Usual) -> FunctionDef | None:
     """The function that lets the weights of a file's layers begin as the language has it."""
-    by_class: dict[str, Beginning] = {}
     order = list(NATIVES)
-    for node in sorted(
-        nodes, key=lambda n: order.index(type(n.op)) if type(n.op) in NATIVES else 0
-    ):
-        if begins := beginning(node):
-            by_class.setdefault(NATIVES[type(node.op)].name(node), {}).update(begins)
+    begun = sorted(filter(beginning, nodes), key=lambda n: order.index(type(n.op)))
+    by_class = {name: usual[name] for name in dict.fromkeys(map(_class, begun))}
     chain: tuple[Stmt, ...] = ()
     for begins, classes in reversed(_alike(by_class)):
         kinds = tuple(map(Name, classes))
         test = Name("isinstance")(_MODULE, kinds[0] if len(kinds) == 1 else Tuple(kinds))
         chain = (If(test, tuple(_begin(begins)), chain),)
-    if any(unusual(n) for n in nodes if n.weights):
+    if any(unusual(n, usual.get(_class(n))) for n in nodes if n.weights):
         chain = (*chain, _GIVEN)
     if not chain:
         return None
@@ -156,16 +190,17 @@ def init_weights(nodes: Sequence[Node]) -> FunctionDef | None:
 
 
 def _alike(by_class: Mapping[str, Beginning]) -> list[tuple[Beginning, list[str]]]:
-    """Classes whose weights begin alike, those without a bias among them."""
+    """Classes whose weights begin alike, those among them that were asked for no bias."""
     groups: list[tuple[Beginning, list[str]]] = []
     for name, begins in by_class.items():
         for known, classes in groups:
-            if all(known.get(role, each) == each for role, each in begins.items()):
+            alone = "nn.Embedding" in (name, *classes) and known.keys() != begins.keys()
+            if not alone and all(known.get(role, each) == each for role, each in begins.items()):
                 known.update(begins)
                 classes.append(name)
                 break
         else:
-            groups.append((begins, [name]))
+            groups.append((dict(begins), [name]))
     return groups
 
 

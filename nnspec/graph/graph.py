@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """A tensor. `name` is what the writer called it, if anything."""
+    """A tensor. `name` is what the writer called it, if anything; `hint`, what an expansion calls it."""
 
     type: TensorType
     name: str | None = None
     span: Span | None = None
+    hint: str | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)

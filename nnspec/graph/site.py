@@ -55,6 +55,13 @@ class GraphSite(Site):
         value: Value = term.held
         return value
 
+    def named(self, name: str, term: Term) -> Term:
+        value = self.value(term)
+        if value.name is None and value.hint is None and not isinstance(value, Weight):
+            # The value is still in the making, as where the writer binds one.
+            object.__setattr__(value, "hint", name)
+        return term
+
     def primitive(self, op: Op, operands: tuple[Term, ...]) -> tuple[Term, ...]:
         return self._node(op, operands)
 

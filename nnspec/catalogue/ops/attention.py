@@ -95,11 +95,15 @@ class Attention(Op):
     ) -> Term:
         if query.rank == 4 and (times := shared(query.type, key.type)) > 1:
             key, value = to.repeat(key, times, axis=1), to.repeat(value, times, axis=1)
-        scores = (query * self.factor(query.type)) @ to.transpose(key)
+        scores = to.named(
+            "scores", (query * self.factor(query.type)) @ to.named("keys", to.transpose(key))
+        )
         allowed = self.allowed(to, query, key, mask)
         if allowed is None:
             return to.softmax(scores) @ value
-        shares = to.softmax(to.where(allowed, scores, FAR.get(query.dtype, -1e30)))
+        allowed = to.named("allowed", allowed)
+        scores = to.named("scores", to.where(allowed, scores, FAR.get(query.dtype, -1e30)))
+        shares = to.named("shares", to.softmax(scores))
         seen = mask is None and (self.window is None or query.shape[-2] == key.shape[-2])
         return (shares if seen else to.where(allowed, shares, 0)) @ value
 
@@ -234,10 +238,11 @@ class MultiHeadAttention(Op):
 
         def projected(name: str, x: Term) -> Term:
             """[N, T, heads * size] as [N, heads, T, size]."""
-            layer = parts[name][0]
-            y = to.layer(name, layer, x, weights=weights)
+            layer, short = parts[name][0], name[0]
+            y = to.named(short, to.layer(name, layer, x, weights=weights))
             shape: Shape = (*x.shape[:2], layer.units // size, size)
-            return to.transpose(to.reshape(y, shape), (0, 2, 1, 3))
+            y = to.named(short, to.reshape(y, shape))
+            return to.named(short, to.transpose(y, (0, 2, 1, 3)))
 
         sides = projected("query", query), projected("key", memory), projected("value", memory)
         y = to.attention(*sides, *mask, causal=self.causal, window=self.window)

@@ -62,8 +62,8 @@ class Positions(Op):
 
 def wavelengths(to: Site, like: Term, pairs: int, base: float) -> Term:
     """For each pair of features how far it turns from one place to the next: `base ** (-i / pairs)`."""
-    numbers = to.positions(part(to, like, like.rank - 1, 0, pairs), axis=-1)
-    return to.exp(numbers * (-log(base) / pairs))
+    numbers = part(to, to.positions(like, axis=-1), 0, 0, pairs)
+    return to.exp(to.named("numbers", numbers) * (-log(base) / pairs))
 
 
 @declare
@@ -89,10 +89,9 @@ class Sinusoidal(Op):
     def expand(self, to: Site, x: Term) -> Term:
         like = to.cast(x, "f32") if x.dtype in HALVES else x
         pairs = even_width(x.type, None) // 2
-        turned = to.expand_dims(to.positions(like, axis=-2), 1) * wavelengths(
-            to, like, pairs, self.base
-        )
-        waves = to.stack(to.sin(turned), to.cos(turned), axis=-1)
+        places = to.named("places", to.expand_dims(to.positions(like, axis=-2), 1))
+        turned = to.named("turned", places * wavelengths(to, like, pairs, self.base))
+        waves = to.named("waves", to.stack(to.sin(turned), to.cos(turned), axis=-1))
         waves = to.reshape(waves, (x.shape[-2], 2 * pairs))
         return to.cast(waves, x.dtype) if x.dtype in HALVES else waves
 
@@ -132,13 +131,15 @@ class Rotary(Op):
         like = to.cast(x, "f32") if x.dtype in HALVES else x
         width = even_width(x.type, self.width)
         pairs, last = width // 2, x.rank - 1
-        numbers = to.positions(like, axis=-2)
-        angles = to.expand_dims(numbers, 1) * wavelengths(to, like, pairs, self.base)
-        cos, sin = to.cos(angles), to.sin(angles)
+        places = to.named("places", to.expand_dims(to.positions(like, axis=-2), 1))
+        angles = to.named("angles", places * wavelengths(to, like, pairs, self.base))
+        cos, sin = to.named("cos", to.cos(angles)), to.named("sin", to.sin(angles))
         if self.interleaved:
             first, second = (part(to, like, last, i, width, 2) for i in (0, 1))
         else:
-            first, second = (part(to, like, last, i * pairs, (i + 1) * pairs) for i in (0, 1))
+            end = None if width == x.shape[-1] else width
+            first, second = part(to, like, last, 0, pairs), part(to, like, last, pairs, end)
+        first, second = to.named("first", first), to.named("second", second)
         turned = first * cos - second * sin, second * cos + first * sin
         if self.interleaved:
             y = to.reshape(to.stack(*turned, axis=-1), (*x.shape[:-1], width))

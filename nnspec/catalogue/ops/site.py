@@ -163,6 +163,10 @@ class Site(ABC):
         (term,) = self.apply(Constant(value, dtype))
         return term
 
+    def named(self, name: str, term: Term) -> Term:
+        """The term, and what a reader of generated code may see it called."""
+        return term
+
     def keep(self, weight: Term, value: Term) -> None:
         """In training, the value that the weight has from the next step on."""
         self.kept[weight] = value
