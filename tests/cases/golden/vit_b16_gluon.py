@@ -33,8 +33,8 @@ def attention(F, query, key, value):
     """Scaled dot-product attention (Vaswani et al. 2017): `softmax(query key^T * scale)
     value`.
     """
-    x = F.linalg_gemm2(query * 0.125, F.transpose(key, axes=(0, 1, 3, 2)))
-    return F.linalg_gemm2(F.softmax(x), value)
+    scores = F.linalg_gemm2(query * 0.125, F.transpose(key, axes=(0, 1, 3, 2)))
+    return F.linalg_gemm2(F.softmax(scores), value)
 
 
 def gelu(F, x):
@@ -66,16 +66,13 @@ class MultiHeadAttention(gluon.HybridBlock):
             )
 
     def hybrid_forward(self, F, query):
-        x = self.query(query)
-        x = F.reshape(x, shape=(0, 197, 12, 64))
-        x = F.transpose(x, axes=(0, 2, 1, 3))
-        y = self.key(query)
-        y = F.reshape(y, shape=(0, 197, 12, 64))
-        y = F.transpose(y, axes=(0, 2, 1, 3))
-        z = self.value(query)
-        z = F.reshape(z, shape=(0, 197, 12, 64))
-        z = F.transpose(z, axes=(0, 2, 1, 3))
-        x = attention(F, x, y, z)
+        q = self.query(query)
+        q = F.transpose(F.reshape(q, shape=(0, 197, 12, 64)), axes=(0, 2, 1, 3))
+        k = self.key(query)
+        k = F.transpose(F.reshape(k, shape=(0, 197, 12, 64)), axes=(0, 2, 1, 3))
+        v = self.value(query)
+        v = F.transpose(F.reshape(v, shape=(0, 197, 12, 64)), axes=(0, 2, 1, 3))
+        x = attention(F, q, k, v)
         x = F.transpose(x, axes=(0, 2, 1, 3))
         x = F.reshape(x, shape=(0, 197, 768))
         return self.output(x)

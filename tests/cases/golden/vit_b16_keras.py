@@ -14,8 +14,8 @@ def attention(query, key, value):
     """Scaled dot-product attention (Vaswani et al. 2017): `softmax(query key^T * scale)
     value`.
     """
-    x = ops.transpose(key, (0, 1, 3, 2))  # [N, 12, 64, 197]
-    return ops.softmax(query * 0.125 @ x) @ value
+    keys = ops.transpose(key, (0, 1, 3, 2))  # [N, 12, 64, 197]
+    return ops.softmax(query * 0.125 @ keys) @ value
 
 
 @keras.saving.register_keras_serializable(package="vit_b16")
@@ -32,16 +32,13 @@ class MultiHeadAttention(layers.Layer):
         self.output_ = layers.Dense(768)
 
     def call(self, query):
-        x = self.query(query)
-        x = ops.reshape(x, (-1, 197, 12, 64))
-        x = ops.transpose(x, (0, 2, 1, 3))
-        y = self.key(query)
-        y = ops.reshape(y, (-1, 197, 12, 64))
-        y = ops.transpose(y, (0, 2, 1, 3))
-        z = self.value(query)
-        z = ops.reshape(z, (-1, 197, 12, 64))
-        z = ops.transpose(z, (0, 2, 1, 3))
-        x = attention(x, y, z)
+        q = self.query(query)
+        q = ops.transpose(ops.reshape(q, (-1, 197, 12, 64)), (0, 2, 1, 3))
+        k = self.key(query)
+        k = ops.transpose(ops.reshape(k, (-1, 197, 12, 64)), (0, 2, 1, 3))
+        v = self.value(query)
+        v = ops.transpose(ops.reshape(v, (-1, 197, 12, 64)), (0, 2, 1, 3))
+        x = attention(q, k, v)
         x = ops.transpose(x, (0, 2, 1, 3))
         x = ops.reshape(x, (-1, 197, 768))
         return self.output_(x)

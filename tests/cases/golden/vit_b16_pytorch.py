@@ -32,15 +32,13 @@ class MultiHeadAttention(nn.Module):
         self.output = nn.Linear(768, 768)
 
     def forward(self, query: Tensor) -> Tensor:
-        x = self.query(query)
-        x = x.reshape(-1, 197, 12, 64)
-        x = x.transpose(1, 2)
-        y = self.key(query)
-        y = y.reshape(-1, 197, 12, 64)
-        y = y.transpose(1, 2)
-        z = self.value(query)
-        z = z.reshape(-1, 197, 12, 64)
-        x = F.scaled_dot_product_attention(x, y, z.transpose(1, 2))
+        q = self.query(query)
+        q = q.reshape(-1, 197, 12, 64).transpose(1, 2)
+        k = self.key(query)
+        k = k.reshape(-1, 197, 12, 64).transpose(1, 2)
+        v = self.value(query)
+        v = v.reshape(-1, 197, 12, 64).transpose(1, 2)
+        x = F.scaled_dot_product_attention(q, k, v)
         x = x.transpose(1, 2).reshape(-1, 197, 768)
         return self.output(x)
 
