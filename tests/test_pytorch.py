@@ -280,6 +280,26 @@ def test_a_number_and_one_for_each_axis_share_a_class() -> None:
     assert "self.unit_3 = Unit(1)" in text
 
 
+def test_models_that_differ_in_a_number_share_a_class() -> None:
+    text = code(
+        emit(
+            """
+            model Net(classes = 1000) { input x: f32[N, 4]
+              output y = x -> Dense(classes) }
+            train Fit { net = Net(classes = 10)
+              batch x: f32[N, 4], y: i64[N]
+              minimize cross_entropy(net(x), y) using SGD }
+            train Tune { net = Net(classes = 7)
+              batch x: f32[N, 4], y: i64[N]
+              minimize cross_entropy(net(x), y) using SGD }
+            """
+        )
+    )
+    assert text.count("nn.Linear(") == 1
+    assert "def __init__(self, classes: int = 10):" in text
+    assert "class NetClasses7(Net):" in text and "super().__init__(classes=7)" in text
+
+
 def test_loops_and_what_prevents_them() -> None:
     text = code(
         emit(

@@ -125,6 +125,14 @@ def weight_ref(weight: Weight, owner: Expr, node: Node | None) -> Expr:
     return Held(owner, native_role(node, name) if node else name)
 
 
+def variant(name: str, base: str, values: Mapping[str, Literal], doc: str) -> Stmt:
+    """The same, made with other numbers."""
+    begin = Name("super")().attr("__init__")(**values)
+    begin = Call(begin.function, (Unary("**", Name("kwargs")),), begin.keywords)
+    init = FunctionDef("__init__", (Parameter("self"), Parameter("**kwargs")), (Expression(begin),))
+    return ClassDef(name, (Name(base),), (init,), doc=doc)
+
+
 def frame(parts: ClassParts) -> Stmt:
     """The class: layers in the name scope, parameters of its own among the arguments of the forward pass.
 
@@ -214,6 +222,7 @@ DIALECT = Dialect(
     layers=TABLES.layers,
     functions=TABLES.functions,
     frame=frame,
+    variant=variant,
     loop=loop,
     container=container,
     sequence=container,

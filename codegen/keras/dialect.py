@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from functools import partial
 
 from codegen.dtypes import PLAIN, dtype_of, is_plain
@@ -50,6 +51,15 @@ def frame(package: str, parts: ClassParts) -> Stmt:
         functions.append(_get_config(parts))
     register = Name("keras.saving.register_keras_serializable")(package=package)
     return ClassDef(parts.name, (Name(kind),), tuple(functions), (register,), parts.doc)
+
+
+def variant(package: str, name: str, base: str, values: Mapping[str, Literal], doc: str) -> Stmt:
+    """The same, made with other numbers; what was saved says them again."""
+    numbers = Dict(tuple((Literal(k), v) for k, v in values.items()))
+    begin = Name("super")().attr("__init__")(Unary("**", Operator("|", numbers, Name("kwargs"))))
+    init = FunctionDef("__init__", (Parameter("self"), Parameter("**kwargs")), (Expression(begin),))
+    register = Name("keras.saving.register_keras_serializable")(package=package)
+    return ClassDef(name, (Name(base),), (init,), (register,), doc)
 
 
 def _init(parts: ClassParts) -> Stmt:
@@ -162,6 +172,7 @@ DIALECT = Dialect(
     legal=TABLES.legal,
     rewrites=TABLES.rewrites,
     frame=partial(frame, "nnspec"),
+    variant=partial(variant, "nnspec"),
     loop=loop,
     container=List,
     sequence=sequence,
@@ -192,4 +203,6 @@ DIALECT = Dialect(
 
 def registering(package: str) -> Dialect:
     """The dialect of a file; its classes are registered under the package's name."""
-    return dataclasses.replace(DIALECT, frame=partial(frame, package))
+    return dataclasses.replace(
+        DIALECT, frame=partial(frame, package), variant=partial(variant, package)
+    )

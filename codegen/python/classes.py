@@ -49,9 +49,14 @@ class Group:
     drafts: list[Draft]
     parameters: dict[str, list[Literal]] = field(default_factory=dict)
 
+    @property
+    def is_model(self) -> bool:
+        return next(iter(self.members)).graph.kind == "model"
+
     def default(self, name: str) -> Literal | None:
-        """What a parameter is where it is not given: what some instance leaves to the target."""
-        left = [value for value in self.parameters[name] if value.is_default]
+        """What a parameter is where it is not given: what some instance leaves to the target; of models, the first's."""
+        column = self.parameters[name]
+        left = [v for v in column if v.is_default] or (column[:1] if self.is_model else [])
         return dataclasses.replace(left[0], is_default=False) if left else None
 
     def signature(self) -> tuple[Parameter, ...]:
@@ -123,13 +128,14 @@ def build_classes(
         measure(plan)
     for level in sorted(levels):
         builder.add(levels[level])
-    names = {graph: builder.groups[plan].name for graph, plan in plans.items()}
+    names = {graph: builder.name(plan) for graph, plan in plans.items()}
     order: dict[str, Stmt] = {}
 
     def write(plan: Plan) -> None:
         for inner in plan.blocks():
             write(inner)
-        order.setdefault(builder.groups[plan].name, builder.definitions[builder.groups[plan].name])
+        for name in dict.fromkeys((builder.groups[plan].name, builder.name(plan))):
+            order.setdefault(name, builder.definitions[name])
 
     for plan in plans.values():
         write(plan)
@@ -142,6 +148,7 @@ class _Builder:
         self.reserved = {*taken, *dialect.imports, *dialect.helpers, *dialect.reserved}
         self.taken: set[str] = set()
         self.groups: dict[Plan, Group] = {}
+        self.variants: dict[Plan, str] = {}
         self.definitions: dict[str, Stmt] = {}
 
     def add(self, plans: Sequence[Plan]) -> None:
@@ -149,9 +156,8 @@ class _Builder:
         found: dict[object, Group] = {}
         for plan in plans:
             draft = self.draft(plan)
-            model = plan.graph.kind == "model"
-            shape = draft if model else skeleton(draft)
-            key = (plan.graph.name, plan.graph.kind, shape)
+            outside = tuple(v.type for v in plan.graph.inputs) if plan.graph.kind == "model" else ()
+            key = (plan.graph.name, plan.graph.kind, skeleton(draft), outside)
             group = found.setdefault(key, Group("", {}, []))
             group.members[plan] = len(group.members)
             group.drafts.append(draft)
@@ -166,6 +172,31 @@ class _Builder:
             alike.append(group)
         for group in found.values():
             self.definitions[group.name] = self.dialect.frame(self.merge(group))
+            if group.is_model:
+                self.vary(group)
+
+    def name(self, plan: Plan) -> str:
+        """The class that is made without arguments, for a model; else the one that instances share."""
+        return self.variants.get(plan, self.groups[plan].name)
+
+    def vary(self, group: Group) -> None:
+        """Models that differ from the first in numbers are made of its class."""
+        for plan, index in group.members.items():
+            values = {n: v for n, v in group.values(index).items() if not v.is_default}
+            if not values:
+                continue
+            alike = [p for p, i in group.members.items() if group.values(i) == group.values(index)]
+            if alike[0] is not plan:
+                self.variants[plan] = self.variants[alike[0]]
+                continue
+            others = [p for p in group.members if p not in alike]
+            told = difference(Group("", {plan: 0}, []), [Group("", dict.fromkeys(others, 0), [])])
+            wanted = identifier(plan.graph.name + told, self.reserved)
+            name = self.variants[plan] = distinct_class(wanted, self.taken)
+            self.taken.add(name)
+            self.definitions[name] = self.dialect.variant(
+                name, group.name, values, self.describe(plan.graph)
+            )
 
     def draft(self, plan: Plan) -> Draft:
         init = tuple(

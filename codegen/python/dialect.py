@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Union
 
 from codegen.dtypes import Lacks, lack
 from codegen.python.functions import Functions
-from codegen.python.source import Comprehension, Expr, Import, Parameter, Stmt, Verbatim
+from codegen.python.source import Comprehension, Expr, Import, Literal, Parameter, Stmt, Verbatim
 from nnspec.catalogue.ops.base import Op
 from nnspec.graph.graph import Call, Graph, Node, Weight
 from nnspec.graph.passes.legalize import Legality, Rewrite
@@ -86,7 +86,8 @@ class Dialect:
     rewrites: for uses of an op that `native` denies, what they become (`nnspec/graph/passes/legalize.py`).
     never: primitives that the target can never express, each with the reason. An op in no table is expanded.
     lacks: ops that the framework cannot run in some element type, each with the reason; such a use is expanded.
-    frame: assembles a class.
+    frame: assembles a class. variant: one of that class with other arguments, by its name, the class's, the arguments
+        and a doc.
     imports: root name to import: {"torch": Import("torch"), "F": Import("torch.nn.functional", alias="F")}.
     helpers: name to fixed text that defines it; written before the classes of a file that use it.
     loop: a container of layers that a loop makes (`nn.ModuleList([... for _ in range(count)])`).
@@ -112,6 +113,7 @@ class Dialect:
     layers: Mapping[type[Op], Constructor]
     functions: Mapping[type[Op], Application]
     frame: Callable[[ClassParts], Stmt]
+    variant: Callable[[str, str, Mapping[str, Literal], str], Stmt]
     loop: Callable[[Comprehension], Expr]
     container: Callable[[tuple[Expr, ...]], Expr]
     weight_ref: Callable[[Weight, Expr, Node | None], Expr]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from codegen.dtypes import PLAIN, dtype_of, wide_indices
 from codegen.python.dialect import ClassParts, Constructor, Dialect
 from codegen.python.fixed import snippet_imports, snippets
@@ -16,6 +18,7 @@ from codegen.python.source import (
     FunctionDef,
     Import,
     List,
+    Literal,
     Name,
     Parameter,
     Stmt,
@@ -54,6 +57,13 @@ def frame(parts: ClassParts) -> Stmt:
         init = FunctionDef("__init__", (Parameter("self"), *parts.parameters), tuple(body))
         functions = (init, *functions)
     return ClassDef(parts.name, (Name("nn.Module"),), functions, doc=parts.doc)
+
+
+def variant(name: str, base: str, values: Mapping[str, Literal], doc: str) -> Stmt:
+    """`class NetClasses10(Net)`: the same, made with other numbers."""
+    begin = Name("super")().attr("__init__")(**values)
+    init = FunctionDef("__init__", (Parameter("self"),), (Expression(begin),))
+    return ClassDef(name, (Name(base),), (init,), doc=doc)
 
 
 def loop(layers: Comprehension) -> Expr:
@@ -119,6 +129,7 @@ DIALECT = Dialect(
     legal=TABLES.legal,
     rewrites={**TABLES.rewrites, Embedding: wide_indices},
     frame=frame,
+    variant=variant,
     loop=loop,
     container=container,
     sequence=sequence,

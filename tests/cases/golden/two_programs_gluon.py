@@ -25,36 +25,26 @@ class Small(gluon.HybridBlock):
     x [N, 5] -> logits [N, 3]
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, width=6, **kwargs):
         super().__init__(**kwargs)
         with self.name_scope():
             self.dense = nn.Dense(
-                6, in_units=5, weight_initializer=mx.init.Normal(0.632456)
+                width, in_units=5, weight_initializer=mx.init.Normal(0.632456)
             )
-            self.dense_2 = nn.Dense(3, in_units=6, weight_initializer=mx.init.Xavier())
+            self.dense_2 = nn.Dense(
+                3, in_units=width, weight_initializer=mx.init.Xavier()
+            )
 
     def hybrid_forward(self, F, x):
         trunk = F.relu(self.dense(x))
         return self.dense_2(trunk)
 
 
-class SmallWidth4(gluon.HybridBlock):
-    """Two ways to train one classifier, and one that shares its trunk.
-
-    x [N, 5] -> logits [N, 3]
-    """
+class SmallWidth4(Small):
+    """x [N, 5] -> logits [N, 3]"""
 
     def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        with self.name_scope():
-            self.dense = nn.Dense(
-                4, in_units=5, weight_initializer=mx.init.Normal(0.632456)
-            )
-            self.dense_2 = nn.Dense(3, in_units=4, weight_initializer=mx.init.Xavier())
-
-    def hybrid_forward(self, F, x):
-        trunk = F.relu(self.dense(x))
-        return self.dense_2(trunk)
+        super().__init__(**kwargs, width=4)
 
 
 class Teacher(gluon.HybridBlock):

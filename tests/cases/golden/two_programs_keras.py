@@ -20,10 +20,11 @@ class Small(keras.Model):
     x [N, 5] -> logits [N, 3]
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, width: int = 6, **kwargs):
         super().__init__(**kwargs)
+        self.width = width
         self.dense = layers.Dense(
-            6,
+            width,
             kernel_initializer=keras.initializers.VarianceScaling(
                 scale=2.0, mode="fan_in", distribution="untruncated_normal"
             ),
@@ -36,31 +37,17 @@ class Small(keras.Model):
     def call(self, x):
         trunk = self.dense(x)
         return self.dense_2(trunk)
+
+    def get_config(self):
+        return super().get_config() | {"width": self.width}
 
 
 @keras.saving.register_keras_serializable(package="two_programs")
-class SmallWidth4(keras.Model):
-    """Two ways to train one classifier, and one that shares its trunk.
-
-    x [N, 5] -> logits [N, 3]
-    """
+class SmallWidth4(Small):
+    """x [N, 5] -> logits [N, 3]"""
 
     def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.dense = layers.Dense(
-            4,
-            kernel_initializer=keras.initializers.VarianceScaling(
-                scale=2.0, mode="fan_in", distribution="untruncated_normal"
-            ),
-            activation="relu",
-        )
-        self.dense_2 = layers.Dense(3, name="dense_2")
-        # Called on symbols, it makes its weights.
-        self(keras.Input((5,)))
-
-    def call(self, x):
-        trunk = self.dense(x)
-        return self.dense_2(trunk)
+        super().__init__(**({"width": 4} | kwargs))
 
 
 @keras.saving.register_keras_serializable(package="two_programs")

@@ -39,13 +39,13 @@ class Small(nn.Module):
     x [N, 5] -> logits [N, 3]
     """
 
-    def __init__(self):
+    def __init__(self, width: int = 6):
         super().__init__()
         self.dense = starting(
-            nn.Linear(5, 6),
+            nn.Linear(5, width),
             weight=partial(nn.init.kaiming_normal_, nonlinearity="relu"),
         )
-        self.dense_2 = nn.Linear(6, 3)
+        self.dense_2 = nn.Linear(width, 3)
         self.apply(init_weights)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -53,24 +53,11 @@ class Small(nn.Module):
         return self.dense_2(trunk)
 
 
-class SmallWidth4(nn.Module):
-    """Two ways to train one classifier, and one that shares its trunk.
-
-    x [N, 5] -> logits [N, 3]
-    """
+class SmallWidth4(Small):
+    """x [N, 5] -> logits [N, 3]"""
 
     def __init__(self):
-        super().__init__()
-        self.dense = starting(
-            nn.Linear(5, 4),
-            weight=partial(nn.init.kaiming_normal_, nonlinearity="relu"),
-        )
-        self.dense_2 = nn.Linear(4, 3)
-        self.apply(init_weights)
-
-    def forward(self, x: Tensor) -> Tensor:
-        trunk = F.relu(self.dense(x))
-        return self.dense_2(trunk)
+        super().__init__(width=4)
 
 
 class Teacher(nn.Module):
