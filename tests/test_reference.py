@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 from conformance import uses
@@ -10,9 +12,11 @@ from conformance import uses
 import nnspec
 from nnspec.catalogue.ops import OPS, Example
 from nnspec.cli import status
+from nnspec.driver.reference import pages
 from nnspec.graph.graph import Node
 from nnspec.views.reference.written import statements, use
 
+PAGES = Path(__file__).parent.parent / "docs" / "catalogue"
 WRITTEN = [e for e in uses() if not e.op.hidden]
 
 
@@ -44,3 +48,22 @@ def test_programs_read_json(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_misspelt_name_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert status(["ops", "softplos"]) == 1
     assert "did you mean `softplus`?" in capsys.readouterr().err
+
+
+def test_the_pages_are_what_the_declarations_say() -> None:
+    """`make reference` writes them."""
+    made = pages()
+    if os.environ.get("NNSPEC_UPDATE_GOLDEN"):
+        PAGES.mkdir(exist_ok=True)
+        for name, text in made.items():
+            (PAGES / name).write_text(text, encoding="utf-8")
+    assert {p.name for p in PAGES.iterdir()} == set(made)
+    stale = [n for n, text in made.items() if (PAGES / n).read_text(encoding="utf-8") != text]
+    assert not stale, "`make reference` writes them"
+
+
+def test_no_cell_of_the_matrix_is_empty() -> None:
+    """Every op was compared on every target, or there is a reason."""
+    rows = (PAGES / "matrix.md").read_text(encoding="utf-8").splitlines()[7:]
+    empty = [row for row in rows if "|  |" in row]
+    assert not empty

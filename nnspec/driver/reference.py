@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -92,7 +92,7 @@ def _index(all_: list[Family]) -> str:
     )  # fmt: skip
 
 
-def _matrix(shown: Any) -> str:
+def _matrix(shown: Iterable[Reference]) -> str:
     head = ["op", *TITLES.values()]
     rows = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
     for each in shown:
@@ -101,15 +101,19 @@ def _matrix(shown: Any) -> str:
     return "\n".join(
         [GENERATED, "", "# Ops and targets", "",
          "The largest deviation from the definition that conformance found, of the scale of what is compared:"
-         f" {', '.join(KINDS)} (of operands and weights); in f64, ONNX in f32 by onnxruntime.", "", *rows, ""]
+         f" {', '.join(KINDS)} (of operands and weights); in f64, ONNX in f32 by onnxruntime. 1e-16 stands for less, too.", "", *rows, ""]
     )  # fmt: skip
 
 
 def _cell(of: Reference, target: str) -> str:
+    if not of.forms:
+        return "stands beside tensors, never alone"
     form = next((f for f in of.forms if f.target == target), None)
     if form is not None and form.refused:
         return f"refused: {form.refused}"
-    return str(of.deviations.get(target, "")) or "-"
+    if OPS[of.entry.name].stochastic and not OPS[of.entry.name].modal:
+        return "drawn at random: no two frameworks draw alike"
+    return str(of.deviations.get(target, ""))
 
 
 def _page(family: Family, shown: list[Reference]) -> str:
