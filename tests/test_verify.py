@@ -217,3 +217,11 @@ def test_a_weight_that_is_an_output() -> None:
         "model M { input x: f32[N, 4] weight w: f32[4] = normal(0.5) output y = x * w, itself = w }"
     )
     assert nnspec.load(text).verify(targets=("keras",)).agrees
+
+
+def test_several_models_of_a_file_are_compared() -> None:
+    """The second model's file was refused in the place of the first's, which had been read."""
+    text = "model A { input x: f32[N, 3]\n output y = x -> Dense(2) }\n"
+    report = nnspec.load(text + text.replace("A", "B")).verify(targets=("onnx",))
+    assert {r.subject for r in report.rows} == {"model A", "model B"}
+    assert all(r.agrees for r in report.rows)

@@ -187,18 +187,18 @@ def _onnx(target: Target, subjects: Sequence[Subject]) -> list[list[Array]]:
     from nnspec.driver import inference
 
     outputs: list[list[Array]] = []
-    with tempfile.TemporaryDirectory(prefix="nnspec-") as folder:
-        for subject in subjects:
-            inside: dict[str, Any] = {"weights": {subject.model: subject.weights}}
-            program = Program((subject.model,))
-            emitted = target.emit(program, stem="model", provenance="nnspec verify", **inside)
+    for subject in subjects:
+        inside: dict[str, Any] = {"weights": {subject.model: subject.weights}}
+        program = Program((subject.model,))
+        emitted = target.emit(program, stem="model", provenance="nnspec verify", **inside)
+        with tempfile.TemporaryDirectory(prefix="nnspec-") as folder:
             write_files({Path(folder) / name: c for name, c in emitted.files.items()})
             engine = inference.load(Path(folder) / "model.onnx", "cpu")
             entry = emitted.models[subject.model]
             given = zip(engine.inputs, subject.inputs, entry.input_layouts, strict=True)
             results = engine.run({i.name: layout.there(a) for i, a, layout in given})
-            layouts = entry.output_layouts
-            outputs.append([x.back(a) for a, x in zip(results.values(), layouts, strict=True)])
+        layouts = entry.output_layouts
+        outputs.append([x.back(a) for a, x in zip(results.values(), layouts, strict=True)])
     return outputs
 
 
