@@ -24,6 +24,7 @@ DTYPES = {
 }
 
 _ON_GPUS = "MXNet computes products of matrices in it on GPUs only"
+_WIDER = "MXNet has it in f32 only"
 _BYTES = "MXNet looks up, and adds to, parts of wider numbers only"
 LACKS: Lacks = {
     "f16": {
@@ -32,11 +33,12 @@ LACKS: Lacks = {
             _ON_GPUS,
         ),
         Sort: "MXNet does not sort them",
+        **dict.fromkeys((InstanceNorm, LocalResponseNorm), _WIDER),
     },
     "f64": {
         Accuracy: "its form counts in f32",
         LayerNorm: "MXNet keeps its epsilon as f32",
-        **dict.fromkeys((InstanceNorm, LocalResponseNorm), "MXNet has it in f32 only"),
+        **dict.fromkeys((InstanceNorm, LocalResponseNorm), _WIDER),
     },
     "i8": {ScatterAdd: _BYTES},
     "u8": {ScatterAdd: _BYTES},

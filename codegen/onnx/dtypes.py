@@ -8,12 +8,14 @@ from nnspec.catalogue.ops.base import Op
 from nnspec.catalogue.ops.convolution import Conv, ConvTranspose
 from nnspec.catalogue.ops.dense import Embedding
 from nnspec.catalogue.ops.elementwise import Constant, Same
-from nnspec.catalogue.ops.gated import Gelu, HardSigmoid, HardSwish, Softsign
+from nnspec.catalogue.ops.gated import Gelu, HardSigmoid, HardSwish, Mish, Softsign
 from nnspec.catalogue.ops.indexing import ScatterAdd
+from nnspec.catalogue.ops.norms import LayerNorm, RMSNorm
 from nnspec.catalogue.ops.numeric import Erf
 from nnspec.catalogue.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool
-from nnspec.catalogue.ops.rectifiers import Celu, Elu, LeakyRelu, Selu
+from nnspec.catalogue.ops.rectifiers import Celu, Elu, LeakyRelu, PReLU, Selu
 from nnspec.catalogue.ops.recurrent import Recurrent
+from nnspec.catalogue.ops.resizing import PixelShuffle
 from nnspec.catalogue.ops.shaping import Cast, Concat, Flatten, Reshape, Slice, Transpose
 from nnspec.catalogue.ops.sliding import Convolution, ConvolutionTranspose
 
@@ -52,10 +54,17 @@ LACKS: Lacks = {
             Elu,
             LeakyRelu,
             Selu,
+            LayerNorm,
+            RMSNorm,
+            PReLU,
+            Mish,
         ),
         _NO_KERNEL,
     ),
     "f16": dict.fromkeys((Celu, ScatterAdd), _NO_KERNEL),
+    **dict.fromkeys(
+        ("i32", "i64", "bool"), {PixelShuffle: "onnxruntime moves floats so, nothing else"}
+    ),
     **BYTES,
 }
 

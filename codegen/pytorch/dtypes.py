@@ -2,6 +2,7 @@
 
 from codegen.dtypes import BYTES, Lacks
 from nnspec.catalogue.ops.losses import Accuracy
+from nnspec.catalogue.ops.norms import LocalResponseNorm
 from nnspec.catalogue.ops.pooling import AvgPool3D
 
 DTYPES = {
@@ -18,8 +19,8 @@ DTYPES = {
 
 _ON_GPUS = "PyTorch averages volumes in it on GPUs only"
 LACKS: Lacks = {
-    "f16": {AvgPool3D: _ON_GPUS},
-    "bf16": {AvgPool3D: _ON_GPUS},
+    "f16": dict.fromkeys((AvgPool3D, LocalResponseNorm), _ON_GPUS),
+    "bf16": dict.fromkeys((AvgPool3D, LocalResponseNorm), _ON_GPUS),
     "f64": {Accuracy: "its form counts in f32"},
     **BYTES,
 }

@@ -41,13 +41,8 @@ def shared(op: PReLU, node: Node) -> list[int] | None:
 
 
 def in_f32(node: Node) -> bool:
-    """TensorFlow keeps the slope, and the root of two, in f32."""
+    """TensorFlow keeps the slope, and the constants of gelu, in f32."""
     return node.inputs[0].type.dtype != "f64"
-
-
-def exact_or_in_f32(node: Node) -> bool:
-    assert isinstance(node.op, Gelu)
-    return node.op.approximate or in_f32(node)
 
 
 AXIS = key("axis", from_the_end, -1)
@@ -106,7 +101,7 @@ TABLE.add(
         "ops.gelu",
         key("approximate", "approximate", True),
         alias=of_the_error_function,
-        legal=exact_or_in_f32,
+        legal=in_f32,
     ),
     function(Glu, "ops.glu", AXIS),
     layer(PReLU, "layers.PReLU", key("shared_axes", shared, None), weights={"weight": "alpha"}),

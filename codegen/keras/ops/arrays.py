@@ -76,6 +76,8 @@ def positions(op: Positions, use: Use, x: Expr) -> Result:
     count = use.forward.size(use.node.outputs[0].type.shape[0])
     dtype = op.dtype_for(use.types[0])
     made = Name("ops.arange")(count)
+    if dtype in ("f16", "u8"):  # TensorFlow does not count in them
+        return Name("ops.cast")(made, DTYPES[dtype])
     if op.dtype is None:
         return made.with_keyword("dtype", x.attr("dtype"))
     return made.with_keyword("dtype", DTYPES[dtype])
