@@ -38,7 +38,7 @@ test: env  ## lint, types, rooms, and every test
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: env  ## the same without the frameworks: under a minute
+check: env  ## the same without the frameworks: two minutes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
