@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from nnspec.catalogue.ops import OPS
 from nnspec.catalogue.ops.base import Op
+from nnspec.core.types import TensorType
 from nnspec.graph.graph import Node
 
 REQUIRED: Any = object()
@@ -225,6 +226,23 @@ def operator(op: type[Op], symbol: str) -> Native:
 def operand(op: type[Op], chain: str | None = None) -> Native:
     """The operand itself."""
     return Native(op, "", "operand", chain=chain)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a rule stands; a target adds what it writes into."""
+
+    node: Node
+
+    @property
+    def types(self) -> tuple[TensorType, ...]:
+        """Of the operands."""
+        return tuple(v.type for v in self.node.inputs)
+
+    @property
+    def rank(self) -> int:
+        """Of the first operand."""
+        return self.node.inputs[0].type.rank
 
 
 def ops_of(rule: Callable[..., Any], place: int = 0) -> list[type[Op]]:

@@ -12,10 +12,9 @@ from codegen.dtypes import lack
 from codegen.onnx.dtypes import LACKS
 from codegen.onnx.lowering import Lowering, Result, Rule
 from codegen.python.dialect import UnsupportedOp
-from codegen.rules import REQUIRED, Native, ops_of
+from codegen.rules import REQUIRED, Native, Place, ops_of
 from nnspec.catalogue.ops.base import Op
 from nnspec.core.dtypes import DTYPES
-from nnspec.core.types import TensorType
 from nnspec.graph.graph import Node, Weight
 from nnspec.graph.passes.legalize import Legality, Rewrite
 
@@ -23,21 +22,10 @@ AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
-class Use:
+class Use(Place):
     """Where a rule stands: the node that it writes, and the ONNX graph that it writes into."""
 
-    node: Node
     to: Lowering
-
-    @property
-    def types(self) -> tuple[TensorType, ...]:
-        """Of the operands."""
-        return tuple(v.type for v in self.node.inputs)
-
-    @property
-    def rank(self) -> int:
-        """Of the first operand."""
-        return self.node.inputs[0].type.rank
 
     def number(self, value: float) -> str:
         """A constant of the type in which the node computes."""

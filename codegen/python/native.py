@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from codegen.python.dialect import Application, Constructor, Result
 from codegen.python.source import Call, Expr, Literal, Name, Operator, Unary, lift
-from codegen.rules import PLAIN, REQUIRED, SQUARE, Argument, Native, ops_of
+from codegen.rules import PLAIN, REQUIRED, SQUARE, Argument, Native, Place, ops_of
 from nnspec.catalogue.ops.base import Op
-from nnspec.core.types import TensorType
 from nnspec.graph.graph import Node
 from nnspec.graph.passes.legalize import Rewrite
 
@@ -21,21 +20,10 @@ AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
-class Use:
+class Use(Place):
     """Where a rule stands: the node that it writes, and the forward pass that it writes into."""
 
-    node: Node
     forward: Forward
-
-    @property
-    def types(self) -> tuple[TensorType, ...]:
-        """Of the operands."""
-        return tuple(v.type for v in self.node.inputs)
-
-    @property
-    def rank(self) -> int:
-        """Of the first operand."""
-        return self.node.inputs[0].type.rank
 
     def read_only(self, allowed: Callable[[Node, int], bool]) -> bool:
         """Whether nothing but operands of nodes that are allowed reads the results: `allowed(node, place)`."""

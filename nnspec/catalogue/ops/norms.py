@@ -53,22 +53,11 @@ def spread(to: Site, weight: Term, x: Term, over: tuple[int, ...]) -> Term:
     return to.reshape(weight, tuple(d if i in over else 1 for i, d in enumerate(x.shape)))
 
 
-@declare
-class LayerNorm(Op):
-    """Mean 0 and variance 1 over the features of each place, then a scale and an offset (Ba et al. 2016).
+class OverAxes(Op):
+    """Statistics over some axes, for each place of the others by itself."""
 
-    `[..., C]` keeps its shape: `(x - mean) / sqrt(variance + epsilon) * weight + bias`, the variance
-    biased. With `axis` over other axes or several, along which `weight` and `bias` differ too.
-    """
-
-    name = "LayerNorm"
     takes_activation = True
-    axis: tuple[int, ...] = arg(
-        "the axis, or axes, that are normalised together", axes, default=(-1,)
-    )
-    epsilon: float = arg("added to the variance", real(0), default=1e-5)
-    scale: bool = arg("whether the result is scaled by a weight", boolean, default=True)
-    offset: bool = arg("whether a bias is added", boolean, default=True)
+    axis: tuple[int, ...]
 
     def over(self, x: TensorType | Term) -> tuple[int, ...]:
         """The axes, counted from 0."""
@@ -78,6 +67,23 @@ class LayerNorm(Op):
         need_float(*inputs)
         self.over(inputs[0])
         return (inputs[0],)
+
+
+@declare
+class LayerNorm(OverAxes):
+    """Mean 0 and variance 1 over the features of each place, then a scale and an offset (Ba et al. 2016).
+
+    `[..., C]` keeps its shape: `(x - mean) / sqrt(variance + epsilon) * weight + bias`, the variance
+    biased. With `axis` over other axes or several, along which `weight` and `bias` differ too.
+    """
+
+    name = "LayerNorm"
+    axis: tuple[int, ...] = arg(
+        "the axis, or axes, that are normalised together", axes, default=(-1,)
+    )
+    epsilon: float = arg("added to the variance", real(0), default=1e-5)
+    scale: bool = arg("whether the result is scaled by a weight", boolean, default=True)
+    offset: bool = arg("whether a bias is added", boolean, default=True)
 
     def expand(
         self, to: Site, x: Term, weight: Term | None = None, bias: Term | None = None
@@ -107,7 +113,7 @@ class LayerNorm(Op):
 
 
 @declare
-class RMSNorm(Op):
+class RMSNorm(OverAxes):
     """The features of each place divided by their root mean square, then scaled (Zhang and Sennrich 2019).
 
     `[..., C]` keeps its shape: `x / sqrt(mean(x * x) + epsilon) * weight`. Nothing is subtracted, and
@@ -115,21 +121,11 @@ class RMSNorm(Op):
     """
 
     name = "RMSNorm"
-    takes_activation = True
     axis: tuple[int, ...] = arg(
         "the axis, or axes, that are normalised together", axes, default=(-1,)
     )
     epsilon: float = arg("added to the mean square", real(0), default=1e-6)
     scale: bool = arg("whether the result is scaled by a weight", boolean, default=True)
-
-    def over(self, x: TensorType | Term) -> tuple[int, ...]:
-        """The axes, counted from 0."""
-        return normal_axes(self.axis, len(x.shape))
-
-    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        need_float(*inputs)
-        self.over(inputs[0])
-        return (inputs[0],)
 
     def expand(self, to: Site, x: Term, weight: Term | None = None) -> Term:
         over = self.over(x)
