@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Set
 
 from codegen.python.dialect import Dialect
 from codegen.python.source import Import, Module, Stmt, Verbatim
@@ -18,22 +18,23 @@ def module_text(
     dialect: Dialect,
     *,
     program: Sequence[Stmt] = (),
-    first: Sequence[Stmt] = (),
+    first: Callable[[Set[str]], Sequence[Stmt]] = lambda mentioned: (),
 ) -> str:
     """The text of a file of a target.
 
     Imports and helpers are found by name: every first part of a `Name` that `dialect.imports` or
     `dialect.helpers` knows. Helpers stand in the order in which the dialect lists them.
     definitions: initialisers and classes; program: what trains them, after helpers of its own.
-    first: statements between imports and helpers (settings of the framework).
+    first: from the names that the file mentions, statements between imports and helpers (settings of the framework).
     """
     definitions = (*dialect.standing_in.definitions, *definitions)
-    mentioned = names(*first, *definitions)
-    before = _helpers(dialect, mentioned)
-    mentioned |= (later := names(*program))
+    defined, later = names(*definitions), names(*program)
+    before = _helpers(dialect, defined)
     after = {n: h for n, h in _helpers(dialect, later).items() if n not in before}
-    body = (*first, *before.values(), *definitions, *after.values(), *program)
-    mentioned |= names(*before.values(), *after.values())
+    mentioned = defined | later | names(*before.values(), *after.values())
+    settings = first(mentioned)
+    mentioned |= names(*settings)
+    body = (*settings, *before.values(), *definitions, *after.values(), *program)
     imports: list[Import] = [i for n, i in dialect.imports.items() if n in mentioned]
     return module_source(Module(doc, (*sort_imports(imports), *body)))
 

@@ -12,7 +12,8 @@ def paused() -> Iterator[None]:
     """Make trees and graphs without their being walked again and again for cycles that they lack.
 
     With the collector running, a layer of 10,000 costs 1.5 times as much as one of 1,000. What nothing
-    refers to any more is freed meanwhile as ever.
+    refers to any more is freed meanwhile as ever. Afterwards, what was made counts as old: the next collection
+    of what is new would walk all of it, once for each pause.
     """
     was = gc.isenabled()
     gc.disable()
@@ -20,4 +21,7 @@ def paused() -> Iterator[None]:
         yield
     finally:
         if was:
+            if not gc.get_freeze_count():  # else the program has frozen objects of its own
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()

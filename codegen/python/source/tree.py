@@ -393,6 +393,8 @@ def names(*nodes: Any) -> set[str]:
         kind = type(node)
         if kind is tuple:
             stack.extend(node)
+        elif kind is str or kind is Literal:
+            continue
         elif issubclass(kind, Name):
             texts.add(node.text)
         elif kind is Verbatim:
