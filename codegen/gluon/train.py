@@ -249,6 +249,7 @@ def _main(source: Source, hybridize: bool) -> Stmt:
         epochs=command_line.setting(source, "epochs"),
         losses=[loss.name for loss in training.losses(source.training)],
         ctx=ctx,
+        **training.summarized(source.training),
     )
     make = Name(source.named.make)(*variables, *rate)
     train: list[Stmt] = [Expression(v.attr("hybridize")()) for v in variables if hybridize]

@@ -29,7 +29,7 @@ from codegen.python.source import (
     Unary,
     With,
 )
-from codegen.python.training import Source, figures, parameters
+from codegen.python.training import Figure, Source, figures, parameters
 from nnspec.graph.flow import Flow
 from nnspec.graph.graph import Call as NetworkCall
 from nnspec.graph.graph import Node
@@ -118,7 +118,9 @@ def make_trainer(source: Source) -> Stmt:
 
 def trainer_class(source: Source) -> Stmt:
     """A `keras.Model` that holds the networks and takes the program's own steps."""
-    names = tuple(Literal(figure.name) for figure in figures(source.training))
+    reports = figures(source.training)
+    names = tuple(Literal(f.name) for f in reports if f.summary is None)
+    summaries = (Expression(Name("self.figures.append")(_summary(f))) for f in reports if f.summary)
     given = list(_networks(source).values())
     if not source.single:
         given += dict.fromkeys(_optimizers(source).values())
@@ -126,6 +128,7 @@ def trainer_class(source: Source) -> Stmt:
     start = Name("super")().attr("__init__")(Tuple(names))
     init = (
         Expression(start),
+        *summaries,
         *(Assign(Name(f"self.{n}"), Name(p)) for n, p in zip(given, variables, strict=True)),
         *(STEPS if source.named.counted else ()),
     )
@@ -138,6 +141,12 @@ def trainer_class(source: Source) -> Stmt:
     (name,) = source.named.more
     doc = source.training.doc or f"Takes the steps of {source.training.name}."
     return ClassDef(name, (Name("Trainer"),), functions, doc=doc)
+
+
+def _summary(figure: Figure) -> Expr:
+    """`Ratio((2,), name="precision")`: what takes in a figure that has several means."""
+    assert figure.summary is not None
+    return Name(figure.summary.capitalize())(figure.value.type.shape, name=figure.name)
 
 
 def _step(source: Source, *, update: bool) -> tuple[Stmt, ...]:

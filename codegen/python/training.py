@@ -25,7 +25,7 @@ from codegen.python.plan import (
     owners,
     reference,
 )
-from codegen.python.source import ClassDef, Expr, Name, Parameter
+from codegen.python.source import ClassDef, Dict, Expr, Literal, Name, Parameter
 from codegen.target import ProgramNames
 from nnspec.catalogue.ops.recurrent import LSTM
 from nnspec.graph.flow import Flow, owner
@@ -48,10 +48,11 @@ COMMON = frozenset({"main", "parse_arguments"})
 
 @dataclass(frozen=True)
 class Figure:
-    """What is reported of an epoch: its name in the program's output, and its value in the step."""
+    """What is reported of an epoch: its name in the program's output, its value in the step, what makes it a number."""
 
     name: str
     value: Value
+    summary: str | None = None
 
 
 def losses(training: Training) -> tuple[Figure, ...]:
@@ -70,8 +71,15 @@ def figures(training: Training) -> tuple[Figure, ...]:
     """Losses, then metrics."""
     found = list(losses(training))
     for metric in training.metrics:
-        found.append(Figure(distinct(metric.name, [f.name for f in found]), metric.value))
+        name = distinct(metric.name, [f.name for f in found])
+        found.append(Figure(name, metric.value, metric.summary))
     return tuple(found)
+
+
+def summarized(training: Training) -> dict[str, Expr]:
+    """The argument of `fit` that has, by figure, what makes a number of several means; nothing where none has."""
+    made = [(Literal(f.name), Name(f.summary)) for f in figures(training) if f.summary is not None]
+    return {"summaries": Dict(tuple(made))} if made else {}
 
 
 def snake(name: str) -> str:

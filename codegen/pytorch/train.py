@@ -226,6 +226,7 @@ def _main(source: Source) -> Stmt:
         epochs=command_line.setting(source, "epochs"),
         losses=[loss.name for loss in training.losses(source.training)],
         device=Name("args.device"),
+        **training.summarized(source.training),
     )
     target = optimizers[0] if len(optimizers) == 1 else Tuple(optimizers)
     make = Assign(target, Name(source.named.make)(*variables, *rate))

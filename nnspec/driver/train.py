@@ -147,7 +147,7 @@ def _follow(
 ) -> Iterator[Progress]:
     """Run the program; one `Progress` for each line of figures that it prints."""
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    epoch = epochs = 0
+    epoch = epochs = 1  # Keras does not say it where there is only one
     printed: list[str] = []
     with tempfile.TemporaryFile("w+", errors="replace") as errors:
         process = subprocess.Popen(
@@ -160,7 +160,7 @@ def _follow(
                 if match := _EPOCH.search(line):
                     epoch, epochs = int(match[1]), int(match[2])
                 figures = {name: float(value) for name, value in _FIGURE.findall(line)}
-                if epoch and figures:
+                if figures:
                     progress = Progress(epoch, epochs, figures)
                     report(progress)
                     yield progress

@@ -8,6 +8,7 @@ from itertools import accumulate
 from typing import Any
 
 from nnspec.catalogue.data.catalogue import DataSource
+from nnspec.catalogue.ops.counts import OverPass
 from nnspec.catalogue.settings import Settings
 from nnspec.core.fields import Field
 from nnspec.core.types import TensorType
@@ -316,7 +317,10 @@ class Program:
 
     def _metric(self, body: Body, item: tree.NamedExpr) -> None:
         value = evaluate(body, item.value)
-        if not isinstance(value, Value) or value.type.rank:
+        made = (s.op for s in body.builder.steps if isinstance(s, Node) and value in s.outputs)
+        op = next(made, None)
+        summary = op.summary if isinstance(op, OverPass) else None
+        if not isinstance(value, Value) or (value.type.rank and summary is None):
             raise error(
                 "E0503", "a metric is one number", item.value.span, f"found {describe(value)}"
             )
@@ -332,7 +336,7 @@ class Program:
         if item.name is not None:
             body.scope.bind(name, value, item.name.span)
             body.scope.read.add(name)
-        self.metrics.append(Metric(name, value, item.span))
+        self.metrics.append(Metric(name, value, item.span, summary))
 
 
 def _parts(model: Graph) -> Iterator[str]:

@@ -97,11 +97,15 @@ class Gradient(Node):
 
 @dataclass(frozen=True, eq=False)
 class Metric:
-    """A scalar reported for training and validation."""
+    """What is reported for training and validation: of a step's values, each weighted with its rows, the mean.
+
+    value: a scalar; or, where a `summary` makes one number of the means, a tensor (`OverPass.summary`).
+    """
 
     name: str
     value: Value
     span: Span | None = None
+    summary: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

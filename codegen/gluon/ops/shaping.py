@@ -64,12 +64,17 @@ def in_equal_parts(node: Node) -> bool:
     return len(sizes) > 1 and len(set(sizes)) == 1
 
 
+def has_axes(node: Node) -> bool:
+    """MXNet has no arrays without axes: what the language calls a scalar has one axis of size 1."""
+    return node.inputs[0].type.rank > 0
+
+
 TABLE.add(
     function(Flatten, "F.flatten"),
     function(Transpose, "F.transpose", key("axes", turned, None)),
-    function(ExpandDims, "F.expand_dims", key("axis", "axis")),
+    function(ExpandDims, "F.expand_dims", key("axis", "axis"), legal=has_axes),
     function(Squeeze, "F.squeeze", key("axis", squeezed)),
-    function(Stack, "F.stack", key("axis", "axis", 0)),
+    function(Stack, "F.stack", key("axis", "axis", 0), legal=has_axes),
     function(Flip, "F.flip", key("axis", flipped)),
     function(Tile, "F.tile", key("reps", "times")),
     function(Repeat, "F.repeat", key("repeats", "times"), key("axis", axis)),
@@ -95,7 +100,6 @@ def reshape(op: Reshape, use: Use, x: Expr) -> Result:
     source, target = use.types[0].shape, use.node.outputs[0].type.shape
     if source == target:
         return x
-    # MXNet has no arrays without axes: what the language calls a scalar has one axis of size 1.
     codes = reshape_codes(source or (1,), target or (1,))
     if codes is None:
         reason = "the new shape has more than one size that only the input tells"

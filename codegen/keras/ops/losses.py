@@ -9,6 +9,7 @@ from codegen.python.source import Expr, Literal, Name, Operator, Tuple
 from codegen.rewrites import is_plain_entropy, is_unweighted
 from codegen.rules import function
 from nnspec.catalogue.ops.base import Op
+from nnspec.catalogue.ops.counts import Auc, Precision, Recall
 from nnspec.catalogue.ops.ctc import Ctc
 from nnspec.catalogue.ops.losses import Accuracy, BinaryCrossEntropy, CrossEntropy, Loss, Mse
 from nnspec.catalogue.ops.metrics import MeanAbsoluteError, MeanSquaredError, TopKShare
@@ -94,6 +95,12 @@ def compiled_metric(node: Node, name: str) -> Expr | None:
     match node.op:
         case TopKShare(k=k):
             return Name("keras.metrics.SparseTopKCategoricalAccuracy")(k, name=name)
+        case Precision(threshold=level) | Recall(threshold=level):
+            given = {} if level == 0.5 else {"thresholds": level}
+            return Name(f"keras.metrics.{type(node.op).__name__}")(**given, name=name)
+        case Auc(thresholds=points):
+            given = {} if points == 200 else {"num_thresholds": points}
+            return Name("keras.metrics.AUC")(**given, name=name)
         case MeanAbsoluteError() | MeanSquaredError():
             return Name(f"keras.metrics.{type(node.op).__name__}")(name=name)
         case Accuracy():

@@ -6,6 +6,7 @@ from nnspec.catalogue.ops import (  # noqa: F401 - importing a family enters its
     arranging,
     attention,
     convolution,
+    counts,
     ctc,
     dense,
     depthwise,

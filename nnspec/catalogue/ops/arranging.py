@@ -236,6 +236,7 @@ class ExpandDims(Op):
     def examples(cls) -> Iterator[Example]:
         yield Example(cls(1), (TensorType("f32", (N, 5)),))
         yield Example(cls(-1), (TensorType("f32", (N, T, 3)),))
+        yield Example(cls(0), (TensorType("f32", ()),))
 
 
 @declare
@@ -268,6 +269,7 @@ class Squeeze(Op):
         yield Example(cls((1,)), (TensorType("f32", (N, 1, 5)),))
         yield Example(cls(), (TensorType("f32", (N, 1, 5, 1)),))
         yield Example(cls(), (TensorType("f32", (N, 5)),))
+        yield Example(cls(), (TensorType("f32", (1,)),))
 
 
 @declare
@@ -293,6 +295,7 @@ class Stack(Op):
         x = TensorType("f32", (N, 5, 3))
         yield Example(cls(), (x, x))
         yield Example(cls(1), (x, x, x))
+        yield Example(cls(), (TensorType("f32", ()),) * 2)
 
 
 @declare

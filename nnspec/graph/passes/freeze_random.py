@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from nnspec.catalogue.ops import OPS
 from nnspec.graph.graph import Call, Graph, Node, Value, walk
-from nnspec.graph.training import Metric, Minimize, Network, Repeat, Training, TrainStep
+from nnspec.graph.training import Minimize, Network, Repeat, Training, TrainStep
 
 
 def freeze_graph(graph: Graph) -> Graph:
@@ -46,7 +46,7 @@ def freeze_training(training: Training) -> Training:
                 steps.append(replace(step, loss=renamed.get(step.loss, step.loss)))
             case Repeat():
                 steps.append(step)
-    metrics = tuple(Metric(m.name, renamed.get(m.value, m.value), m.span) for m in training.metrics)
+    metrics = tuple(replace(m, value=renamed.get(m.value, m.value)) for m in training.metrics)
     return replace(
         training,
         networks=tuple(frozen.values()),

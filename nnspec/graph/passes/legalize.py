@@ -13,7 +13,7 @@ from nnspec.catalogue.ops.base import Op, ShapeError
 from nnspec.catalogue.ops.site import LONGEST, Term, results
 from nnspec.graph.graph import Call, Graph, Node, Step, Value
 from nnspec.graph.site import GraphSite, expanded
-from nnspec.graph.training import Metric, Minimize, Repeat, Training, TrainStep
+from nnspec.graph.training import Minimize, Repeat, Training, TrainStep
 from nnspec.graph.unroll import written_out
 from nnspec.report.diagnostics import SpecError
 
@@ -61,7 +61,7 @@ def legalize_training(training: Training, target: Legality) -> Training:
             steps.append(replace(step, inputs=tuple(known.get(v, v) for v in step.inputs)))
         else:
             steps += pass_.step(step, known)
-    metrics = tuple(Metric(m.name, known.get(m.value, m.value), m.span) for m in training.metrics)
+    metrics = tuple(replace(m, value=known.get(m.value, m.value)) for m in training.metrics)
     return replace(training, steps=tuple(steps), metrics=metrics)
 
 

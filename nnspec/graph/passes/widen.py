@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from nnspec.graph.evaluate.sizes import with_sizes
 from nnspec.graph.graph import Call, Graph, Node, Program, Value
-from nnspec.graph.training import Metric, Minimize, Network, Repeat, Training, TrainStep
+from nnspec.graph.training import Minimize, Network, Repeat, Training, TrainStep
 
 AnyValue = TypeVar("AnyValue", bound=Value)
 WIDE = "f64"
@@ -51,7 +51,7 @@ class Widening:
             networks=tuple(Network(n.name, self.graph(n.model), n.span) for n in training.networks),
             batch=self._all(training.batch),
             steps=tuple(map(self._step, training.steps)),
-            metrics=tuple(Metric(m.name, self._value(m.value), m.span) for m in training.metrics),
+            metrics=tuple(replace(m, value=self._value(m.value)) for m in training.metrics),
         )
 
     def _step(self, step: TrainStep) -> TrainStep:

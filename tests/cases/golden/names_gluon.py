@@ -92,8 +92,11 @@ def as_batches(columns, size, orders=(), shuffle=False):
     return gluon.data.DataLoader(dataset, size, shuffle=shuffle)
 
 
-def run_epoch(step, batches, ctx):
-    """Apply a step to every batch; the mean of its figures, each weighted with its batch."""
+def run_epoch(step, batches, ctx, summaries):
+    """Apply a step to every batch; the mean of its figures, each weighted with its batch.
+
+    summaries: for figures that have several means, what makes one number of them.
+    """
     totals: dict = {}
     rows = 0
     for batch in batches:
@@ -105,16 +108,20 @@ def run_epoch(step, batches, ctx):
             # Added up on the device: nothing waits for a number.
             totals[name] = totals.get(name, 0) + size * figure.detach()
         rows += size
-    return {name: total.asscalar() / rows for name, total in totals.items()}
+    means = {name: total.asnumpy() / rows for name, total in totals.items()}
+    return {
+        name: summaries.get(name, np.ndarray.item)(mean) for name, mean in means.items()
+    }
 
 
-def fit(train, check, batches, held_out, *, epochs, losses, ctx):
+def fit(train, check, batches, held_out, *, epochs, losses, ctx, summaries=None):
     """Train for some epochs, and print what each of them came to."""
+    summaries = summaries or {}
     for epoch in range(1, epochs + 1):
-        figures = run_epoch(train, batches, ctx)
+        figures = run_epoch(train, batches, ctx, summaries)
         stop_unless_finite(figures, losses)
         if held_out is not None:
-            checked = run_epoch(check, held_out, ctx)
+            checked = run_epoch(check, held_out, ctx, summaries)
             figures.update({f"val_{name}": figure for name, figure in checked.items()})
         print_epoch(epoch, epochs, figures)
 

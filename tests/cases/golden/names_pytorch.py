@@ -66,8 +66,13 @@ class NN(nn.Module):
         return type_, torch.sigmoid(type_), l_
 
 
-def run_epoch(step, batches: DataLoader, device: str) -> dict[str, float]:
-    """Apply a step to every batch; the mean of its figures, each weighted with its batch."""
+def run_epoch(
+    step, batches: DataLoader, device: str, summaries: dict
+) -> dict[str, float]:
+    """Apply a step to every batch; the mean of its figures, each weighted with its batch.
+
+    summaries: for figures that have several means, what makes one number of them.
+    """
     totals: dict[str, Tensor] = {}
     rows = 0
     for batch in batches:
@@ -76,7 +81,8 @@ def run_epoch(step, batches: DataLoader, device: str) -> dict[str, float]:
             # Added up on the device: nothing waits for a number.
             totals[name] = totals.get(name, 0) + size * figure.detach()
         rows += size
-    return {name: total.item() / rows for name, total in totals.items()}
+    means = {name: total.cpu().numpy() / rows for name, total in totals.items()}
+    return {name: summaries.get(name, float)(mean) for name, mean in means.items()}
 
 
 def fit(
@@ -89,17 +95,19 @@ def fit(
     epochs: int,
     losses: list[str],
     device: str,
+    summaries: dict | None = None,
 ) -> None:
     """Train for some epochs, and print what each of them came to."""
+    summaries = summaries or {}
     for epoch in range(1, epochs + 1):
         for net in networks:
             net.train()
-        figures = run_epoch(train, batches, device)
+        figures = run_epoch(train, batches, device, summaries)
         stop_unless_finite(figures, losses)
         if held_out is not None:
             for net in networks:
                 net.eval()
-            checked = run_epoch(check, held_out, device)
+            checked = run_epoch(check, held_out, device, summaries)
             figures |= {f"val_{name}": figure for name, figure in checked.items()}
         print_epoch(epoch, epochs, figures)
 

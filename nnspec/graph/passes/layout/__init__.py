@@ -17,7 +17,7 @@ from nnspec.graph.graph import Call, Graph, Node, Value, Weight, walk, weights
 from nnspec.graph.layouts import IMAGE_AXES, Layout, Layouts
 from nnspec.graph.passes.layout.scope import Lowering, Scope
 from nnspec.graph.passes.layout.survey import Forms, Survey, Wish
-from nnspec.graph.training import Metric, Network, Training
+from nnspec.graph.training import Network, Training
 from nnspec.graph.weight_map import Transform
 
 
@@ -87,7 +87,8 @@ def lower_training(training: Training) -> LoweredTraining:
     for step in training.steps:
         scope.step(step)
     metrics = tuple(
-        Metric(m.name, scope.get(m.value, plain_form(0)), m.span) for m in training.metrics
+        replace(m, value=scope.get(m.value, plain_form(m.value.type.rank)))
+        for m in training.metrics
     )
     physical = replace(
         training,
