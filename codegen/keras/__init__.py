@@ -37,7 +37,14 @@ modules = ("keras", "tensorflow")
 suffix = ".weights.h5"
 foreign: tuple[str, ...] = (".h5", ".keras")
 holds_weights = False
-faults: tuple[Fault, ...] = ()
+faults: tuple[Fault, ...] = (
+    Fault(
+        "SGD",
+        ("weights after 1 step", "weights after 10 steps"),
+        1e-6,
+        "Keras's SGD takes its momentum as f32",
+    ),
+)
 Options = NoOptions
 
 

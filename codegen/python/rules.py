@@ -8,6 +8,7 @@ weight and states, and a method for each schedule. What surrounds a rule is fixe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from codegen.python.dialect import Dialect, Unsupported
 from codegen.python.forward import Forward
@@ -25,9 +26,11 @@ from codegen.python.source import (
     Tuple,
     lift,
 )
+from codegen.python.source.texts import first_paragraph
+from nnspec.catalogue.ops.elementwise import Constant
 from nnspec.core.types import TensorType
 from nnspec.graph.flow import named
-from nnspec.graph.graph import Graph
+from nnspec.graph.graph import Graph, Node, Value
 from nnspec.graph.passes.legalize import legalize
 from nnspec.graph.training import Minimize, Training
 from nnspec.graph.updates import Rule, Schedule, Update
@@ -77,8 +80,9 @@ def _class(name: str, step: Minimize, training: Training, dialect: Dialect) -> C
     if any(body != bodies[0] for body in bodies[1:]):
         raise _differs(step, dialect)
     rule = update.rule(_types(step, training)[0])
+    said = first_paragraph(rule.graph.doc or "")
     shown = ", ".join(f"{n} = {_shown(a)}" for n, a in update.arguments.items())
-    doc = "\n\n".join(text for text in (rule.graph.doc, f"{update.block}({shown})") if text)
+    doc = "\n\n".join(text for text in (said, f"{update.block}({shown})") if text)
     return ClassDef(name, (BASE,), bodies[0], doc=doc)
 
 
@@ -95,7 +99,7 @@ def _shown(argument: object) -> str:
 
 
 def _body(update: Update, kind: TensorType, dialect: Dialect) -> tuple[Stmt, ...]:
-    rule = update.rule(kind)
+    rule = _with_numbers(update.rule(kind), update, kind.dtype)
     states = {s.name: s.initial for s in rule.states if s.type.rank}
     numbers = {s.name: s.initial for s in rule.states if not s.type.rank}
     attributes = [("states", states), ("numbers", numbers)]
@@ -106,6 +110,26 @@ def _body(update: Update, kind: TensorType, dialect: Dialect) -> tuple[Stmt, ...
     )
 
 
+def _with_numbers(rule: Rule, update: Update, dtype: str) -> Rule:
+    """A schedule that is the same at every step is a number in the rule; as an array of one it would be no tensor."""
+    weight, gradient, step, *others = rule.graph.inputs
+    inputs: list[Value] = []
+    numbers: list[Node] = []
+    for name, value in zip(rule.scheduled, others, strict=False):
+        schedule = update.arguments[name]
+        assert isinstance(schedule, Schedule)
+        graph = schedule.graph(dtype)
+        match graph.steps:
+            case (Node(Constant()) as number,) if number.outputs == graph.outputs:
+                numbers.append(replace(number, outputs=(value,)))
+            case _:
+                inputs.append(value)
+    inputs = [weight, gradient, step, *inputs, *others[len(rule.scheduled) :]]
+    changing = tuple(n for n, v in zip(rule.scheduled, others, strict=False) if v in inputs)
+    graph = replace(rule.graph, inputs=tuple(inputs), steps=(*numbers, *rule.graph.steps))
+    return replace(rule, graph=graph, scheduled=changing)
+
+
 def _schedule(update: Update, name: str, dtype: str, dialect: Dialect) -> FunctionDef:
     """`lr_at(self, step)`, from a step that is counted from 0."""
     schedule = update.arguments[name]
@@ -113,7 +137,8 @@ def _schedule(update: Update, name: str, dtype: str, dialect: Dialect) -> Functi
     graph = legalize(schedule.graph(dtype), dialect.legality)
     names, body, (result,) = _written(graph, dialect)
     given = tuple(map(Parameter, ("self", *names)))
-    return FunctionDef(f"{name}_at", given, (*body, Return(result)), doc=graph.doc)
+    doc = first_paragraph(graph.doc) if graph.doc else None
+    return FunctionDef(f"{name}_at", given, (*body, Return(result)), doc=doc)
 
 
 def _rule(rule: Rule, dialect: Dialect) -> FunctionDef:

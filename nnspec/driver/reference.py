@@ -8,10 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nnspec.catalogue.ops import OPS, Op
+from nnspec.driver import library_reference
 from nnspec.driver.deviations import KINDS, Deviation, recorded
 from nnspec.driver.native_forms import NativeForm, native_forms
 from nnspec.views.reference.entry import Entry, entry, first_example
 from nnspec.views.reference.families import Family, families
+from nnspec.views.reference.library import library
 
 TITLES = {"pytorch": "PyTorch", "keras": "Keras", "gluon": "Gluon", "onnx": "ONNX"}
 
@@ -69,10 +71,11 @@ def as_text(shown: Reference) -> str:
 
 
 def pages() -> dict[str, str]:
-    """Of `docs/catalogue`, by file name: an index, the matrix, and a page for each family."""
+    """Of `docs/catalogue`, by file name: an index, the matrix, a page for each family and each file of the library."""
     all_ = families()
     shown = {name: reference(op) for name, op in OPS.items()}
     made = {f"{f.name}.md": _page(f, [shown[op.name] for op in f.ops]) for f in all_}
+    made |= {f"{n}.md": library_reference.page(f, GENERATED) for n, f in library().items()}
     return {"README.md": _index(all_), "matrix.md": _matrix(shown.values()), **made}
 
 
@@ -84,11 +87,16 @@ def _index(all_: list[Family]) -> str:
     for family in all_:
         names = ", ".join(f"`{op.name}`" for op in family.ops if not op.hidden)
         rows.append(f"| [{family.name}]({family.name}.md) | {family.title} | {names} |")
+    written = ["| file | what | blocks |", "| --- | --- | --- |"]
+    written += [library_reference.row(file) for file in library().values()]
     return "\n".join(
         [GENERATED, "", "# The catalogue", "",
          "Every layer and function of the language: what it takes and means, what it is in simpler ones, and what each"
          " target makes of it. `nnspec ops NAME` shows the same. How far each target was from the definition stands in"
-         " [the matrix](matrix.md).", "", *rows, ""]
+         " [the matrix](matrix.md).", "", *rows, "",
+         "## The library", "",
+         "Blocks written in the language, which ship with nnspec: optimizers and schedules stand everywhere, the others"
+         " are imported.", "", *written, ""]
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Blocks that ship with nnspec and need no import: optimizers and schedules."""
+"""Blocks that ship with nnspec: optimizers and schedules, which need no import, and those of networks."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ from nnspec.report.source import Source
 from nnspec.syntax import tree
 
 FILES = ("optimizers", "schedules")
+"""Those that need no import."""
+
+
+def files() -> list[str]:
+    """The names of all files of the library, by which they are imported."""
+    return sorted(path.stem for path in LIBRARY.glob("*.nn"))
 
 
 @cache
@@ -26,7 +32,7 @@ def shipped_names() -> tuple[str, ...]:
 def shipped(name: str) -> BlockReference:
     """A block of the library."""
     for file in FILES:
-        module = _module(file)
+        module = library_module(file)
         declaration = module.declared.get(name)
         if isinstance(declaration, tree.Block):
             return BlockReference(declaration, module)
@@ -40,7 +46,8 @@ def is_shipped(block: BlockReference) -> bool:
 
 
 @cache
-def _module(file: str) -> Module:
+def library_module(file: str) -> Module:
+    """A file of the library, read once."""
     reporter = Reporter()
     path = LIBRARY / f"{file}.nn"
     module = Loader(reporter).load(Source(f"library/{file}.nn", read(path)), path)
