@@ -2,7 +2,8 @@
 
 A decoder in the style of Llama (Touvron et al. 2023, "Llama 2", arXiv:2307.09288) of
 the size of SmolLM-135M (Hugging
-Face 2024), its embedding tied to its output.
+Face 2024), its embedding tied to its output; with `tied = false` the output has a
+matrix of its own, as Llama 2 does.
 
 input tokens of a vocabulary of 49,152; 134,515,008 parameters.
 """
@@ -173,13 +174,13 @@ class Layer(gluon.HybridBlock):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         with self.name_scope():
-            self.attention_norm = RMSNorm()
+            self.input_norm = RMSNorm()
             self.attention = RotaryAttention()
             self.mlp_norm = RMSNorm()
             self.mlp = GatedFeedForward()
 
     def hybrid_forward(self, F, x):
-        y = self.attention_norm(x)
+        y = self.input_norm(x)
         x = x + self.attention(y)
         y = self.mlp_norm(x)
         return x + self.mlp(y)

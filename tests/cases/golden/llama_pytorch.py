@@ -2,7 +2,8 @@
 
 A decoder in the style of Llama (Touvron et al. 2023, "Llama 2", arXiv:2307.09288) of
 the size of SmolLM-135M (Hugging
-Face 2024), its embedding tied to its output.
+Face 2024), its embedding tied to its output; with `tied = false` the output has a
+matrix of its own, as Llama 2 does.
 
 input tokens of a vocabulary of 49,152; 134,515,008 parameters.
 """
@@ -89,13 +90,13 @@ class GatedFeedForward(nn.Module):
 class Layer(nn.Module):
     def __init__(self):
         super().__init__()
-        self.attention_norm = nn.RMSNorm(576, eps=1e-5)
+        self.input_norm = nn.RMSNorm(576, eps=1e-5)
         self.attention = RotaryAttention()
         self.mlp_norm = nn.RMSNorm(576, eps=1e-5)
         self.mlp = GatedFeedForward()
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.attention_norm(x)
+        y = self.input_norm(x)
         x = x + self.attention(y)
         y = self.mlp_norm(x)
         return x + self.mlp(y)
