@@ -69,8 +69,8 @@ proof: $(ORACLES)/.ready  ## long runs: mutated texts, random models, killed com
 	$(BIN)/python tests/proof/kills.py
 	$(BIN)/python tests/proof/trained.py
 
-bench: env  ## measure: start-up, scaling, training steps, ONNX export
-	for name in startup scaling train_step onnx_export; do \
+bench: env  ## measure: start-up, scaling, training steps, ONNX export, ONNX of the zoo
+	for name in startup scaling train_step onnx_export zoo_onnx; do \
 		$(BIN)/python benchmarks/$$name.py || exit 1; \
 	done
 

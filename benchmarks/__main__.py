@@ -8,6 +8,6 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 
-for name in ("startup", "scaling", "train_step", "onnx_export"):
+for name in ("startup", "scaling", "train_step", "onnx_export", "zoo_onnx"):
     print(f"== {name}", flush=True)
     subprocess.run([sys.executable, HERE / f"{name}.py"], check=True, cwd=HERE.parent)

@@ -175,6 +175,38 @@ def test_onnxruntime_fuses_what_can_be(tmp_path: Path) -> None:
     assert kinds == ["FusedConv", "MaxPool", "FusedConv", "Flatten", "FusedGemm"]
 
 
+WRITTEN = {
+    "one reshape of several": (
+        "image -> reshape([N, 16]) -> reshape([N, 1, 1, 16]) -> relu",
+        20,
+        "Reshape Relu",
+    ),
+    "no reshape at all": ("image -> reshape([N, 4, 4]) -> reshape([N, 2, 2, 4])", 20, "Identity"),
+    "equals once": ("tanh(relu(image)) * tanh(relu(image))", 20, "Relu Tanh Mul"),
+    "a step of a loop that nobody reads": ("unread(image)", 20, "Relu"),
+    "the mean of an image": ("image -> global_avg_pool", 20, "ReduceMean"),
+    "length": ("normalize(image)", 20, "ReduceL2 Max Div"),
+    "angles by their numbers": ("rotary(image)", 23, "Shape Concat Expand RotaryEmbedding"),
+}
+BLOCK = """block both {
+  input x
+  output relu(x), tanh(x)
+}
+block unread {
+  input x
+  y, _ = both(x)
+  output y
+}
+"""
+
+
+@pytest.mark.parametrize("text, opset, kinds", WRITTEN.values(), ids=WRITTEN)
+def test_no_operator_too_many(text: str, opset: int, kinds: str) -> None:
+    spec = f"{BLOCK}model M {{\n  input image: f32[N, 2, 2, 4]\n  output y = {text}\n}}\n"
+    (content,) = nnspec.load(spec).build("onnx", opset=opset, layout="nhwc").files.values()
+    assert " ".join(n.op_type for n in onnx.load_from_string(content).graph.node) == kinds
+
+
 @pytest.mark.parametrize("options", ({"opset": 16}, {"opset": 25}, {"layout": "chwn"}))
 def test_options_that_do_not_exist(options: dict[str, object]) -> None:
     with pytest.raises(SpecError, match="E0706"):

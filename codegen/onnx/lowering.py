@@ -12,7 +12,7 @@ from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto, helper, num
 from codegen.onnx.dtypes import DTYPES, MOVING, NARROW
 from codegen.onnx.files import Held
 from nnspec.catalogue.ops import Op
-from nnspec.core.dims import Dim, Quotient, Sym, symbols
+from nnspec.core.dims import Dim, Quotient, Shape, Sym, symbols
 from nnspec.graph.graph import Call, Graph, Loop, Node, Value, Weight
 from nnspec.graph.weight_map import NativeWeight, Piece, Reshape, Transform
 
@@ -23,9 +23,31 @@ Rule = Callable[["Lowering", Node, Sequence[str]], Result]
 """The results of a node, from the names of its operands."""
 
 
+Written = tuple[str, int, tuple[str, ...], str]
+"""An operator: its kind, how many results it has, its operands and attributes."""
+
+FRESH = (
+    *("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"),
+    *("Scan", "Identity"),
+)
+"""Operators of which no two give the same, the one with a body, and the one that is there for its name."""
+
+KNOWN = 1024
+"""Constants of more elements are not compared."""
+
+
 def _typed(name: str, value: Value) -> ValueInfoProto:
     shape = [d if isinstance(d, int) else str(d) for d in value.type.shape]
     return helper.make_tensor_value_info(name, DTYPES[value.type.dtype], shape)
+
+
+def _codes(before: Shape, after: Shape) -> list[int]:
+    """What a reshape is told of each size."""
+    stays = [i < len(before) and before[i] == dim for i, dim in enumerate(after)]
+    return [
+        dim if isinstance(dim, int) else 0 if stay else -1
+        for dim, stay in zip(after, stays, strict=True)
+    ]
 
 
 def is_narrow(value: Value) -> bool:
@@ -37,7 +59,8 @@ class Lowering:
     """One ONNX graph while it grows.
 
     rules: how each op is lowered. opset: of the model. proto: what has been written. body: the graph that nodes go to
-    now, that of a loop or `proto`. held: what initialisers hold, once they are written.
+    now, that of a loop or `proto`. held: what initialisers hold, once they are written. regrouped: of each result of a
+    reshape, what it is a reshape of. written: the results of operators of the body, by what they are and are given.
     """
 
     rules: dict[type[Op], Rule]
@@ -52,7 +75,9 @@ class Lowering:
     counts: dict[str, int] = field(default_factory=dict)
     sources: dict[str, tuple[str, int]] = field(default_factory=dict)
     sizes: dict[Dim, str] = field(default_factory=dict)
-    constants: dict[str, str] = field(default_factory=dict)
+    constants: dict[tuple[str, Shape, bytes], str] = field(default_factory=dict)
+    regrouped: dict[str, tuple[str, Shape]] = field(default_factory=dict)
+    written: dict[Written, tuple[str, ...]] = field(default_factory=dict)
     current: str = ""
     begun: bool = False
     widens: bool = False
@@ -111,7 +136,8 @@ class Lowering:
             self.names[inner] = (
                 self.unique(f"{name}/{inner.name or 'input'}") if own else self.name_of(outer)
             )
-        around, sizes = self.body, dict(self.sizes)
+        around, sizes, written = self.body, dict(self.sizes), self.written
+        self.written = {}
         self.body = body = GraphProto(name=name)
         self.graph(call.body, f"{prefix}{call.layer}/")
         taken = [call.body.inputs[i] for i in (*states, *loop.sequences)]
@@ -128,7 +154,7 @@ class Lowering:
                 self.current, self.begun = self.unique(f"{name}/identity"), False
                 result = self.op("Identity", result)
             body.output.append(_typed(result, value))
-        self.body, self.sizes = around, sizes
+        self.body, self.sizes, self.written = around, sizes, written
         self.current, self.begun = name, False
         self.location = str(call.span) if call.span else None
         results = self.results(
@@ -186,7 +212,10 @@ class Lowering:
         return self.results(1, kind, *inputs, **attributes)[0]
 
     def results(self, count: int, kind: str, *inputs: str, **attributes: Any) -> tuple[str, ...]:
-        """Add an operator, and name its results."""
+        """Add an operator, and name its results; one that is there already stands for all its equals."""
+        key = kind, count, inputs, str(sorted(attributes.items()))
+        if kind not in FRESH and key in self.written:
+            return self.written[key]
         name = self.current if not self.begun else self.unique(f"{self.current}/{kind.lower()}")
         self.begun = True
         names = [self.unique(f"{name}_output_{i}" if i else f"{name}_output") for i in range(count)]
@@ -194,21 +223,20 @@ class Lowering:
         node.attribute.extend(helper.make_attribute(k, attributes[k]) for k in sorted(attributes))
         if self.location:
             self._locate(node)
+        if kind not in FRESH:
+            self.written[key] = tuple(names)
         return tuple(names)
 
     def constant(self, array: Any, name: str = "constant") -> str:
         """An initialiser that is no weight; equal ones are shared."""
         tensor = np.asarray(array)
-        key = (
-            f"{tensor.dtype.name}{list(tensor.shape)}{tensor.tobytes().hex()}"
-            if tensor.size <= 16
-            else ""
-        )
-        if key and key in self.constants:
+        known = tensor.size <= KNOWN
+        key = (tensor.dtype.name, tensor.shape, tensor.tobytes() if known else b"")
+        if known and key in self.constants:
             return self.constants[key]
         unique = self.unique(name)
         self.proto.initializer.append(numpy_helper.from_array(tensor, unique))
-        if key:
+        if known:
             self.constants[key] = unique
         return unique
 
@@ -280,6 +308,21 @@ class Lowering:
             return self.constant(np.array(dims, np.int64), name)
         parts = [self.size(d) for d in dims]
         return self.op("Concat", *parts, axis=0) if len(parts) > 1 else parts[0]
+
+    def reshape(self, x: str, before: Shape, after: Shape) -> str:
+        """The same elements in order in another shape: of several reshapes in a row, one.
+
+        Sizes that stay where they are are copied (0), one other unknown is worked out (-1).
+        """
+        source, whole = self.regrouped.get(x, (x, before))
+        if whole == after:
+            return source
+        codes = _codes(whole, after)
+        if codes.count(-1) > 1:  # perhaps the last step by itself tells more
+            source, whole, codes = x, before, _codes(before, after)
+        y = self.op("Reshape", source, self.shape(after if codes.count(-1) > 1 else codes))
+        self.regrouped[y] = source, whole
+        return y
 
     def size(self, dim: Dim) -> str:
         """One size as a 1-D i64 tensor of one element."""

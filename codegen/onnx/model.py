@@ -8,6 +8,7 @@ from functools import lru_cache
 from onnx import ModelProto, NodeProto, TypeProto, ValueInfoProto, helper, shape_inference
 
 from codegen.onnx.about import About
+from codegen.onnx.dead import drop_dead
 from codegen.onnx.dtypes import DTYPES
 from codegen.onnx.files import Frame
 from codegen.onnx.lowering import Lowering
@@ -41,6 +42,7 @@ def build(lowered: Lowered, *, opset: int, about: About | None = None) -> Frame:
         (proto.output, results),
     ):
         infos.extend(_info(name, v, about.values.get(name, "")) for name, v in values)
+    drop_dead(proto)
     shell = ModelProto(
         ir_version=IR_VERSIONS[opset],
         opset_import=[helper.make_opsetid("", opset)],

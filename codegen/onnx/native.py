@@ -43,7 +43,7 @@ class Table:
     """Everything that a family of ops is in ONNX; filled by records and by rules.
 
     A record's arguments by keyword become attributes, those by position constants after the operands and weights.
-    An op may have several records, since different operator sets. A rule is a function whose first parameter is
+    An op may have several records, since different operator sets; `since` says it of rules. A rule is a function whose first parameter is
     annotated with the op that it writes, the second is the `Use`; then come the names of operands:
 
         @TABLE.rule
@@ -52,6 +52,7 @@ class Table:
 
     natives: list[Native] = field(default_factory=list)
     rules: dict[type[Op], Rule] = field(default_factory=dict)
+    since: dict[type[Op], int] = field(default_factory=dict)
     legal: dict[type[Op], Callable[[Node], bool]] = field(default_factory=dict)
     rewrites: dict[type[Op], Rewrite] = field(default_factory=dict)
 
@@ -90,7 +91,7 @@ def operators(families: Iterable[Table], opset: int) -> Operators:
         for native in family.natives:
             if opset >= native.since >= newest.get(native.op, native).since:
                 newest[native.op] = native
-        rules |= family.rules
+        rules |= {op: r for op, r in family.rules.items() if opset >= family.since.get(op, 0)}
         rewrites |= family.rewrites
         legal |= family.legal
     rules |= {op: _written(native) for op, native in newest.items()}

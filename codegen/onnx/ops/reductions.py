@@ -5,9 +5,10 @@ from __future__ import annotations
 from codegen.onnx.lowering import Result
 from codegen.onnx.native import Table, Use
 from codegen.rules import Form, at, function, key
+from nnspec.catalogue.ops.helpers import normal_axis
 from nnspec.catalogue.ops.reduction import Max, Mean, Min, Prod, Reduce, Sum
 from nnspec.catalogue.ops.search import ArgMax, ArgMin, CumSum, Sort, TopK
-from nnspec.catalogue.ops.statistics import LogSumExp
+from nnspec.catalogue.ops.statistics import LogSumExp, Normalize
 from nnspec.graph.graph import Node
 
 TABLE = Table()
@@ -51,3 +52,13 @@ def sort(op: Sort, use: Use, x: str) -> Result:
     count = use.to.shape((size,), "count")
     values, _ = use.to.results(2, "TopK", x, count, axis=op.axis, largest=int(op.descending))
     return values
+
+
+@TABLE.rule
+def normalize(op: Normalize, use: Use, x: str) -> Result:
+    to, axis = use.to, normal_axis(op.axis, use.rank)
+    if to.opset < 18:
+        length = to.op("ReduceL2", x, axes=(axis,))
+    else:
+        length = to.op("ReduceL2", x, to.shape([axis], "axes"))
+    return to.op("Div", x, to.op("Max", length, use.number(op.epsilon)))

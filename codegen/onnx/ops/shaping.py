@@ -9,6 +9,7 @@ from codegen.onnx.native import Table, Use
 from codegen.rules import at, function, key
 from nnspec.catalogue.ops.arranging import BroadcastTo, Flip, Pad, Split, Tile
 from nnspec.catalogue.ops.shaping import Concat, Flatten, Reshape, Slice, Transpose
+from nnspec.core.orders import keeps_elements, lay
 
 TABLE = Table()
 TABLE.add(
@@ -21,24 +22,26 @@ END, START = np.iinfo(np.int64).max, np.iinfo(np.int64).min
 
 @TABLE.rule
 def transpose(op: Transpose, use: Use, x: str) -> Result:
-    return use.to.op("Transpose", x, perm=op.order(use.rank))
+    """A reshape where only axes of one element move."""
+    order, shape = op.order(use.rank), use.types[0].shape
+    if keeps_elements(shape, order):
+        return use.to.reshape(x, shape, lay(shape, order))
+    return use.to.op("Transpose", x, perm=order)
 
 
 @TABLE.rule
 def flatten(op: Flatten, use: Use, x: str) -> Result:
-    return x if use.rank == 2 else use.to.op("Flatten", x)
+    to, before = use.to, use.types[0].shape
+    if use.rank == 2 or x in to.regrouped:
+        return to.reshape(x, before, use.node.outputs[0].type.shape)
+    y = to.op("Flatten", x)
+    to.regrouped[y] = x, before
+    return y
 
 
 @TABLE.rule
 def reshape(op: Reshape, use: Use, x: str) -> Result:
-    """Sizes that stay where they are are copied (0), one other unknown is worked out (-1)."""
-    before, after = use.types[0].shape, use.node.outputs[0].type.shape
-    stays = [i < len(before) and before[i] == dim for i, dim in enumerate(after)]
-    codes = [
-        dim if isinstance(dim, int) else 0 if stay else -1
-        for dim, stay in zip(after, stays, strict=True)
-    ]
-    return use.to.op("Reshape", x, use.to.shape(after if codes.count(-1) > 1 else codes))
+    return use.to.reshape(x, use.types[0].shape, use.node.outputs[0].type.shape)
 
 
 @TABLE.rule

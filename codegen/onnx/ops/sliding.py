@@ -101,11 +101,10 @@ for pool, name in (*((p, "MaxPool") for p in MAX_POOLS), *((p, "AveragePool") fo
 
 @TABLE.rule
 def global_pool(op: GlobalAvgPool | GlobalMaxPool, use: Use, x: str) -> Result:
-    """Where features stand second it has an operator, which keeps the axes; it is a reduction elsewhere."""
+    """Where features stand second and the axes of space stay, an operator that onnxruntime runs in its own layout."""
     is_mean = isinstance(op, GlobalAvgPool)
-    if op.channels_first:
-        pooled = use.to.op("GlobalAveragePool" if is_mean else "GlobalMaxPool", x)
-        return pooled if op.keepdims else use.to.op("Flatten", pooled)
+    if op.channels_first and op.keepdims:
+        return use.to.op("GlobalAveragePool" if is_mean else "GlobalMaxPool", x)
     reduced = (Mean if is_mean else Max)(op.space(use.rank), op.keepdims)
     return use.to.applied(replace(use.node, op=reduced), (x,))
 
