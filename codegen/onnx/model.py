@@ -29,7 +29,8 @@ def build(lowered: Lowered, *, opset: int, about: About | None = None) -> Frame:
     about = about or About()
     graph = lowered.graph
     results = list(zip(graph.output_names, graph.outputs, strict=True))
-    to = Lowering(operator_set(opset).rules, opset, dict(lowered.reorders))
+    rules, reorders = operator_set(opset).rules, dict(lowered.reorders)
+    to = Lowering(opset=opset, rules=rules, reorders=reorders)
     for value in graph.inputs:
         to.declare(value, value.name or to.unique("input"))
     to.used.update(graph.output_names)
