@@ -455,3 +455,15 @@ def test_a_loss_takes_what_a_sigmoid_gave_not_what_it_was_given() -> None:
     report = verify(program_of(REMEMBERED), [TARGETS["keras"]], quick=True)
     assert {r.quantity for r in report.rows} > {"outputs", "loss"}
     assert all(r.agrees for r in report.rows), [r for r in report.rows if not r.agrees]
+
+
+ALONE = """model M { input x: f32[2, 1, 1, 3], z: f32[2, 5, 1]
+  output x -> InstanceNorm, x -> GroupNorm(3), z -> LayerNorm }"""
+
+
+@pytest.mark.framework
+def test_norms_of_a_single_number_leave_no_rounding() -> None:
+    """In single precision: it is the offset, whatever the number was."""
+    report = verify(program_of(ALONE), [TARGETS["keras"]], quick=True)
+    outputs = [r for r in report.rows if r.quantity == "outputs"]
+    assert outputs and all(r.agrees for r in outputs), outputs
