@@ -10,7 +10,7 @@ from nnspec.catalogue.ops.attention import Attention
 from nnspec.catalogue.ops.convolution import Conv, ConvTranspose
 from nnspec.catalogue.ops.depthwise import DepthwiseConv2D
 from nnspec.catalogue.ops.derivatives import part
-from nnspec.catalogue.ops.indexing import ScatterAdd
+from nnspec.catalogue.ops.indexing import OneHot, ScatterAdd
 from nnspec.catalogue.ops.losses import BinaryCrossEntropy, CrossEntropy
 from nnspec.catalogue.ops.pooling import AvgPool, Pool
 from nnspec.catalogue.ops.search import TopK
@@ -52,6 +52,12 @@ def scatter_in_rows(to: Site, op: ScatterAdd, x: Term, indices: Term, updates: T
         to.transpose(x, order), to.reshape(indices, (count,)), to.transpose(flat, order)
     )
     return to.transpose(rows, back)
+
+
+def one_hot_of_one(to: Site, op: OneHot, index: Term) -> Term:
+    """Of a single number, as that of a list of one."""
+    (row,) = to.apply(op, to.reshape(index, (1,)))
+    return to.reshape(row, (op.classes,))
 
 
 def along_last(node: Node) -> bool:

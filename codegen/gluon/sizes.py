@@ -6,11 +6,17 @@ from codegen.python.dialect import UnsupportedOp
 from codegen.python.native import Use
 from codegen.python.source import Attribute, Expr, Item, Literal, Name, Operator, Unary
 from nnspec.core.dims import Dim
+from nnspec.graph.graph import Node
 
 
 def is_ruler(size: Expr) -> bool:
     """Whether a size is one that stands in a tensor as such, rather than arithmetic on sizes."""
     return not isinstance(size, (Operator, Unary, Item, Attribute, Literal))
+
+
+def has_axes(node: Node) -> bool:
+    """MXNet has no arrays without axes: what the language calls a scalar has one axis of size 1."""
+    return node.inputs[0].type.rank > 0
 
 
 def has_shapes(use: Use) -> bool:

@@ -6,15 +6,18 @@ from codegen.dtypes import dtype_of
 from codegen.gluon.dtypes import DTYPES
 from codegen.gluon.layer import INVERSE, Both, Layers, first
 from codegen.gluon.like import like
+from codegen.gluon.sizes import has_axes
 from codegen.python.dialect import Result
 from codegen.python.native import Use
 from codegen.python.source import Expr, Name
 from nnspec.catalogue.ops.algebra import MatMul
+from nnspec.catalogue.ops.arranging import Squeeze
 from nnspec.catalogue.ops.dense import Dense, Embedding
 from nnspec.catalogue.ops.normalization import Dropout
 from nnspec.catalogue.ops.site import Site, Term
 from nnspec.core.dims import Dim
 from nnspec.graph.graph import Node
+from nnspec.graph.site import GraphSite
 
 TABLE = Layers()
 
@@ -46,8 +49,17 @@ TABLE.layer(
     first("tokens", "input_dim", "input_dim"),
     first("width", "output_dim", "output_dim"),
     Both(lambda node: DTYPES[dtype_of(node)], None, "dtype", "float32"),
+    legal=has_axes,
 )
 TABLE.layer(Dropout, "nn.Dropout", "F.Dropout", first("rate", "rate", "p"))
+
+
+@TABLE.rewrite
+def row_of_one(to: GraphSite, op: Embedding, index: Term) -> Term:
+    """Of a list of one index, the row without the list."""
+    (rows,) = to.again(op, to.reshape(index, (1,)))
+    (row,) = to.apply(Squeeze((0,)), rows)
+    return row
 
 
 # Products of matrices, which MXNet does not broadcast.

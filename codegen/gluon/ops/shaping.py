@@ -9,11 +9,11 @@ from codegen.gluon.dtypes import DTYPES
 from codegen.gluon.ops.elementwise import with_axes
 from codegen.gluon.ops.reduction import axis, several
 from codegen.gluon.reshape import reshape_codes
-from codegen.gluon.sizes import has_shapes, is_ruler, zeros
+from codegen.gluon.sizes import has_axes, has_shapes, is_ruler, zeros
 from codegen.python.dialect import Result, UnsupportedOp
 from codegen.python.native import Table, Use
 from codegen.python.source import Expr, Literal, Name
-from codegen.rewrites import edges_joined, in_rows, scatter_in_rows
+from codegen.rewrites import edges_joined, in_rows, one_hot_of_one, scatter_in_rows
 from codegen.rules import at, function, key
 from nnspec.catalogue.ops.arranging import (
     BroadcastTo,
@@ -29,6 +29,7 @@ from nnspec.catalogue.ops.arranging import (
 from nnspec.catalogue.ops.indexing import Gather, OneHot, ScatterAdd
 from nnspec.catalogue.ops.positions import Positions
 from nnspec.catalogue.ops.shaping import Concat, Flatten, Reshape, Slice, Transpose
+from nnspec.catalogue.ops.site import Site, Term
 from nnspec.core.dims import Dim, Sym
 from nnspec.graph.graph import Node
 
@@ -64,9 +65,10 @@ def in_equal_parts(node: Node) -> bool:
     return len(sizes) > 1 and len(set(sizes)) == 1
 
 
-def has_axes(node: Node) -> bool:
-    """MXNet has no arrays without axes: what the language calls a scalar has one axis of size 1."""
-    return node.inputs[0].type.rank > 0
+def has_indices(node: Node) -> bool:
+    """Whether the axis becomes others, or was the only one."""
+    x, indices = node.inputs
+    return indices.type.rank > 0 or x.type.rank == 1
 
 
 TABLE.add(
@@ -85,22 +87,45 @@ TABLE.add(
         key("axis", axis, 1),
         legal=in_equal_parts,
     ),
-    function(Gather, "F.take", key("axis", axis, 0)),
+    function(Gather, "F.take", key("axis", axis, 0), legal=has_indices),
     function(
         OneHot,
         "F.one_hot",
         at("classes"),
         key("dtype", lambda node: DTYPES[node.outputs[0].type.dtype], "float32"),
+        legal=has_axes,
     ),
 )
+
+
+@TABLE.rewrite
+def expand_scalar(to: Site, op: ExpandDims, x: Term) -> Term:
+    return to.reshape(x, (1,))
+
+
+@TABLE.rewrite
+def stack_scalars(to: Site, op: Stack, *xs: Term) -> Term:
+    return to.concat(*(to.reshape(x, (1,)) for x in xs), axis=0)
+
+
+TABLE.rewrite(one_hot_of_one)
+
+
+@TABLE.rewrite
+def gather_one(to: Site, op: Gather, x: Term, index: Term) -> Term:
+    """The part at one index, without the axis."""
+    (part,) = to.apply(op, x, to.reshape(index, (1,)))
+    (y,) = to.apply(Squeeze((op.axis,)), part)
+    return y
 
 
 @TABLE.rule
 def reshape(op: Reshape, use: Use, x: Expr) -> Result:
     source, target = use.types[0].shape, use.node.outputs[0].type.shape
+    source, target = source or (1,), target or (1,)
     if source == target:
         return x
-    codes = reshape_codes(source or (1,), target or (1,))
+    codes = reshape_codes(source, target)
     if codes is None:
         reason = "the new shape has more than one size that only the input tells"
         raise UnsupportedOp(use.node, "Gluon", reason)

@@ -17,8 +17,9 @@ TABLE = Table()
 
 
 def is_plain(node: Node) -> bool:
-    """Runtimes have it for few types of its operand and result."""
-    return (node.inputs[0].type.dtype, node.outputs[0].type.dtype) == ("i64", "f32")
+    """Runtimes have it for few types of its operand and result, and of no single number."""
+    x = node.inputs[0].type
+    return x.rank > 0 and (x.dtype, node.outputs[0].type.dtype) == ("i64", "f32")
 
 
 def is_list(node: Node) -> bool:
@@ -61,6 +62,8 @@ def einsum(op: Einsum, use: Use, *x: str) -> Result:
 
 @TABLE.rewrite
 def one_hot(to: Site, op: OneHot, x: Term) -> Term:
+    if x.rank == 0:
+        return rewrites.one_hot_of_one(to, op, x)
     rows = to.one_hot(wide(to, x), op.classes)
     return rows if op.dtype == "f32" else to.cast(rows, op.dtype)
 

@@ -162,3 +162,4 @@ class Embedding(Op):
     def examples(cls) -> Iterator[Example]:
         yield Example(cls(11, 6), (TensorType("i64", (N, 5)),))
         yield Example(cls(11, 3), (TensorType("i32", (4,)),))
+        yield Example(cls(11, 3), (TensorType("i64", ()),))

@@ -57,6 +57,7 @@ class Gather(Op):
         yield Example(cls(), (TensorType("f32", (7, 5)), TensorType("i64", (N, 3))))
         yield Example(cls(1), (TensorType("f32", (N, 5, 3)), TensorType("i64", (4,))))
         yield Example(cls(-1), (TensorType("f32", (N, 5, 3)), TensorType("i32", (2, 4))))
+        yield Example(cls(-1), (TensorType("f32", (N, 5)), TensorType("i64", ())))
 
 
 @declare
@@ -127,3 +128,4 @@ class OneHot(Op):
     def examples(cls) -> Iterator[Example]:
         yield Example(cls(7), (TensorType("i64", (N,)),))
         yield Example(cls(5, "i32"), (TensorType("i32", (N, 3)),))
+        yield Example(cls(4), (TensorType("i64", ()),))
