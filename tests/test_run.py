@@ -172,6 +172,7 @@ BROKEN = {
     "header": (npy(np.zeros(1), shape="("), "is not a .npy array"),
     "nested header": (b"\x93NUMPY\x01\x00\x88\x13" + b"(" * 5000, "is not a .npy array"),
     "cut zip": (archive(GOOD)[:40], "is not a .npz"),
+    "nothing": (b"", "is not a .npz"),
 }  # fmt: skip
 
 

@@ -66,6 +66,8 @@ def _arrays(
         target = name if name is not None else _next(inputs, filled, path)
         if kind == "npy":
             return [(target, arrays.read_npy(path))]
+        if path.suffix in (".npy", ".npz"):
+            raise arrays.ArrayFileError(f"is not a {path.suffix}, whatever its name says")
     except OSError as error:
         raise _unreadable(path, (error.strerror or str(error)).lower()) from None
     except arrays.ArrayFileError as error:
