@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -174,8 +174,12 @@ def onnx_outputs(case: Case) -> list[Array]:
 
 @dataclass(frozen=True)
 class Request:
-    """A case as a Python target wrote it, to be run in f64 in the target's process."""
+    """A case as a Python target wrote it, to be run in f64 in the target's process.
 
+    case: in single precision where the target has something in it in no other.
+    """
+
+    case: Case
     entry: EmittedModel
     job: worker.Predict
 
@@ -183,10 +187,15 @@ class Request:
         """What came back, in the language's order of axes."""
         return [x.back(a) for a, x in zip(arrays, self.entry.output_layouts, strict=True)]
 
+    def wrong(self, found: Sequence[Array]) -> list[str]:
+        """Names of outputs that are not what the definition says."""
+        return self.case.wrong(found, "f64")
+
 
 def request(target: Target, case: Case, path: Path) -> Request:
     """Write the module to `path`; raises `SpecError` where the target cannot have the model."""
     widening = Widening()
+    case = replace(case, coarse=case.coarse or _is_coarse(target, case.model))
     program, model = case.program, case.model
     if not case.coarse:
         program, model = widening.program(program), widening.graph(model)
@@ -198,7 +207,13 @@ def request(target: Target, case: Case, path: Path) -> Request:
     native = {k: wide(a) for k, a in to_native(case.weights, entry.weight_map).items()}
     pairs = zip(case.inputs, entry.input_layouts, strict=True)
     inputs = [wide(x.there(a)) for a, x in pairs]
-    return Request(entry, worker.Predict(str(path), entry.class_name, native, inputs))
+    return Request(case, entry, worker.Predict(str(path), entry.class_name, native, inputs))
+
+
+def _is_coarse(target: Target, model: Graph) -> bool:
+    """Whether outputs have the digits of f32 only, by the target's own list of faults."""
+    faults = [f for f in target.faults if "outputs in training" in f.quantities]
+    return any(f.concerns(node.op) for f in faults for node in walk(model))
 
 
 def answers(target: Target, requests: Sequence[Request]) -> Iterator[list[Array] | str]:

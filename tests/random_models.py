@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 
 from uses import SIZES, concrete
@@ -30,6 +30,12 @@ STARTS = (
     TensorType("f32", (N, 4, 4)),
     TensorType("f32", (2, 3, 5, 4)),
     TensorType("f32", (N, 4, 3, 5, 2)),
+)
+WHOLE = (
+    TensorType("i64", (N, 6)),
+    TensorType("i64", (N, 5, 3)),
+    TensorType("bool", (N, 6)),
+    TensorType("bool", (N, 5, 3)),
 )
 LARGEST = 4000
 """Elements of a value."""
@@ -84,14 +90,19 @@ class Scope:
 
     def body(self, outputs: Sequence[str]) -> str:
         """The lines that these outputs need."""
+        inputs, lines = self.needed(outputs)
+        inputs = [f"input {n}" for n in inputs]
+        return "".join(f"  {line}\n" for line in (*inputs, *lines, f"output {', '.join(outputs)}"))
+
+    def needed(self, outputs: Sequence[str]) -> tuple[list[str], list[str]]:
+        """The inputs and statements that these outputs need."""
         needed, kept = {*outputs}, list[str]()
         for statement in reversed(self.statements):
             if needed.intersection(statement.makes):
                 needed.update(statement.reads)
                 kept.append(statement.text)
-        inputs = [f"input {n}: {_written(t)}" for n, t in self.inputs.items() if n in needed]
-        lines = [*inputs, *reversed(kept), f"output {', '.join(outputs)}"]
-        return "".join(f"  {line}\n" for line in lines)
+        inputs = [f"{n}: {_written(t)}" for n, t in self.inputs.items() if n in needed]
+        return inputs, kept[::-1]
 
     def ends(self) -> list[str]:
         """Values that nothing reads."""
@@ -118,9 +129,13 @@ class Writer:
         self.random = random.Random(seed)
         self.prefix = prefix
         self.blocks: list[Block] = []
+        self.cells: dict[str, str] = {}
         self.scope = Scope()
         for _ in range(self.random.randint(1, 3)):
             self.scope.input(self.random.choice(STARTS))
+        for start in WHOLE:
+            if self.random.random() < 0.2:
+                self.scope.input(start)
         structures = [
             self._block,
             self._apply,
@@ -128,6 +143,7 @@ class Writer:
             self._pipe,
             self._parallel,
             self._repeat,
+            self._scan,
         ]
         for _ in range(steps):
             if self.random.random() < 0.6 or not self.random.choice(structures)(self.scope):
@@ -137,7 +153,8 @@ class Writer:
         """The model, or what of it some outputs need."""
         body = self.scope.body(outputs or self.scope.ends())
         blocks = [b.text for b in self.blocks if f"{b.name}()" in body]
-        return "\n".join([*blocks, f"model {name} {{\n{body}}}\n"])
+        cells = [text for cell, text in self.cells.items() if f"{cell}()" in body]
+        return "\n".join([*blocks, *cells, f"model {name} {{\n{body}}}\n"])
 
     def _op(self, scope: Scope) -> bool:
         """Any op, on values that fit it."""
@@ -168,15 +185,23 @@ class Writer:
         return True
 
     def _operand(self, scope: Scope, place: int, example: Example) -> str | None:
-        """A value of the scope, by preference a late one; indices come from an input of their own."""
+        """A value of the scope, by preference a late one; indices come from an input of their own.
+
+        Now and then it is whole or true numbers in place of fractions, where the op has them too.
+        """
         wanted = example.inputs[place]
+        if wanted.is_float and self.random.random() < 0.2:
+            whole = [t for t in WHOLE if t.rank == wanted.rank]
+            wanted = self.random.choice(whole or [wanted])
         if place not in example.op.index_bounds(*example.inputs):
             alike = [
                 v
                 for v, t in scope.values.items()
                 if (t.dtype, t.rank) == (wanted.dtype, wanted.rank)
             ]
-            if alike and (wanted.is_float or wanted.dtype == "bool"):
+            if alike and (
+                wanted.is_float or wanted.dtype == "bool" or example.inputs[place].is_float
+            ):
                 return self.random.choice(alike[-4:])
         return None if scope.closed else scope.input(wanted)
 
@@ -238,12 +263,11 @@ class Writer:
     def _block(self, scope: Scope) -> bool:
         """Some steps as a block of its own, applied at once."""
         start = self._floats(scope)
-        if any(not isinstance(d, int) and d not in (N, T) for d in scope.values[start].shape):
+        if not _is_named(scope.values[start]):
             return False
         inner = Scope(closed=True)
         name = inner.input(scope.values[start])
-        for _ in range(self.random.randint(1, 3)):
-            self.random.choice([self._op, self._op, self._pipe, self._parallel])(inner)
+        self._some(inner)
         ends = [e for e in inner.ends() if inner.values[e].is_float]
         if not ends:
             return False
@@ -256,6 +280,51 @@ class Writer:
             body = body.replace(f"output {last}", f"output {name} + {last}")
         self.blocks.append(Block(title, f"block {title} {{\n{body}}}\n", type, result))
         return self._apply(scope)
+
+    def _some(self, inner: Scope) -> None:
+        """Steps of what is declared."""
+        for _ in range(self.random.randint(1, 3)):
+            self.random.choice([self._op, self._op, self._pipe, self._parallel])(inner)
+
+    def _scan(self, scope: Scope) -> bool:
+        """A cell of its own along the second axis, as long as that is; once, or twice with the state handed on."""
+        floats = [v for v, t in scope.values.items() if t.is_float and t.rank > 1 and _is_named(t)]
+        if not floats:
+            return False
+        start = self.random.choice(floats[-4:])
+        type = scope.values[start]
+        step = replace(type, shape=(type.shape[0], *type.shape[2:]))
+        title = f"{self.prefix}Cell{len(self.cells)}"
+        text, made = self._cell(title, step)
+        self.cells[title] = text
+        stacked = replace(made, shape=(*made.shape[:1], type.shape[1], *made.shape[1:]))
+        y, h, cell = (f"{letter}{len(scope.values)}" for letter in ("y", "h", "cell"))
+        scope.statements.append(Statement(f"{cell} = {title}()", (cell,), ()))
+        states = [v for v, t in scope.values.items() if t == step]
+        given = self.random.sample(states, min(len(states), self.random.randint(0, 1)))
+        reads = [cell, start, *given]
+        for again in range(self.random.randint(1, 2)):
+            operands = [cell, f"{start} * 0.5" if again else start, *given]
+            text = f"{y}, {h} = scan({', '.join(operands)})"
+            scope.statements.append(Statement(text, (y, h), reads))
+            scope.values |= {y: stacked, h: step}
+            reads, given, y, h = [cell, start, h], [h], f"{y}b", f"{h}b"
+        return True
+
+    def _cell(self, title: str, step: TensorType) -> tuple[str, TensorType]:
+        """Its text, and what it puts out at a step beside its state."""
+        inner = Scope(closed=True)
+        x, h = inner.input(step), inner.input(step)
+        self._some(inner)
+        made = [v for s in inner.statements for v in s.makes]
+        seen = self.random.choice([v for v in made if inner.values[v].rank] or [x])
+        new = self.random.choice([v for v in made if inner.values[v] == step] or [h])
+        begin = self.random.choice([" = 0.5", f": {_written(step)} = 0.25"])
+        _, lines = inner.needed([seen, new])
+        head = f"input {x}: {_written(step)}, {h}{begin}"
+        last = f"output {seen}, {h} = tanh({x} + 0.5 * {h} - {new})"
+        body = "".join(f"  {line}\n" for line in (head, *lines, last))
+        return f"block {title} {{\n{body}}}\n", inner.values[seen]
 
     def _apply(self, scope: Scope) -> bool:
         """A block, on a value of the type that it is for; repeated where it gives what it takes."""
@@ -324,6 +393,11 @@ def fits(op: Op, types: Sequence[TensorType]) -> bool:
 def _is_single(op: Op, type: TensorType) -> bool:
     results = op.infer(type)
     return len(results) == 1 and results[0].is_float
+
+
+def _is_named(type: TensorType) -> bool:
+    """Whether all its sizes are numbers or have a name, as where a block says its inputs."""
+    return all(isinstance(d, int) or d in (N, T) for d in type.shape)
 
 
 def _written(type: TensorType) -> str:

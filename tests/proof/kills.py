@@ -43,8 +43,13 @@ COMMANDS = {
     "build": ["build", "{spec}", "--target", "onnx", "--target", "pytorch", "-o", "{out}"],
     "convert": ["weights", "convert", "{spec}", "{weights}", "--model", "Wide"]
     + ["-o", "{out}/w.safetensors"],
-    "train": ["train", "{spec}", "--target", "pytorch", "-o", "{out}/w.safetensors"],
 }
+NATIVE = {"pytorch": ".safetensors", "keras": ".weights.h5", "gluon": ".params"}
+for target, suffix in NATIVE.items():
+    given = ["{spec}", "{weights}", "--model", "Wide", "--to", target]
+    COMMANDS[f"convert-{target}"] = ["weights", "convert", *given, "-o", f"{{out}}/w{suffix}"]
+    given = ["{spec}", "--target", target]
+    COMMANDS[f"train-{target}"] = ["train", *given, "-o", "{out}/w.safetensors"]
 OLD = b"what stood there before"
 
 
@@ -82,7 +87,7 @@ class Runs:
         process = subprocess.Popen(
             [sys.executable, "-m", "nnspec", *self.words],
             cwd=ROOT,
-            env={**os.environ, "TMPDIR": str(self.folder)},
+            env={**os.environ, "TMPDIR": str(self.folder), "OMP_NUM_THREADS": "1"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,

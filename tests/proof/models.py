@@ -51,11 +51,11 @@ def judged(cases: Mapping[int, Case], targets: Sequence[str]) -> Iterator[tuple[
                 except Exception as error:  # noqa: BLE001  what the compiler may not do
                     yield number, name, f"emission: {type(error).__name__}: {error}"
             found = answers(TARGETS[name], list(requests.values()))
-            for number, outputs in zip(requests, found, strict=True):
+            for (number, one), outputs in zip(requests.items(), found, strict=True):
                 if isinstance(outputs, str):
                     yield number, name, outputs
                 else:
-                    yield number, name, _verdict(cases[number].wrong(outputs, "f64"))
+                    yield number, name, _verdict(one.wrong(outputs))
 
 
 def _by_onnxruntime(case: Case) -> str:
