@@ -43,6 +43,7 @@ def test_golden(spec: Path, target: str) -> None:
         compile(text, name, "exec")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", PYTHON)
 def test_same_in_another_process(target: str) -> None:
     """Nothing depends on the order of sets or on addresses."""

@@ -37,7 +37,9 @@ def test_every_op_is_lowered() -> None:
     assert [n for n, op in OPS.items() if op.is_primitive() and op not in known] == []
 
 
-@pytest.mark.parametrize("opset", (17, 20, 24))
+@pytest.mark.parametrize(
+    "opset", [24, *(pytest.param(older, marks=pytest.mark.slow) for older in (17, 20))]
+)
 def test_examples(opset: int) -> None:
     for case in CASES:
         model = _built(case, opset)

@@ -140,10 +140,15 @@ def test_as_published(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
-def test_clean_and_written_for_every_target(path: Path) -> None:
+def test_clean(path: Path) -> None:
     assert not check(path).diagnostics
     text = path.read_text()
     assert format_source(Source(path.name, text)) == text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_written_for_every_target(path: Path) -> None:
     program = load(path)
     for target in TARGETS.values():
         emitted = target.emit(program, stem=path.stem, provenance="test")
