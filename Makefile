@@ -63,11 +63,12 @@ $(ORACLES)/.ready: tools/oracles/requirements.txt | env
 	$(BIN)/python $(PURELIB) > "$$($(ORACLES)/bin/python $(PURELIB))/shared.pth"
 	@touch $@
 
-proof: $(ORACLES)/.ready  ## long runs: mutated texts, random models, killed commands, weights that others trained (hours; goes on where it stopped)
+proof: $(ORACLES)/.ready  ## long runs: mutated texts, random models, killed commands, weights that others trained, networks at their true size (hours; goes on where it stopped)
 	$(BIN)/python tests/proof/fuzz.py --count 100000
 	$(BIN)/python tests/proof/models.py --count 2000
 	$(BIN)/python tests/proof/kills.py
 	$(BIN)/python tests/proof/trained.py
+	$(BIN)/python tests/proof/full_size.py
 
 bench: env  ## measure: start-up, scaling, training steps, ONNX export, ONNX of the zoo
 	for name in startup scaling train_step onnx_export zoo_onnx; do \
