@@ -20,7 +20,7 @@ from codegen.python.classes import build_classes
 from codegen.python.dialect import Dialect, Unsupported
 from codegen.python.emission import LoweredProgram, described, lowered_program, weight_map
 from codegen.python.file import module_doc
-from codegen.python.functions import Functions, parameter_names
+from codegen.python.functions import Functions, applied, parameter_names
 from codegen.python.names import distinct
 from codegen.python.rules import written
 from codegen.python.source import ClassDef, FunctionDef
@@ -135,6 +135,7 @@ def emit(
     dialect.standing_in.avoid(held)
     taken = [*reserved(named), *held]
     steps = training_dialect(dialect, taken)
+    dialect.standing_in.learn(applied(trainings), steps)
     rules = written(trainings, steps, NATIVE, taken)
     sources = [
         Source(training, declared, trainings, names, classes, t.batch_layouts, steps, rules)

@@ -18,6 +18,7 @@ from codegen.gluon.weights import native_role
 from codegen.python.dialect import ClassParts, Dialect
 from codegen.python.fixed import snippet_imports, snippets
 from codegen.python.forward import Forward
+from codegen.python.functions import Functions
 from codegen.python.names import attribute, distinct
 from codegen.python.native import made as made_of
 from codegen.python.source import (
@@ -228,6 +229,7 @@ DIALECT = Dialect(
     sequence=container,
     weight=free_weight,
     weight_ref=weight_ref,
+    standing_in=Functions(),
     legal=TABLES.legal,
     rewrites=TABLES.rewrites,
     typed=typed,

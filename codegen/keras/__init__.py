@@ -16,7 +16,7 @@ from codegen.keras.weights import native_name, piece, transforms
 from codegen.python.classes import build_classes
 from codegen.python.emission import LoweredProgram, described, legal_training, weight_map
 from codegen.python.file import module_doc, module_text
-from codegen.python.functions import Functions, parameter_names
+from codegen.python.functions import Functions, applied, parameter_names
 from codegen.python.gradients import TAPE, watching
 from codegen.python.rules import written
 from codegen.python.source import ClassDef
@@ -85,6 +85,7 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
         t.name: tuple(Layout(plain(v.type.rank)) for v in t.batch) for t in trainings
     }
     held = [d.name for d in classes.definitions if isinstance(d, ClassDef)]
+    dialect.standing_in.learn(applied(trainings), dialect)
     rules = written(trainings, dialect, NATIVE, [*reserved(named), *held])
     sources = [
         Source(t, declared, trainings, names, classes, batches[t.name], dialect, rules)

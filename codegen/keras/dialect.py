@@ -15,6 +15,7 @@ from codegen.keras.ops import TABLES
 from codegen.keras.weights import weight_ref
 from codegen.python.dialect import ClassParts, Dialect
 from codegen.python.fixed import snippet_imports, snippets
+from codegen.python.functions import Functions
 from codegen.python.source import (
     Assign,
     Call,
@@ -178,6 +179,8 @@ DIALECT = Dialect(
     sequence=sequence,
     weight=free_weight,
     weight_ref=weight_ref,
+    standing_in=Functions(),
+    fixed_size=lambda tensor, axis: tensor.attr("shape")[axis],
     typed=typed,
     lacks=LACKS,
     scan=scan,

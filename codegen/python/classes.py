@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
 from typing import Any
 
 from codegen.python.containers import container, shortened
 from codegen.python.dialect import ClassParts, Dialect, UnsupportedOp
+from codegen.python.docs import doc_of
 from codegen.python.forward import Forward
 from codegen.python.merging import (
     Draft,
-    annotation,
     literal_columns,
     literals,
+    replaced,
+    same_argument,
     skeleton,
-    with_parameters,
     without_notes,
 )
 from codegen.python.names import attribute, distinct, identifier
@@ -34,46 +33,25 @@ from codegen.python.plan import (
     values_named,
     weight_reader,
 )
-from codegen.python.source import Assign, Call, Expr, Literal, Name, Parameter, Return, Stmt, Tuple
-from codegen.python.source.texts import first_paragraph
+from codegen.python.sharing import Naming, Shared, Sizes, Told, tell
+from codegen.python.sizes import shapes_of
+from codegen.python.source import Assign, Call, Expr, Name, Return, Stmt, Tuple
+from codegen.python.source.tree import names
 from nnspec.core.names import pascal_case
 from nnspec.graph.graph import Graph, Node
 
 
-@dataclass
-class Group:
-    """Instances that share a class, numbered; the draft of each; the values of each parameter, in order."""
+@dataclass(eq=False)
+class Group(Shared):
+    """Instances that share a class, numbered, and the draft of each."""
 
-    name: str
-    members: dict[Plan, int]
-    drafts: list[Draft]
-    parameters: dict[str, list[Literal]] = field(default_factory=dict)
+    name: str = ""
+    members: dict[Plan, int] = field(default_factory=dict)
+    drafts: list[Draft] = field(default_factory=list)
 
     @property
     def is_model(self) -> bool:
         return next(iter(self.members)).graph.kind == "model"
-
-    def default(self, name: str) -> Literal | None:
-        """What a parameter is where it is not given: what some instance leaves to the target; of models, the first's."""
-        column = self.parameters[name]
-        left = [v for v in column if v.is_default] or (column[:1] if self.is_model else [])
-        return dataclasses.replace(left[0], is_default=False) if left else None
-
-    def signature(self) -> tuple[Parameter, ...]:
-        """Parameters of the constructor, those with a default last."""
-        given = [
-            Parameter(name, annotation(column), self.default(name))
-            for name, column in self.parameters.items()
-        ]
-        return tuple(sorted(given, key=lambda p: p.default is not None))
-
-    def values(self, index: int) -> dict[str, Literal]:
-        """What an instance gives, those that are the default marked."""
-        column = {name: values[index] for name, values in self.parameters.items()}
-        return {
-            name: dataclasses.replace(value, is_default=value == self.default(name))
-            for name, value in column.items()
-        }
 
 
 @dataclass(frozen=True)
@@ -85,9 +63,6 @@ class Classes:
     names: dict[Graph, str]
     plans: dict[Graph, Plan]
 
-
-UNNAMED = 3
-"""So many sizes that a class takes can be told apart without their names."""
 
 Describe = Callable[[Graph], str]
 
@@ -114,6 +89,7 @@ def build_classes(
     reserved: names of the module that no class may take (`main`, `train_step`).
     """
     builder = _Builder(dialect, describe, {*reserved})
+    dialect.standing_in.learn(graphs, dialect)
     plans = {graph: plan_graph(graph, dialect) for graph in graphs}
     levels: dict[int, list[Plan]] = {}
     height: dict[Plan, int] = {}
@@ -158,7 +134,7 @@ class _Builder:
             draft = self.draft(plan)
             outside = tuple(v.type for v in plan.graph.inputs) if plan.graph.kind == "model" else ()
             key = (plan.graph.name, plan.graph.kind, skeleton(draft), outside)
-            group = found.setdefault(key, Group("", {}, []))
+            group = found.setdefault(key, Group())
             group.members[plan] = len(group.members)
             group.drafts.append(draft)
             self.groups[plan] = group
@@ -166,7 +142,8 @@ class _Builder:
         for group in found.values():
             own = next(iter(group.members)).graph.name
             alike = named.setdefault(own, [])
-            wanted = own + (difference(group, alike) if alike else "")
+            others = [plan for other in alike for plan in other.members]
+            wanted = own + (difference(list(group.members), others) if alike else "")
             group.name = distinct_class(identifier(wanted, self.reserved), self.taken)
             self.taken.add(group.name)
             alike.append(group)
@@ -190,7 +167,7 @@ class _Builder:
                 self.variants[plan] = self.variants[alike[0]]
                 continue
             others = [p for p in group.members if p not in alike]
-            told = difference(Group("", {plan: 0}, []), [Group("", dict.fromkeys(others, 0), [])])
+            told = difference([plan], others)
             wanted = identifier(plan.graph.name + told, self.reserved)
             name = self.variants[plan] = distinct_class(wanted, self.taken)
             self.taken.add(name)
@@ -259,39 +236,33 @@ class _Builder:
                 return container(built, self.dialect.container, self.dialect.loop)
 
     def instance(self, plan: Plan) -> Expr:
-        """`Residual(64, stride=2)`: a few sizes that have no default need no name, nor does the only argument."""
+        """`Residual(64, stride=2)`."""
         group = self.groups[plan]
-        values = group.values(group.members[plan])
-        needed = [name for name in values if group.default(name) is None]
-        first = list(takewhile(lambda name: values[name].is_size, needed))
-        if len(first) > UNNAMED:
-            first = []
-        elif len(values) == 1:
-            first = [name for name, value in values.items() if not value.is_default]
-        given = tuple(dataclasses.replace(values.pop(name), hint=name) for name in first)
-        return Call(Name(group.name), given, tuple(values.items()))
+        given, named = group.given(group.members[plan])
+        return Call(Name(group.name), given, tuple(named.items()))
 
     def merge(self, group: Group) -> ClassParts:
         first, draft = next(iter(group.members)), group.drafts[0]
         init, forward, kept = draft.init, draft.forward, list[str]()
         if len(group.drafts) > 1:
-            columns = literal_columns(group.drafts)
-            slots = set().union(*(plan.slots for plan in group.members))
-            named = self.parameters(group, columns, slots)
-            init = with_parameters(draft.init, named)
             offset = len(literals(draft.init))
-            forward = with_parameters(draft.forward, named, "self.", offset)
-            kept = [n for i, n in sorted(named.items()) if i >= offset]
-        own = tuple(Assign(Name(f"self.{n}"), Name(n)) for n in dict.fromkeys(kept))
+            told = self.told(group, offset)
+            init = replaced(init, {i: at.write("") for i, at in told.items() if i < offset})
+            later = {i - offset: at for i, at in told.items() if i >= offset}
+            forward = replaced(forward, {i: at.write("self.") for i, at in later.items()})
+            forward = (*group.prologue, *forward)
+            kept = [later[i].parameter for i in sorted(later)]
+        own = tuple(Assign(Name(f"self.{n}"), Name(n)) for n in dict.fromkeys(kept) if n)
         if len(group.members) > 1:
             forward = without_notes(forward)
         model = first.graph.kind == "model"
-        doc = first.graph.doc or ""
-        lines = [doc, self.describe(first.graph)] if model else [first_paragraph(doc)]
+        lines = [doc_of([plan.graph for plan in group.members], group.parameters)]
+        if model:
+            lines = [first.graph.doc, self.describe(first.graph)]
         return ClassParts(
             name=group.name,
             doc="\n\n".join(line for line in lines if line) or None,
-            parameters=group.signature(),
+            parameters=group.signature(typed=True),
             init=(*own, *init),
             forward=forward,
             inputs=draft.inputs,
@@ -300,41 +271,37 @@ class _Builder:
             model=model,
         )
 
-    def parameters(
-        self, group: Group, columns: list[tuple[list[Literal], str | None]], slots: set[str]
-    ) -> dict[int, str]:
-        """The name of the parameter at each place where instances differ."""
-        named: dict[int, str] = {}
-        for place, (column, hint) in enumerate(columns):
-            if all(value == column[0] for value in column):
-                continue
-            same = [n for n, values in group.parameters.items() if values == column]
-            if not same:
-                wanted = self.argument(group, column) or hint or "size"
-                free = attribute(wanted, self.dialect.reserved_attributes)
-                used = {*group.parameters, *slots, *self.taken, *self.reserved}
-                same = [distinct(identifier(free), used.union(self.dialect.forward_names))]
-                group.parameters[same[0]] = column
-            named[place] = same[0]
-        return named
+    def told(self, group: Group, offset: int) -> dict[int, Told]:
+        """What stands in each place where instances differ; the first of the forward pass is `offset`."""
+        plans = list(group.members)
+        graphs = [plan.graph for plan in plans]
+        slots = set().union(*(plan.slots for plan in plans))
+        used = {*slots, *self.taken, *self.reserved, *self.dialect.forward_names}
 
-    def argument(self, group: Group, column: list[Literal]) -> str | None:
-        """The block's own parameter that has these values."""
-        wanted = [v.value for v in column]
-        for name in next(iter(group.members)).graph.arguments:
-            given = [plan.graph.arguments.get(name) for plan in group.members]
-            if given == wanted and list(map(type, given)) == list(map(type, wanted)):
-                return name
-        return None
+        def free(wanted: str) -> str:
+            name = identifier(attribute(wanted, self.dialect.reserved_attributes))
+            return distinct(name, used.union(group.parameters))
+
+        draft = group.drafts[0]
+        local = {*draft.inputs, *self.dialect.forward_names, *names(*draft.forward)}
+        # Applied anew, an instance may meet other sizes.
+        once = {} if any(p.others for p in plans) else shapes_of(draft.inputs, graphs)
+        naming = Naming(
+            lambda column: same_argument(column, [g.arguments for g in graphs]),
+            free,
+            lambda wanted: distinct(identifier(wanted, self.reserved), {*local, *group.held}),
+            Sizes(self.dialect, draft.forward, once, offset),
+        )
+        trees = [(d.init, d.forward) for d in group.drafts]
+        return tell(literal_columns(trees), group, naming)
 
 
-def difference(group: Group, others: Sequence[Group]) -> str:
+def difference(plans: Sequence[Plan], others: Sequence[Plan]) -> str:
     """`Stride2`: the argument that tells these instances of a block from those of other structure."""
-    first = next(iter(group.members)).graph
-    for name, value in first.arguments.items():
-        own = all(plan.graph.arguments.get(name) == value for plan in group.members)
-        elsewhere = [p.graph.arguments.get(name) for g in others for p in g.members]
-        if not own or value in elsewhere:
+    given = plans[0].graph.arguments.items()
+    for name, value in sorted(given, key=lambda item: item[1] is not True):
+        own = all(plan.graph.arguments.get(name) == value for plan in plans)
+        if not own or value in [plan.graph.arguments.get(name) for plan in others]:
             continue
         if value is True:
             return pascal_case(name)

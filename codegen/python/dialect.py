@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Union
 
 from codegen.dtypes import Lacks, lack
-from codegen.python.functions import Functions
 from codegen.python.source import Comprehension, Expr, Import, Literal, Parameter, Stmt, Verbatim
 from nnspec.catalogue.ops.base import Op
 from nnspec.graph.graph import Call, Graph, Node, Weight
@@ -30,6 +29,7 @@ from nnspec.report.source import Span
 
 if TYPE_CHECKING:
     from codegen.python.forward import Forward
+    from codegen.python.functions import Functions
 
 Result = Union[Expr, tuple[Expr, ...]]
 Constructor = Callable[[Node], Expr]
@@ -97,14 +97,15 @@ class Dialect:
     weight_ref: how a weight is read in a forward pass, in the canonical layout. `owner` is the expression of the layer
         object that has it (`self.embed`) with that layer's node, or `self` and None for a free weight.
     size: the run-time size of a tensor along an axis; `x.shape[0]` by default.
+    fixed_size: a size that is known when compiling, read off a tensor; None where no tensor tells it.
     absorb: constructor of a layer with the activation that alone uses its result built in (`Dense(8, activation="relu")`);
         None, or an answer of None, leaves them apart. Asked only where the layer is applied once.
     typed: the constructor of a layer, told its element type where that is not f32.
     forward_names: parameters of the forward method that a spec's names must avoid ("self", "F", "training").
     reserved: further names that variables must not take (imports, helpers, keywords and builtins are known).
     reserved_attributes: attributes of the base class that layers must not take ("train", "forward", "parameters").
-    standing_in: definitions of functions that the target lacks, filled while forward passes are written;
-        one for each emission. function_parameters: what they take before their operands (`F` in Gluon).
+    standing_in: definitions of functions, the spec's and those that the target lacks, filled while forward passes are
+        written; one for each emission. function_parameters: what they take before their operands (`F` in Gluon).
     functions_in: the dialect in which their bodies are written, where it is another than this.
     scan: writes the loop that applies a cell along time, and gives its results; None where there is none.
     """
@@ -117,6 +118,7 @@ class Dialect:
     loop: Callable[[Comprehension], Expr]
     container: Callable[[tuple[Expr, ...]], Expr]
     weight_ref: Callable[[Weight, Expr, Node | None], Expr]
+    standing_in: Functions
     weight: Callable[[Weight], Expr] | None = None
     sequence: Callable[[tuple[Expr, ...]], Expr] | None = None
     modules: Mapping[type[Op], Callable[[Node], Expr | None]] = field(default_factory=dict)
@@ -127,12 +129,12 @@ class Dialect:
     imports: Mapping[str, Import] = field(default_factory=dict)
     helpers: Mapping[str, Verbatim] = field(default_factory=dict)
     size: Callable[[Expr, int], Expr] = lambda tensor, axis: tensor.attr("shape")[axis]
+    fixed_size: Callable[[Expr, int], Expr] | None = None
     absorb: Callable[[Node, Node], Expr | None] | None = None
     typed: Callable[[Expr, Node], Expr] = lambda made, node: made
     forward_names: tuple[str, ...] = ("self",)
     reserved: frozenset[str] = frozenset()
     reserved_attributes: frozenset[str] = frozenset()
-    standing_in: Functions = field(default_factory=Functions)
     function_parameters: tuple[str, ...] = ()
     functions_in: Dialect | None = None
     scan: Callable[[Call, tuple[Expr, ...], Forward], Result] | None = None

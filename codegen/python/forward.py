@@ -27,7 +27,7 @@ from codegen.python.source import (
 )
 from nnspec.core.dims import Dim
 from nnspec.core.types import TensorType
-from nnspec.graph.graph import Call, Graph, Node, Value, Weight
+from nnspec.graph.graph import Call, Node, Value, Weight
 from nnspec.graph.training import Minimize, Repeat, TrainStep, end_of_loop
 
 UNNAMED = ("x", "y", "z")
@@ -92,7 +92,7 @@ class Forward:
             self._bind(value, name)
         for step in self.steps:
             if isinstance(step, Call) and step.body.kind == "function":
-                self.reserved.add(dialect.standing_in.name(step.body, self))
+                self.reserved.add(dialect.standing_in.name(step.body, dialect))
 
     # What the functions of a dialect use.
 
@@ -187,18 +187,6 @@ class Forward:
             *(Assign(Name(name), value) for name, value in self._hoisted.items()),
             *self.statements,
         )
-
-    def inside(self, body: Graph, parameters: Sequence[str], dialect: Dialect) -> Forward:
-        """The statements of a function that stands in for an op, with these names of its operands."""
-        inner = Forward(
-            dialect,
-            tuple(zip(body.inputs, parameters, strict=True)),
-            body.steps,
-            body.outputs,
-            layer=self.layer_of,
-        )
-        inner.run()
-        return inner
 
     # The steps.
 

@@ -32,10 +32,9 @@ class Draft:
     results: int
 
 
-def skeleton(draft: Draft) -> Draft:
+def skeleton(draft: Any) -> Any:
     """The draft with each literal reduced to its kind: instances with equal ones share a class."""
-    result: Draft = rewrite(draft, lambda value, hint: Literal(f"<{_kind(value.value)}>"))
-    return result
+    return rewrite(draft, lambda value, hint: Literal(f"<{_kind(value.value)}>"))
 
 
 def _kind(value: Any) -> str:
@@ -59,20 +58,20 @@ def annotation(values: Sequence[Literal]) -> Expr:
     return first
 
 
-def literal_columns(drafts: Sequence[Draft]) -> list[tuple[list[Literal], str | None]]:
-    """For each place of a literal, its value in each member, and what the place is called."""
-    rows: list[list[tuple[Literal, str | None]]] = []
-    for draft in drafts:
-        row: list[tuple[Literal, str | None]] = []
+def literal_columns(trees: Sequence[Any]) -> list[tuple[list[Literal], str | None]]:
+    """For each place of a literal, its value in each tree, and what the place is called."""
+    rows = zip(*map(literals, trees), strict=True)
+    return [(list(places), places[0].hint) for places in rows]
 
-        def note(value: Literal, hint: str | None, row: Any = row) -> Literal:
-            row.append((value, hint))
-            return value
 
-        rewrite(draft.init, note)
-        rewrite(draft.forward, note)
-        rows.append(row)
-    return [([value for value, _ in places], places[0][1]) for places in zip(*rows, strict=True)]
+def same_argument(column: list[Literal], given: Sequence[Mapping[str, object]]) -> str | None:
+    """The block's own parameter that has these values, of what each instance was given."""
+    wanted = [(type(v.value), v.value) for v in column]
+    for name in given[0]:
+        values = [arguments.get(name) for arguments in given]
+        if [(type(v), v) for v in values] == wanted:
+            return name
+    return None
 
 
 def literals(tree: Any) -> list[Literal]:
@@ -97,15 +96,6 @@ def replaced(tree: Any, by: Mapping[int, Expr]) -> Any:
         return by.get(place, value)
 
     return rewrite(tree, visit)
-
-
-def with_parameters(
-    tree: tuple[Stmt, ...], named: Mapping[int, str], prefix: str = "", first: int = 0
-) -> tuple[Stmt, ...]:
-    """The statements with literals replaced by names, by place; `first` is the place of their first."""
-    names = {place - first: Name(prefix + name) for place, name in named.items()}
-    result: tuple[Stmt, ...] = replaced(tree, names)
-    return result
 
 
 def rewrite(

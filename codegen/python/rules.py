@@ -67,11 +67,15 @@ def written(
 
 
 def _types(step: Minimize, training: Training) -> list[TensorType]:
-    """Types of the weights that an update moves, one of each element type and number of axes."""
+    """Types of the weights that an update moves, one of each element type and number of axes.
+
+    A rule that reads alike for all numbers of axes does for a scalar, whose states look like numbers.
+    """
     networks = {n.name: n for n in training.networks}
     moved = (w.type for network, *path in step.over for w in named(networks[network], path))
     kinds = {(t.dtype, t.rank): t for t in moved if t.is_float}
-    return list(kinds.values())
+    several = {dtype for dtype, rank in kinds if rank}
+    return [t for t in kinds.values() if t.rank or t.dtype not in several]
 
 
 def _class(name: str, step: Minimize, training: Training, dialect: Dialect) -> ClassDef:
@@ -100,8 +104,8 @@ def _shown(argument: object) -> str:
 
 def _body(update: Update, kind: TensorType, dialect: Dialect) -> tuple[Stmt, ...]:
     rule = _with_numbers(update.rule(kind), update, kind.dtype)
-    states = {s.name: s.initial for s in rule.states if s.type.rank}
-    numbers = {s.name: s.initial for s in rule.states if not s.type.rank}
+    states = tuple((s.name, s.initial) for s in rule.states if s.type.rank)
+    numbers = tuple((s.name, s.initial) for s in rule.states if not s.type.rank)
     attributes = [("states", states), ("numbers", numbers)]
     return (
         *(Assign(Name(name), lift(held)) for name, held in attributes if held),

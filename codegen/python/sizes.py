@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
 
-from codegen.python.source import Expr, Literal
+from codegen.python.source import Expr, Literal, Name, Operator
 from nnspec.core.dims import Dim, Quotient, Sym, symbol
+from nnspec.graph.graph import Graph
+
+FEW = 3
+"""That sizes differ by the same number means nothing in fewer instances."""
 
 
 class UnknownSize(Exception):
@@ -50,3 +55,63 @@ def _atom(atom: str | Quotient, known: Callable[[Dim], Expr | None]) -> Expr:
         return found
     left, right = size_expression(atom.left, known), size_expression(atom.right, known)
     return left % right if atom.remainder else left // right
+
+
+Shapes = Mapping[str, Sequence[tuple[Dim, ...]]]
+"""By input, its shape in each instance of a definition."""
+
+
+def shapes_of(names: Sequence[str], instances: Sequence[Graph]) -> Shapes:
+    """Of graphs that share a definition; the names of their inputs."""
+    return {n: [g.inputs[i].type.shape for g in instances] for i, n in enumerate(names)}
+
+
+def told_by_sizes(
+    column: Sequence[object], shapes: Shapes, read: Callable[[Expr, int], Expr]
+) -> list[Expr]:
+    """What gives these numbers in all instances, such as `x.shape[1] // 7`: of the simplest kind all that do."""
+    numbers = [v for v in column if isinstance(v, int) and not isinstance(v, bool) and v > 0]
+    if len(numbers) != len(column):
+        return []
+    sizes: list[tuple[Expr, list[int]]] = []
+    for name, rows in shapes.items():
+        for axis in range(min(map(len, rows), default=0)):
+            values = [d for row in rows if isinstance(d := row[axis], int)]
+            if len(values) == len(rows) and len({*map(len, rows)}) == 1:
+                sizes.append((read(Name(name), axis), values))
+    if same := [size for size, values in sizes if values == numbers]:
+        return same
+    if len(set(numbers)) < FEW:
+        return []
+    if scaled := [found for size, values in sizes if (found := _scaled(size, values, numbers))]:
+        return scaled
+    apart = [
+        found
+        for size, values in sizes
+        if len({*values}) > 1 and (found := _apart(size, values, numbers))
+    ]
+    if apart:
+        return apart
+    pairs = combinations(sizes, 2)
+    products = ((a * b, [x * y for x, y in zip(xs, ys)]) for (a, xs), (b, ys) in pairs)
+    return [f for size, values in products if (f := _scaled(size, values, numbers))][:1]
+
+
+def _scaled(size: Expr, values: Sequence[int], numbers: Sequence[int]) -> Expr | None:
+    """The size, or a multiple or a part of it."""
+    if not values or 0 in values:
+        return None
+    more, less = numbers[0] // values[0], values[0] // numbers[0]
+    if more and all(n == more * v for n, v in zip(numbers, values)):
+        if more > 1 and isinstance(size, Operator):
+            return Literal(more) * size.left * size.right
+        return Literal(more) * size if more > 1 else size
+    return size // less if all(v == less * n for n, v in zip(numbers, values)) else None
+
+
+def _apart(size: Expr, values: Sequence[int], numbers: Sequence[int]) -> Expr | None:
+    """The size and some more, or less."""
+    more = numbers[0] - values[0]
+    if any(n - v != more for n, v in zip(numbers, values)):
+        return None
+    return size + more if more > 0 else size - -more

@@ -10,7 +10,7 @@ from codegen.dtypes import check_types
 from codegen.python.classes import build_classes
 from codegen.python.emission import described, lowered_program, weight_map
 from codegen.python.file import module_doc, module_text
-from codegen.python.functions import Functions, parameter_names
+from codegen.python.functions import Functions, applied, parameter_names
 from codegen.python.gradients import watching
 from codegen.python.rules import written
 from codegen.python.source import ClassDef, Stmt
@@ -72,6 +72,7 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
         body.append(start)
     body += classes.definitions
     held = [d.name for d in classes.definitions if isinstance(d, ClassDef)]
+    dialect.standing_in.learn(applied(trainings), dialect)
     rules = written(trainings, dialect, NATIVE, [*reserved(named), *held])
     sources = [
         Source(t.training, declared, trainings, names, classes, t.batch_layouts, dialect, rules)

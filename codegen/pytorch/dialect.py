@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from codegen.dtypes import PLAIN, dtype_of, wide_indices
 from codegen.python.dialect import ClassParts, Constructor, Dialect
 from codegen.python.fixed import snippet_imports, snippets
+from codegen.python.functions import Functions
 from codegen.python.native import tables
 from codegen.python.plan import Owner
 from codegen.python.source import (
@@ -135,6 +136,8 @@ DIALECT = Dialect(
     sequence=sequence,
     weight=free_weight,
     weight_ref=weight_ref,
+    standing_in=Functions(),
+    fixed_size=lambda tensor, axis: tensor.attr("shape")[axis],
     typed=typed,
     lacks=LACKS,
     scan=scan,

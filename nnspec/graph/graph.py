@@ -131,6 +131,7 @@ class Graph:
     path: of this instance from the model's root, "" for the model itself.
     arguments: what the parameters were given, defaults included, for doc and naming.
     free_weights: declared by `weight` statements directly in this graph.
+    op: the one that this is in simpler ops, where it is no block of the writer's.
     """
 
     name: str
@@ -144,6 +145,7 @@ class Graph:
     arguments: Mapping[str, object] = field(default_factory=dict)
     span: Span | None = None
     doc: str | None = None
+    op: Op | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from codegen.gluon.reshape import reshape_codes
 from codegen.gluon.sizes import has_axes, has_shapes, is_ruler, zeros
 from codegen.python.dialect import Result, UnsupportedOp
 from codegen.python.native import Table, Use
-from codegen.python.source import Expr, Literal, Name
+from codegen.python.source import Expr, Literal, Name, Tuple
 from codegen.rewrites import edges_joined, in_rows, one_hot_of_one, scatter_in_rows
 from codegen.rules import at, function, key
 from nnspec.catalogue.ops.arranging import (
@@ -129,7 +129,9 @@ def reshape(op: Reshape, use: Use, x: Expr) -> Result:
     if codes is None:
         reason = "the new shape has more than one size that only the input tells"
         raise UnsupportedOp(use.node, "Gluon", reason)
-    return Name("F.reshape")(x, shape=codes)
+    if source[:1] == target[:1] == (1,):  # as any other batch
+        codes = (0, *codes[1:])
+    return Name("F.reshape")(x, shape=Tuple(tuple(Literal(code, "size") for code in codes)))
 
 
 @TABLE.rule

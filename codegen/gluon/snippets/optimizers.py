@@ -44,15 +44,14 @@ class WrittenOptimizer(mx.optimizer.Optimizer):
     states, numbers: those of a weight's shape and scalars, with what they begin with.
     """
 
-    states: dict = {}
-    numbers: dict = {}
+    states: tuple = ()
+    numbers: tuple = ()
 
     def create_state(self, index, weight):
-        like, numbers = self.states.values(), self.numbers.values()
-        one = {"shape": (1,), "ctx": weight.context, "dtype": weight.dtype}
+        like = {"ctx": weight.context, "dtype": weight.dtype}
         return [
-            *(nd.full(weight.shape, x, weight.context, weight.dtype) for x in like),
-            *(nd.full(val=x, **one) for x in numbers),
+            *(nd.full(weight.shape, x, **like) for _, x in self.states),
+            *(nd.full((1,), x, **like) for _, x in self.numbers),
         ]
 
     def update(self, index, weight, grad, state):

@@ -24,7 +24,9 @@ TABLE.rules[Slice] = part
 
 
 def reshaped(x: Expr, shape: Shape, use: Use) -> Expr:
-    """One size that is not known while compiling is left to Keras; the others are read at run time."""
+    """One size that is not known while compiling is left to Keras, as is a batch of one; others are read at run time."""
+    if shape[:1] == use.types[0].shape[:1] == (1,):
+        shape = (-1, *shape[1:]) if all(isinstance(d, int) and d > 0 for d in shape) else shape
     unknown = [i for i, d in enumerate(shape) if not isinstance(d, int) or d == -1]
     sizes: list[Expr] = []
     for i, size in enumerate(shape):

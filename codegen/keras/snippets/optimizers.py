@@ -62,8 +62,8 @@ class WrittenOptimizer(keras.optimizers.Optimizer):
     states, numbers: those of a weight's shape and scalars, with what they begin with.
     """
 
-    states: dict = {}
-    numbers: dict = {}
+    states: tuple = ()
+    numbers: tuple = ()
 
     def __init__(self, **kwargs):
         super().__init__(learning_rate=1.0, **kwargs)
@@ -75,7 +75,7 @@ class WrittenOptimizer(keras.optimizers.Optimizer):
         self.kept = []
         for variable in variables:
             shapes = [variable.shape] * len(self.states) + [()] * len(self.numbers)
-            beginnings = {**self.states, **self.numbers}.items()
+            beginnings = (*self.states, *self.numbers)
             kept = []
             for (name, value), shape in zip(beginnings, shapes):
                 begin = keras.initializers.Constant(value)

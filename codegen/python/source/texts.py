@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from itertools import groupby
 
 _PRAGMA = re.compile(
     r"(?:type|noqa|fmt|isort|ruff|pylint|flake8|yapf|pragma|mypy|pyright|pyre|nosec|-\*-|coding)\b",
@@ -13,6 +14,9 @@ _INNER_PRAGMA = re.compile(r"#(?=[\s#]*" + _PRAGMA.pattern + ")", re.IGNORECASE)
 
 _QUOTES = re.compile(r'\\|"{3,}|\A"+|"+\Z')
 """What would end a docstring, or change what it says."""
+
+_PLAIN = re.compile(r"(?![-*+|>#]|\d+[.)])\S")
+"""How a line begins that is no more than words: neither set in, nor one of a list or a table."""
 
 
 def number(value: float) -> str:
@@ -52,11 +56,6 @@ def _lines(text: str) -> list[str]:
     return lines
 
 
-def first_paragraph(text: str) -> str:
-    """What a block is; what its doc says after an empty line is of its parameters, which a class need not have."""
-    return re.split(r"\n[ \t]*\n", text.strip(), maxsplit=1)[0]
-
-
 def docstring(text: str, indent: int) -> str:
     """A docstring, indented but for its first line.
 
@@ -68,7 +67,7 @@ def docstring(text: str, indent: int) -> str:
         return '""""""'
     lines = [lines[0].strip(), *textwrap.dedent("\n".join(lines[1:])).split("\n")][: len(lines)]
     pad = " " * indent
-    lines = [part for line in lines for part in _wrapped(line, 88 - indent)]
+    lines = _filled(lines, 88 - indent)
     lines = _QUOTES.sub(_quotes_escaped, "\n".join(lines)).split("\n")
     if len(lines) == 1 and len(lines[0]) + 6 + indent <= 88:
         return f'"""{lines[0]}"""'
@@ -80,14 +79,31 @@ def _quotes_escaped(match: re.Match[str]) -> str:
     return "".join("\\" + c for c in match[0])
 
 
-def _wrapped(line: str, width: int) -> list[str]:
-    """A line in pieces that fit, each as far in as the line itself."""
-    if len(line) <= width:
-        return [line]
+def _filled(lines: list[str], width: int) -> list[str]:
+    """The lines, each as far in as it was; a run of plain ones is filled anew where one of them is too long."""
+    filled: list[str] = []
+    for plain, run in groupby(lines, lambda line: bool(_PLAIN.match(line))):
+        held = list(run)
+        if any(len(line) > width for line in held):
+            held = [" ".join(held)] if plain else held
+            held = [part for line in held for part in _wrapped(line, width, not filled)]
+        filled += held
+    return filled
+
+
+def _wrapped(line: str, width: int, first: bool) -> list[str]:
+    """A line in pieces that fit, each as far in as the line itself; the first of all has quotes before it."""
     margin = line[: len(line) - len(line.lstrip())]
-    return textwrap.wrap(
-        line, width, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
+    quotes = "   " if first else ""
+    wrapped = textwrap.wrap(
+        line,
+        width,
+        initial_indent=quotes,
+        subsequent_indent=margin,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
+    return [wrapped[0][len(quotes) :], *wrapped[1:]] if wrapped else [line]
 
 
 def comment(text: str, width: int) -> list[str]:

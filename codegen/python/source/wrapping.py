@@ -32,7 +32,15 @@ def _broken(expression: Expr, indent: int, column: int) -> str | None:
     match expression:
         case Call(function, arguments) if arguments or expression.given:
             line = ", ".join(flat.arguments(arguments, expression.given))
-            return flat.primary(function) + bracketed(
+            head = flat.primary(function)
+            if column + len(head) + 1 > WIDTH and isinstance(function, Attribute):
+                before = _broken(function, indent, column)
+                if before is not None and "\n" in before:
+                    last = len(before.rpartition("\n")[2])
+                    if last + len(line) + 2 <= WIDTH:
+                        return f"{before}({line})"
+                    head = before
+            return head + bracketed(
                 "()",
                 line,
                 [
@@ -131,6 +139,7 @@ def _omits_parentheses(expression: Expr) -> bool:
                 "[]",
                 "{}",
             )
+            ends = ends or _enclosed(right, LEVEL[symbol] + 1)
             return ends and not isinstance(left, (Operator, Conditional, Unary))
         case _:
             return False
@@ -139,19 +148,37 @@ def _omits_parentheses(expression: Expr) -> bool:
 def _inside(expression: Operator, indent: int, column: int) -> str | None:
     """Such an operation: its last brackets broken if what stands before them fits, else its first."""
     before = f"{flat(expression.left)} {expression.symbol} "
-    opening = len(re.split(r"(?<=[(\[{])", flat(expression.right), maxsplit=1)[0])
+    level = LEVEL[expression.symbol] + 1
+    text = flat.within(expression.right, level)
+    opening = len(re.split(r"(?<=[(\[{])", text, maxsplit=1)[0])
     if column + len(before) + opening <= WIDTH:
-        broken = _broken(expression.right, indent, column + len(before))
+        broken = _last(expression.right, level, indent, column + len(before))
         return None if broken is None else before + broken
     broken = _broken(expression.left, indent, column)
     if broken is None:
         return None
     before = f"{broken} {expression.symbol} "
     column = len(before.rpartition("\n")[2])
-    if column + len(flat(expression.right)) <= WIDTH:
-        return before + flat(expression.right)
-    right = _broken(expression.right, indent, column)
+    if column + len(text) <= WIDTH:
+        return before + text
+    right = _last(expression.right, level, indent, column)
     return None if right is None else before + right
+
+
+def _enclosed(expression: Expr, level: int) -> bool:
+    """Whether an operand is an operation in parentheses."""
+    return isinstance(expression, Operator) and level_of(expression) < level
+
+
+def _last(expression: Expr, level: int, indent: int, column: int) -> str | None:
+    """The last operand with its brackets broken."""
+    if not _enclosed(expression, level):
+        return _broken(expression, indent, column)
+    pad = " " * (indent + STEP)
+    text = flat(expression)
+    if len(pad) + len(text) > WIDTH:
+        text = f"\n{pad}".join(_pieces(expression, len(pad)))
+    return f"(\n{pad}{text}\n{' ' * indent})"
 
 
 def right_side(expression: Expr, indent: int, prefix: str, tail: str = "") -> str:

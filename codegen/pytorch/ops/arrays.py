@@ -37,8 +37,10 @@ TABLE.add(
 
 @TABLE.rule
 def reshape(op: Reshape, use: Use, x: Expr) -> Result:
-    """A size that is no number is worked out by PyTorch where there is one such."""
+    """A size that is no number is worked out by PyTorch where there is one such; so is a batch of one."""
     unknown = [d for d in op.shape if not isinstance(d, int) or d == -1]
+    if not unknown and op.shape[:1] == use.types[0].shape[:1] == (1,):
+        return x.attr("reshape")(-1, *op.shape[1:])
     if len(unknown) == 1:
         return x.attr("reshape")(*(d if d is not unknown[0] else -1 for d in op.shape))
     return x.attr("reshape")(*map(use.forward.size, op.shape))

@@ -9,8 +9,8 @@ class WrittenOptimizer(torch.optim.Optimizer):
     states, numbers: those of a weight's shape and scalars, with what they begin with.
     """
 
-    states: dict[str, float] = {}
-    numbers: dict[str, float] = {}
+    states: tuple[tuple[str, float], ...] = ()
+    numbers: tuple[tuple[str, float], ...] = ()
 
     def __init__(self, parameters):
         super().__init__(parameters, {})
@@ -25,13 +25,14 @@ class WrittenOptimizer(torch.optim.Optimizer):
             kept = self.state[w]
             if not kept:
                 kept["step"] = w.new_zeros(())
-                kept |= {n: torch.full_like(w, x) for n, x in self.states.items()}
-                kept |= {n: w.new_full((), x) for n, x in self.numbers.items()}
+                kept |= {n: torch.full_like(w, x) for n, x in self.states}
+                kept |= {n: w.new_full((), x) for n, x in self.numbers}
             kept["step"] += 1
             step, *states = kept.values()
             new, *states = self.rule(w, w.grad, step, *states)
             # A state may be the weight as it was.
             states = [state.clone() if state is w else state for state in states]
-            kept |= dict(zip((*self.states, *self.numbers), states))
+            names = [name for name, _ in (*self.states, *self.numbers)]
+            kept |= dict(zip(names, states))
             w.copy_(new)
         return loss

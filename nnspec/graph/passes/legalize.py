@@ -146,8 +146,10 @@ class _Pass:
             kind="block" if node.weights else "function",
             path=node.layer or "",
             free_weights=tuple(w for w in node.weights if "." not in w.role),
+            arguments=_arguments(node.op),
             span=node.span,
-            doc=(type(node.op).__doc__ or "").strip().partition("\n")[0] or None,
+            doc=node.op.doc() or None,
+            op=node.op,
         )
         # A layer without weights is a function too: nothing is held for it.
         layer = node.layer or "" if node.weights else ""
@@ -180,6 +182,12 @@ class _Pass:
         for old in node.outputs:
             known[old] = known.get(known[old], known[old])
         return native
+
+
+def _arguments(op: Op) -> dict[str, object]:
+    """Those that a generated class or function could take."""
+    given = {f.name: getattr(op, f.name) for f in op.arguments()}
+    return {n: v for n, v in given.items() if v is None or isinstance(v, (int, float, str))}
 
 
 def _operands(node: Node) -> list[Value]:

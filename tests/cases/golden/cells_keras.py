@@ -83,8 +83,8 @@ class Words(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="cells")
 class Nested(keras.Model):
-    """x [N, T, S, 3] (as in the spec), known bool[N, T, S] (as in the spec) -> seen [N, T,
-    S, 4] (as in the spec), h [N, 4], total [N, 4]
+    """x [N, T, S, 3] (as in the spec), known bool[N, T, S] (as in the spec) -> seen [N,
+    T, S, 4] (as in the spec), h [N, 4], total [N, 4]
     """
 
     def __init__(self, **kwargs):
@@ -144,9 +144,9 @@ class Gated(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="cells")
 class Reader(keras.Model):
-    """x [N, T, 6] (as in the spec), scale [N, 1] -> wide [N, T, 4] (as in the spec), count
-    [N, 1], again [N, T, 4] (as in the spec), raw [N, T, 5] (as in the spec), c [N, 5],
-    ends [N, 1, 5] (as in the spec)
+    """x [N, T, 6] (as in the spec), scale [N, 1] -> wide [N, T, 4] (as in the spec),
+    count [N, 1], again [N, T, 4] (as in the spec), raw [N, T, 5] (as in the spec), c
+    [N, 5], ends [N, 1, 5] (as in the spec)
     """
 
     def __init__(self, **kwargs):

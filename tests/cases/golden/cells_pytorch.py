@@ -65,8 +65,8 @@ class Words(nn.Module):
 
 
 class Nested(nn.Module):
-    """x [N, T, S, 3] (as in the spec), known bool[N, T, S] (as in the spec) -> seen [N, T,
-    S, 4] (as in the spec), h [N, 4], total [N, 4]
+    """x [N, T, S, 3] (as in the spec), known bool[N, T, S] (as in the spec) -> seen [N,
+    T, S, 4] (as in the spec), h [N, 4], total [N, 4]
     """
 
     def __init__(self):
@@ -119,9 +119,9 @@ class Gated(nn.Module):
 
 
 class Reader(nn.Module):
-    """x [N, T, 6] (as in the spec), scale [N, 1] -> wide [N, T, 4] (as in the spec), count
-    [N, 1], again [N, T, 4] (as in the spec), raw [N, T, 5] (as in the spec), c [N, 5],
-    ends [N, 1, 5] (as in the spec)
+    """x [N, T, 6] (as in the spec), scale [N, 1] -> wide [N, T, 4] (as in the spec),
+    count [N, 1], again [N, T, 4] (as in the spec), raw [N, T, 5] (as in the spec), c
+    [N, 5], ends [N, 1, 5] (as in the spec)
     """
 
     def __init__(self):

@@ -1,8 +1,8 @@
 """Made from gpt2.nn.
 
 GPT-2 small (Radford et al. 2019, "Language Models are Unsupervised Multitask
-Learners"), as OpenAI published it: the scores
-of what comes next are those of the embedding (tied).
+Learners"), as OpenAI published it: the scores of what comes next are those of the
+embedding (tied).
 
 input up to 1,024 tokens of a vocabulary of 50,257; 124,439,808 parameters.
 """
@@ -40,6 +40,8 @@ def ruler(F, x, axis):
 def attention(F, query, key, value):
     """Scaled dot-product attention (Vaswani et al. 2017): `softmax(query key^T * scale)
     value`.
+
+    attention(causal = true)
     """
     scores = F.linalg_gemm2(query * 0.125, F.transpose(key, axes=(0, 1, 3, 2)))
     x = F.cast(F.contrib.arange_like(query, axis=2), dtype="int64")
@@ -58,13 +60,18 @@ def attention(F, query, key, value):
 def gelu(F, x):
     """`x` times the share of normal numbers below it, `x * (1 + erf(x / sqrt(2))) / 2`
     (Hendrycks and Gimpel 2016).
+
+    `approximate = true` is the same paper's form with `tanh`, as in GPT-2:
+    `0.5 * x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x ** 3)))`.
     """
     return 0.5 * (x * (1 + F.tanh(0.7978845608028654 * (x + 0.044715 * (x * x * x)))))
 
 
 class MultiHeadAttention(gluon.HybridBlock):
-    """Attention of several heads, each with queries, keys and values of its own (Vaswani
-    et al. 2017).
+    """Attention of several heads, each with queries, keys and values of its own
+    (Vaswani et al. 2017).
+
+    MultiHeadAttention(causal = true)
     """
 
     def __init__(self, **kwargs):

@@ -1,8 +1,8 @@
 """Made from gpt2.nn.
 
 GPT-2 small (Radford et al. 2019, "Language Models are Unsupervised Multitask
-Learners"), as OpenAI published it: the scores
-of what comes next are those of the embedding (tied).
+Learners"), as OpenAI published it: the scores of what comes next are those of the
+embedding (tied).
 
 input up to 1,024 tokens of a vocabulary of 50,257; 124,439,808 parameters.
 """
@@ -22,6 +22,8 @@ from keras import layers, ops
 def attention(query, key, value):
     """Scaled dot-product attention (Vaswani et al. 2017): `softmax(query key^T * scale)
     value`.
+
+    attention(causal = true)
     """
     keys = ops.transpose(key, (0, 1, 3, 2))  # [N, 12, 64, T]
     x = ops.arange(ops.shape(query)[2], dtype="int64")
@@ -32,8 +34,10 @@ def attention(query, key, value):
 
 @keras.saving.register_keras_serializable(package="gpt2")
 class MultiHeadAttention(layers.Layer):
-    """Attention of several heads, each with queries, keys and values of its own (Vaswani
-    et al. 2017).
+    """Attention of several heads, each with queries, keys and values of its own
+    (Vaswani et al. 2017).
+
+    MultiHeadAttention(causal = true)
     """
 
     def __init__(self, **kwargs):

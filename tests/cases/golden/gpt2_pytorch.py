@@ -1,8 +1,8 @@
 """Made from gpt2.nn.
 
 GPT-2 small (Radford et al. 2019, "Language Models are Unsupervised Multitask
-Learners"), as OpenAI published it: the scores
-of what comes next are those of the embedding (tied).
+Learners"), as OpenAI published it: the scores of what comes next are those of the
+embedding (tied).
 
 input up to 1,024 tokens of a vocabulary of 50,257; 124,439,808 parameters.
 """
@@ -34,8 +34,10 @@ def init_weights(module: nn.Module) -> None:
 
 
 class MultiHeadAttention(nn.Module):
-    """Attention of several heads, each with queries, keys and values of its own (Vaswani
-    et al. 2017).
+    """Attention of several heads, each with queries, keys and values of its own
+    (Vaswani et al. 2017).
+
+    MultiHeadAttention(causal = true)
     """
 
     def __init__(self):

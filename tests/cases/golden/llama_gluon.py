@@ -1,9 +1,7 @@
 """Made from llama.nn.
 
 A decoder in the style of Llama (Touvron et al. 2023, "Llama 2", arXiv:2307.09288) of
-the size of SmolLM-135M (Hugging
-Face 2024), its embedding tied to its output; with `tied = false` the output has a
-matrix of its own, as Llama 2 does.
+the size of SmolLM-135M (Hugging Face 2024), its embedding tied to its output.
 
 input tokens of a vocabulary of 49,152; 134,515,008 parameters.
 """
@@ -54,6 +52,8 @@ def rotary(F, x):
 def attention(F, query, key, value):
     """Scaled dot-product attention (Vaswani et al. 2017): `softmax(query key^T * scale)
     value`.
+
+    attention(causal = true)
     """
     x = F.repeat(key, repeats=3, axis=1)
     y = F.repeat(value, repeats=3, axis=1)
@@ -72,8 +72,10 @@ def attention(F, query, key, value):
 
 
 class RMSNorm(gluon.HybridBlock):
-    """The features of each place divided by their root mean square, then scaled (Zhang and
-    Sennrich 2019).
+    """The features of each place divided by their root mean square, then scaled (Zhang
+    and Sennrich 2019).
+
+    RMSNorm(epsilon = 1e-5)
     """
 
     def __init__(self, **kwargs):
@@ -174,13 +176,13 @@ class Layer(gluon.HybridBlock):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         with self.name_scope():
-            self.input_norm = RMSNorm()
+            self.attention_norm = RMSNorm()
             self.attention = RotaryAttention()
             self.mlp_norm = RMSNorm()
             self.mlp = GatedFeedForward()
 
     def hybrid_forward(self, F, x):
-        y = self.input_norm(x)
+        y = self.attention_norm(x)
         x = x + self.attention(y)
         y = self.mlp_norm(x)
         return x + self.mlp(y)
@@ -243,11 +245,8 @@ def as_batches(columns, size, orders=(), shuffle=False):
     return gluon.data.DataLoader(dataset, size, shuffle=shuffle)
 
 
-def run_epoch(step, batches, ctx, summaries):
-    """Apply a step to every batch; the mean of its figures, each weighted with its batch.
-
-    summaries: for figures that have several means, what makes one number of them.
-    """
+def run_epoch(step, batches, ctx):
+    """Apply a step to every batch; the mean of its figures, each weighted with its batch."""
     totals: dict = {}
     rows = 0
     for batch in batches:
@@ -259,20 +258,16 @@ def run_epoch(step, batches, ctx, summaries):
             # Added up on the device: nothing waits for a number.
             totals[name] = totals.get(name, 0) + size * figure.detach()
         rows += size
-    means = {name: total.asnumpy() / rows for name, total in totals.items()}
-    return {
-        name: summaries.get(name, np.ndarray.item)(mean) for name, mean in means.items()
-    }
+    return {name: total.asscalar() / rows for name, total in totals.items()}
 
 
-def fit(train, check, batches, held_out, *, epochs, losses, ctx, summaries=None):
+def fit(train, check, batches, held_out, *, epochs, losses, ctx):
     """Train for some epochs, and print what each of them came to."""
-    summaries = summaries or {}
     for epoch in range(1, epochs + 1):
-        figures = run_epoch(train, batches, ctx, summaries)
+        figures = run_epoch(train, batches, ctx)
         stop_unless_finite(figures, losses)
         if held_out is not None:
-            checked = run_epoch(check, held_out, ctx, summaries)
+            checked = run_epoch(check, held_out, ctx)
             figures.update({f"val_{name}": figure for name, figure in checked.items()})
         print_epoch(epoch, epochs, figures)
 

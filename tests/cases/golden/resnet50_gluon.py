@@ -1,8 +1,7 @@
 """Made from resnet50.nn.
 
 ResNet-50 (He et al. 2015, "Deep Residual Learning for Image Recognition",
-arXiv:1512.03385), as
-torchvision has it.
+arXiv:1512.03385), as torchvision has it.
 
 input 224x224x3; 25,557,032 parameters; 4.09 G multiply-adds.
 """
@@ -72,13 +71,13 @@ class ConvBN2(gluon.HybridBlock):
 class Bottleneck(gluon.HybridBlock):
     """Narrowed, convolved, widened, and a way around (He et al. 2016)."""
 
-    def __init__(self, filters, in_channels, filters_2, stride=1, **kwargs):
+    def __init__(self, filters, in_channels, stride=1, **kwargs):
         super().__init__(**kwargs)
         with self.name_scope():
             self.conv_bn = ConvBN(filters, 1, in_channels)
             self.conv_bn_2 = ConvBN(filters, 3, filters, stride=stride, padding=1)
-            self.conv_bn_3 = ConvBN2(filters_2, filters)
-            self.shortcut = ConvBN2(filters_2, in_channels, stride=stride)
+            self.conv_bn_3 = ConvBN2(4 * filters, filters)
+            self.shortcut = ConvBN2(4 * filters, in_channels, stride=stride)
 
     def hybrid_forward(self, F, x):
         y = self.conv_bn(x)
@@ -91,12 +90,12 @@ class Bottleneck(gluon.HybridBlock):
 class Bottleneck2(gluon.HybridBlock):
     """Narrowed, convolved, widened, and a way around (He et al. 2016)."""
 
-    def __init__(self, filters, in_channels, **kwargs):
+    def __init__(self, filters, **kwargs):
         super().__init__(**kwargs)
         with self.name_scope():
-            self.conv_bn = ConvBN(filters, 1, in_channels)
+            self.conv_bn = ConvBN(filters, 1, 4 * filters)
             self.conv_bn_2 = ConvBN(filters, 3, filters, padding=1)
-            self.conv_bn_3 = ConvBN2(in_channels, filters)
+            self.conv_bn_3 = ConvBN2(4 * filters, filters)
 
     def hybrid_forward(self, F, x):
         y = self.conv_bn(x)
@@ -113,21 +112,15 @@ class ResNet50(gluon.HybridBlock):
         with self.name_scope():
             self.conv_bn = ConvBN(64, 7, 3, stride=2, padding=3)
             self.max_pool2d = nn.MaxPool2D(3, strides=2, padding=1)
-            self.stage = stack(
-                Bottleneck(64, 64, 256), Bottleneck2(64, 256), Bottleneck2(64, 256)
-            )
+            self.stage = stack(Bottleneck(64, 64), Bottleneck2(64), Bottleneck2(64))
             self.stage_2 = stack(
-                Bottleneck(128, 256, 512, stride=2),
-                *[Bottleneck2(128, 512) for _ in range(3)],
+                Bottleneck(128, 256, stride=2), *[Bottleneck2(128) for _ in range(3)]
             )
             self.stage_3 = stack(
-                Bottleneck(256, 512, 1024, stride=2),
-                *[Bottleneck2(256, 1024) for _ in range(5)],
+                Bottleneck(256, 512, stride=2), *[Bottleneck2(256) for _ in range(5)]
             )
             self.stage_4 = stack(
-                Bottleneck(512, 1024, 2048, stride=2),
-                Bottleneck2(512, 2048),
-                Bottleneck2(512, 2048),
+                Bottleneck(512, 1024, stride=2), Bottleneck2(512), Bottleneck2(512)
             )
             self.dense = nn.Dense(
                 1000, in_units=2048, weight_initializer=mx.init.Xavier()

@@ -1,8 +1,7 @@
 """Made from resnet50.nn.
 
 ResNet-50 (He et al. 2015, "Deep Residual Learning for Image Recognition",
-arXiv:1512.03385), as
-torchvision has it.
+arXiv:1512.03385), as torchvision has it.
 
 input 224x224x3; 25,557,032 parameters; 4.09 G multiply-adds.
 """
@@ -104,13 +103,12 @@ class Bottleneck(layers.Layer):
 class Bottleneck2(layers.Layer):
     """Narrowed, convolved, widened, and a way around (He et al. 2016)."""
 
-    def __init__(self, filters: int, filters_2: int, **kwargs):
+    def __init__(self, filters: int, **kwargs):
         super().__init__(**kwargs)
         self.filters = filters
-        self.filters_2 = filters_2
         self.conv_bn = ConvBNStride1(filters, 1)
         self.conv_bn_2 = ConvBNStride1(filters, 3, padding="same", name="conv_bn_2")
-        self.conv_bn_3 = ConvBN2(filters_2, name="conv_bn_3")
+        self.conv_bn_3 = ConvBN2(4 * filters, name="conv_bn_3")
 
     def call(self, x):
         y = self.conv_bn(x)
@@ -119,24 +117,20 @@ class Bottleneck2(layers.Layer):
         return ops.relu(x + y)
 
     def get_config(self):
-        return super().get_config() | {
-            "filters": self.filters,
-            "filters_2": self.filters_2,
-        }
+        return super().get_config() | {"filters": self.filters}
 
 
 @keras.saving.register_keras_serializable(package="resnet50")
 class BottleneckStride2(layers.Layer):
     """Narrowed, convolved, widened, and a way around (He et al. 2016)."""
 
-    def __init__(self, filters: int, filters_2: int, **kwargs):
+    def __init__(self, filters: int, **kwargs):
         super().__init__(**kwargs)
         self.filters = filters
-        self.filters_2 = filters_2
         self.conv_bn = ConvBNStride1(filters, 1)
         self.conv_bn_2 = ConvBN(1, filters, 3, name="conv_bn_2")
-        self.conv_bn_3 = ConvBN2(filters_2, name="conv_bn_3")
-        self.shortcut = ConvBN2(filters_2, stride=2)
+        self.conv_bn_3 = ConvBN2(4 * filters, name="conv_bn_3")
+        self.shortcut = ConvBN2(4 * filters, stride=2)
 
     def call(self, x):
         y = self.conv_bn(x)
@@ -146,10 +140,7 @@ class BottleneckStride2(layers.Layer):
         return ops.relu(x + y)
 
     def get_config(self):
-        return super().get_config() | {
-            "filters": self.filters,
-            "filters_2": self.filters_2,
-        }
+        return super().get_config() | {"filters": self.filters}
 
 
 @keras.saving.register_keras_serializable(package="resnet50")
@@ -160,24 +151,17 @@ class ResNet50(keras.Model):
         super().__init__(**kwargs)
         self.conv_bn = ConvBN(3, 64, 7)
         self.max_pool2d = layers.MaxPooling2D(3, strides=2)
-        self.stage = keras.Sequential(
-            [Bottleneck(), Bottleneck2(64, 256), Bottleneck2(64, 256)]
-        )
+        self.stage = keras.Sequential([Bottleneck(), Bottleneck2(64), Bottleneck2(64)])
         self.stage_2 = keras.Sequential(
-            [BottleneckStride2(128, 512), *[Bottleneck2(128, 512) for _ in range(3)]],
+            [BottleneckStride2(128), *[Bottleneck2(128) for _ in range(3)]],
             name="stage_2",
         )
         self.stage_3 = keras.Sequential(
-            [BottleneckStride2(256, 1024), *[Bottleneck2(256, 1024) for _ in range(5)]],
+            [BottleneckStride2(256), *[Bottleneck2(256) for _ in range(5)]],
             name="stage_3",
         )
         self.stage_4 = keras.Sequential(
-            [
-                BottleneckStride2(512, 2048),
-                Bottleneck2(512, 2048),
-                Bottleneck2(512, 2048),
-            ],
-            name="stage_4",
+            [BottleneckStride2(512), Bottleneck2(512), Bottleneck2(512)], name="stage_4"
         )
         self.dense = layers.Dense(1000)
         # Called on symbols, it makes its weights.

@@ -1,8 +1,7 @@
 """Made from resnet50.nn.
 
 ResNet-50 (He et al. 2015, "Deep Residual Learning for Image Recognition",
-arXiv:1512.03385), as
-torchvision has it.
+arXiv:1512.03385), as torchvision has it.
 
 input 224x224x3; 25,557,032 parameters; 4.09 G multiply-adds.
 """
@@ -79,12 +78,12 @@ class ConvBN2(nn.Module):
 class Bottleneck(nn.Module):
     """Narrowed, convolved, widened, and a way around (He et al. 2016)."""
 
-    def __init__(self, in_channels: int, filters: int, filters_2: int, stride: int = 1):
+    def __init__(self, in_channels: int, filters: int, stride: int = 1):
         super().__init__()
         self.conv_bn = ConvBN(in_channels, filters, 1)
         self.conv_bn_2 = ConvBN(filters, filters, 3, stride=stride, padding=1)
-        self.conv_bn_3 = ConvBN2(filters, filters_2)
-        self.shortcut = ConvBN2(in_channels, filters_2, stride=stride)
+        self.conv_bn_3 = ConvBN2(filters, 4 * filters)
+        self.shortcut = ConvBN2(in_channels, 4 * filters, stride=stride)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv_bn(x)
@@ -118,18 +117,16 @@ class ResNet50(nn.Module):
         self.conv_bn = ConvBN(3, 64, 7, stride=2, padding=3)
         self.max_pool2d = nn.MaxPool2d(3, stride=2, padding=1)
         self.stage = nn.Sequential(
-            Bottleneck(64, 64, 256), Bottleneck2(256, 64), Bottleneck2(256, 64)
+            Bottleneck(64, 64), Bottleneck2(256, 64), Bottleneck2(256, 64)
         )
         self.stage_2 = nn.Sequential(
-            Bottleneck(256, 128, 512, stride=2),
-            *[Bottleneck2(512, 128) for _ in range(3)],
+            Bottleneck(256, 128, stride=2), *[Bottleneck2(512, 128) for _ in range(3)]
         )
         self.stage_3 = nn.Sequential(
-            Bottleneck(512, 256, 1024, stride=2),
-            *[Bottleneck2(1024, 256) for _ in range(5)],
+            Bottleneck(512, 256, stride=2), *[Bottleneck2(1024, 256) for _ in range(5)]
         )
         self.stage_4 = nn.Sequential(
-            Bottleneck(1024, 512, 2048, stride=2),
+            Bottleneck(1024, 512, stride=2),
             Bottleneck2(2048, 512),
             Bottleneck2(2048, 512),
         )

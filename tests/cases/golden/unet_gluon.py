@@ -2,8 +2,7 @@
 
 U-Net (Ronneberger et al. 2015, "U-Net: Convolutional Networks for Biomedical Image
 Segmentation", arXiv:1505.04597), padded and normalised as is usual today: the map has
-the size
-of the image.
+the size of the image.
 
 input 256x256x3; 31,037,633 parameters.
 """
@@ -56,17 +55,17 @@ class Twice(gluon.HybridBlock):
 class Up(gluon.HybridBlock):
     """Twice the size, beside what was seen at that size on the way down."""
 
-    def __init__(self, filters, in_channels, **kwargs):
+    def __init__(self, filters, **kwargs):
         super().__init__(**kwargs)
         with self.name_scope():
             self.conv_transpose2d = nn.Conv2DTranspose(
                 filters,
                 2,
                 strides=2,
-                in_channels=in_channels,
+                in_channels=2 * filters,
                 weight_initializer=mx.init.Xavier(),
             )
-            self.twice = Twice(filters, in_channels)
+            self.twice = Twice(filters, 2 * filters)
 
     def hybrid_forward(self, F, x, seen):
         y = self.conv_transpose2d(x)
@@ -86,10 +85,10 @@ class UNet(gluon.HybridBlock):
             self.twice_3 = Twice(256, 128)
             self.twice_4 = Twice(512, 256)
             self.twice_5 = Twice(1024, 512)
-            self.up = Up(512, 1024)
-            self.up_2 = Up(256, 512)
-            self.up_3 = Up(128, 256)
-            self.up_4 = Up(64, 128)
+            self.up = Up(512)
+            self.up_2 = Up(256)
+            self.up_3 = Up(128)
+            self.up_4 = Up(64)
             self.conv2d = nn.Conv2D(
                 1, 1, in_channels=64, weight_initializer=mx.init.Xavier()
             )

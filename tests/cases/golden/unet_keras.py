@@ -2,8 +2,7 @@
 
 U-Net (Ronneberger et al. 2015, "U-Net: Convolutional Networks for Biomedical Image
 Segmentation", arXiv:1505.04597), padded and normalised as is usual today: the map has
-the size
-of the image.
+the size of the image.
 
 input 256x256x3; 31,037,633 parameters.
 """

@@ -45,8 +45,8 @@ def gelu(F, x):
 
 
 class MultiHeadAttention(gluon.HybridBlock):
-    """Attention of several heads, each with queries, keys and values of its own (Vaswani
-    et al. 2017).
+    """Attention of several heads, each with queries, keys and values of its own
+    (Vaswani et al. 2017).
     """
 
     def __init__(self, **kwargs):

@@ -20,8 +20,8 @@ def attention(query, key, value):
 
 @keras.saving.register_keras_serializable(package="vit_b16")
 class MultiHeadAttention(layers.Layer):
-    """Attention of several heads, each with queries, keys and values of its own (Vaswani
-    et al. 2017).
+    """Attention of several heads, each with queries, keys and values of its own
+    (Vaswani et al. 2017).
     """
 
     def __init__(self, **kwargs):

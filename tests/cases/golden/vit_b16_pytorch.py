@@ -20,8 +20,8 @@ def init_weights(module: nn.Module) -> None:
 
 
 class MultiHeadAttention(nn.Module):
-    """Attention of several heads, each with queries, keys and values of its own (Vaswani
-    et al. 2017).
+    """Attention of several heads, each with queries, keys and values of its own
+    (Vaswani et al. 2017).
     """
 
     def __init__(self):

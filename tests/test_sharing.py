@@ -1,0 +1,107 @@
+"""What instances that differ in numbers share: one class or function, its parameters, and what sizes tell."""
+
+from __future__ import annotations
+
+import pytest
+
+from codegen import TARGETS
+from codegen.python.sizes import told_by_sizes
+from codegen.python.source.flat import flat
+from codegen.python.source.texts import docstring
+from nnspec.compiler import compile_source
+from nnspec.report.diagnostics import Reporter
+from nnspec.report.source import Source
+
+IMAGES = {"x": [(56, 56, 96), (28, 28, 192), (14, 14, 384)], "y": [(9, 96), (9, 192), (9, 384)]}
+
+
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [
+        ([56, 28, 14], ["x.shape[0]", "x.shape[1]"]),
+        ([96, 192, 384], ["x.shape[2]", "y.shape[1]"]),
+        ([8, 4, 2], ["x.shape[0] // 7", "x.shape[1] // 7"]),
+        ([288, 576, 1152], ["3 * x.shape[2]", "3 * y.shape[1]"]),
+        ([53, 25, 11], ["x.shape[0] - 3", "x.shape[1] - 3"]),
+        ([64, 16, 4], ["x.shape[0] * x.shape[1] // 49"]),
+        ([1, 2, 5], []),
+        ([0.5, 0.25, 0.125], []),
+    ],
+)
+def test_told_by_sizes(column: list[int], told: list[str]) -> None:
+    found = told_by_sizes(column, IMAGES, lambda tensor, axis: tensor.attr("shape")[axis])
+    assert [flat(e) for e in found] == told
+
+
+def test_two_sizes_tell_no_ratio() -> None:
+    """That one of two numbers is half a size each time may be chance."""
+    sizes = {"x": [(4, 6), (8, 12)]}
+    assert told_by_sizes([2, 4], sizes, lambda tensor, axis: tensor.attr("shape")[axis]) == []
+
+
+FUNCTIONS = """
+block rolled(by) {
+  input x
+  output concat(x[:, by:], x[:, :by], axis = 1)
+}
+block cut(parts) {
+  input x
+  x = relu(rolled(x, 1))
+  output reshape(x, [x.shape[0], x.shape[1] // parts, parts * x.shape[2]])
+}
+block Mix {
+  input x
+  output rolled(x -> Dense(2 * x.shape[-1]) -> Dense(x.shape[-1]), -1)
+}
+model M {
+  input a: f32[N, 6, 2], b: f32[N, 8, 4], c: f32[N, 10, 6]
+  output x = cut(a -> Mix, 2), y = cut(b -> Mix, 2), z = cut(c -> Mix, 2)
+}
+"""
+WRITTEN = {
+    "pytorch": [
+        "def rolled(x, by):",
+        "return torch.cat([x[:, by:], x[:, :by]], dim=1)",
+        "def cut(x):\n    size = x.shape[1] // 2\n    size_2 = 2 * x.shape[2]\n",
+        "    return x.reshape(-1, size, size_2)",
+        "        self.dense = nn.Linear(in_features, 2 * in_features)\n",
+        "        return rolled(x, -1)",
+        "        x = cut(x)\n",
+    ],
+    "keras": ["    return ops.reshape(x, (-1, size, size_2))", "        x = self.dense_2(x)\n"],
+    "gluon": ["def cut(F, x, size, size_2):", "        x = cut(F, x, 3, 4)\n"],
+}
+
+
+@pytest.mark.parametrize("target", WRITTEN)
+def test_one_definition(target: str) -> None:
+    reporter = Reporter()
+    program = compile_source(Source("m.nn", FUNCTIONS), reporter)
+    reporter.raise_errors()
+    (text,) = TARGETS[target].emit(program, stem="m", provenance="").files.values()
+    assert isinstance(text, str)
+    for part in WRITTEN[target]:
+        assert part in text, text
+    assert text.count("def cut(") == text.count("def rolled(") == text.count("class Mix") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("Short.", ['"""Short."""']),
+        (
+            "One line that is much longer than a line of generated source may be, so that it breaks\nhere.",
+            [
+                '"""One line that is much longer than a line of generated source may be, so that it breaks',
+                'here.\n"""',
+            ],
+        ),
+        ("Kept\nas it is.\n\n- " + "item " * 20, None),
+    ],
+)
+def test_paragraphs_are_filled(text: str, lines: list[str] | None) -> None:
+    made = docstring(text, 0)
+    if lines is not None:
+        assert made == "\n".join(lines)
+    else:
+        assert made.startswith('"""Kept\nas it is.\n\n- item item')
