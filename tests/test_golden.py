@@ -19,7 +19,10 @@ FOLDER = Path(__file__).parent / "cases" / "golden"
 ALL = FOLDER.parents[2] / "specs"
 SPECS = [
     *sorted(FOLDER.glob("*.nn")),
-    *(ALL / f"zoo/{n}.nn" for n in ("resnet50", "vit_b16", "unet", "gpt2", "llama", "swin_t")),
+    *(
+        ALL / f"zoo/{n}.nn"
+        for n in ("resnet50", "vit_b16", "unet", "gpt2", "llama", "swin_t", "wavenet")
+    ),
 ]
 PYTHON = ("pytorch", "keras", "gluon")
 UPDATE = bool(os.environ.get("NNSPEC_UPDATE_GOLDEN"))

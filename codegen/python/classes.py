@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from codegen.python.containers import container, shortened
+from codegen.python.containers import container, shortened, told
 from codegen.python.dialect import ClassParts, Dialect, UnsupportedOp
 from codegen.python.docs import doc_of
 from codegen.python.forward import Forward
@@ -219,7 +219,7 @@ class _Builder:
         value = results[0] if len(results) == 1 else Tuple(results)
         return (*forward.body(), Return(value)), tuple(named), len(results)
 
-    def constructor(self, slot: Slot) -> Expr:
+    def constructor(self, slot: Slot, *, whole: bool = False) -> Expr:
         match slot:
             case LayerSlot(_, expression):
                 return expression
@@ -227,18 +227,22 @@ class _Builder:
                 assert self.dialect.weight is not None
                 return self.dialect.weight(weight)
             case BlockSlot(plan):
-                return self.instance(plan)
+                return self.instance(plan, whole=whole)
             case ChainSlot(slots):
                 assert self.dialect.sequence is not None
                 return self.dialect.sequence(shortened(tuple(map(self.constructor, slots))))
             case ListSlot(slots):
                 built = tuple(map(self.constructor, slots))
+                if told(built) is None:
+                    # With defaults written out, what differs may be a progression.
+                    full = tuple(self.constructor(slot, whole=True) for slot in slots)
+                    built = full if told(full) is not None else built
                 return container(built, self.dialect.container, self.dialect.loop)
 
-    def instance(self, plan: Plan) -> Expr:
-        """`Residual(64, stride=2)`."""
+    def instance(self, plan: Plan, *, whole: bool) -> Expr:
+        """`Residual(64, stride=2)`; whole: with what is the default."""
         group = self.groups[plan]
-        given, named = group.given(group.members[plan])
+        given, named = group.given(group.members[plan], whole=whole)
         return Call(Name(group.name), given, tuple(named.items()))
 
     def merge(self, group: Group) -> ClassParts:

@@ -18,10 +18,15 @@ def container(
     listed: Callable[[tuple[Expr, ...]], Expr],
     looped: Callable[[Comprehension], Expr],
 ) -> Expr:
-    """`[Block(16) for _ in range(4)]`, `[Block(64 + 32 * i) for i in range(6)]`,
-    `[Block(f) for f in (16, 32) for _ in range(2)]`, or each by itself."""
-    loop = repeated(elements) or progression(elements) or runs(elements)
+    """`[Block(16) for _ in range(4)]`, `[Block(64 + 32 * i) for i in range(6)]`, `[Block(2**i) for i in range(6)]`,
+    `[Block(f) for f in (16, 32) for _ in range(2)]`, one of these over and over, or each by itself."""
+    loop = told(elements)
     return listed(tuple(elements)) if loop is None else looped(loop)
+
+
+def told(elements: Sequence[Expr]) -> Comprehension | None:
+    """Elements that a comprehension makes."""
+    return repeated(elements) or progression(elements) or rounds(elements) or runs(elements)
 
 
 def shortened(elements: Sequence[Expr]) -> tuple[Expr, ...]:
@@ -46,7 +51,7 @@ def _range(count: int) -> Expr:
 
 
 def progression(elements: Sequence[Expr]) -> Comprehension | None:
-    """Alike but for whole numbers that grow by the same amount from each to the next."""
+    """Alike but for whole numbers that grow from each to the next by the same amount, or as many times."""
     columns = _columns(elements)
     if len(elements) < FEW or not columns:
         return None
@@ -55,13 +60,38 @@ def progression(elements: Sequence[Expr]) -> Comprehension | None:
         numbers = [v for v in values if isinstance(v, int) and not isinstance(v, bool)]
         if len(numbers) != len(values):
             return None
-        first, step = numbers[0], numbers[1] - numbers[0]
-        if any(v != first + i * step for i, v in enumerate(numbers)):
+        grown = _grown(numbers, literals(elements[0])[place].hint)
+        if grown is None:
             return None
-        hint = literals(elements[0])[place].hint
-        grown: Expr = Name("i") if step == 1 else Literal(step) * Name("i")
-        steps[place] = grown if first == 0 else Literal(first, hint) + grown
+        steps[place] = grown
     return Comprehension(replaced(elements[0], steps), Name("i"), _range(len(elements)))
+
+
+def _grown(numbers: Sequence[int], hint: str | None) -> Expr | None:
+    """`64 + 32 * i` or `3 * 2**i`."""
+    first, step = numbers[0], numbers[1] - numbers[0]
+    if all(v == first + i * step for i, v in enumerate(numbers)):
+        added: Expr = Name("i") if step == 1 else Literal(step) * Name("i")
+        return added if first == 0 else Literal(first, hint) + added
+    times = numbers[1] // first if first > 0 else 0
+    if times > 1 and all(v == first * times**i for i, v in enumerate(numbers)):
+        power = Literal(times) ** Name("i")
+        return power if first == 1 else Literal(first, hint) * power
+    return None
+
+
+def rounds(elements: Sequence[Expr]) -> Comprehension | None:
+    """A progression, or what runs are made of, over and over."""
+    count = len(elements)
+    for length in range(FEW, count // 2 + 1):
+        if count % length == 0 and all(e == elements[i % length] for i, e in enumerate(elements)):
+            loop = progression(elements[:length]) or runs(elements[:length])
+            if loop is not None:
+                again = (Name("_"), _range(count // length))
+                return Comprehension(
+                    loop.element, *again, ((loop.target, loop.iterable), *loop.more)
+                )
+    return None
 
 
 def runs(elements: Sequence[Expr]) -> Comprehension | None:

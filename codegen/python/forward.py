@@ -76,6 +76,10 @@ class Forward:
                 self.readers.setdefault(value, []).append(step)
         for value in self.roots:
             self.readers.setdefault(value, []).append(self)
+        self.applied = Counter(
+            s.layer for s in self.steps if isinstance(s, (Node, Call)) and s.layer
+        )
+        self.held = Counter(c for layer in self.applied for c in _containers(layer))
         self._outer: Forward | None = None
         self._left = Counter({value: len(steps) for value, steps in self.readers.items()})
         self._bound: dict[Value, Expr] = {}
@@ -291,49 +295,63 @@ class Forward:
         """Write a loop if all its passes read alike."""
         before, after = segments[0].before, segments[-1].after
         saved = (Counter(self._left), dict(self._hoisted), dict(self._holder), dict(self._bound))
-        source = self.result(before)
+        sources = [self.result(value) for value in before]
         inside = {v for s in segments for step in s.steps for v in step.outputs}
         read = [v for s in segments for step in s.steps for v in operands(step) if v not in inside]
         self._release([v for v in read if not isinstance(v, Weight)])
-        variable = source.text if isinstance(source, Name) else None
-        wanted = after.name or (variable if variable in UNNAMED else None) or "x"
-        if variable is None or self._left[before] or identifier(wanted, self.reserved) != variable:
-            variable = self._choose(wanted)
-        outside = [v for v in dict.fromkeys(read) if v is not before and not isinstance(v, Weight)]
-        container = segments[0].layer.rpartition(".")[0]
-        item = self._choose_other(_item(container), (variable,), outside)
-        bodies = [self._pass(s, variable, item, outside) for s in segments]
-        if any(body != bodies[0] for body in bodies[1:]):
+        variables: list[str] = []
+        for start, end, source in zip(before, after, sources, strict=True):
+            variable = source.text if isinstance(source, Name) else None
+            wanted = end.name or (variable if variable in UNNAMED else None) or "x"
+            same = identifier(wanted, self.reserved) == variable and not self._left[start]
+            if variable is None or not same or variable in variables:
+                others = [s.text for s in sources if isinstance(s, Name) and s is not source]
+                variable = distinct(self._choose(wanted), {*variables, *others})
+            variables.append(variable)
+        outside = [v for v in dict.fromkeys(read) if v not in before and not isinstance(v, Weight)]
+        container, _, first = segments[0].layer.rpartition(".")
+        item = self._choose_other(_item(container), variables, outside)
+        bodies = [self._pass(s, variables, item, outside) for s in segments]
+        if bodies[0] is None or any(body != bodies[0] for body in bodies[1:]):
             self._left, self._hoisted, self._holder, self._bound = saved
             return False
-        if source != Name(variable):
-            self.emit(Assign(Name(variable), source))
-        self.emit(For(Name(item), self.layer_of(container), bodies[0]))
-        self._bind(after, variable)
+        for variable, source in zip(variables, sources, strict=True):
+            if source != Name(variable):
+                self.emit(Assign(Name(variable), source))
+        layers = self.layer_of(container)
+        over = layers if first == "0" else layers[slice(int(first), None)]
+        self.emit(For(Name(item), over, bodies[0]))
+        for value, variable in zip(after, variables, strict=True):
+            self._bind(value, variable)
         return True
 
     def _pass(
-        self, segment: Segment, variable: str, item: str, outside: Sequence[Value]
-    ) -> tuple[Stmt, ...]:
-        """The body of a loop, as this pass would have it."""
-        living = [n for n in (*self._holder, *self._hoisted) if self._alive(n) and n != variable]
+        self, segment: Segment, variables: Sequence[str], item: str, outside: Sequence[Value]
+    ) -> tuple[Stmt, ...] | None:
+        """The body of a loop, as this pass would have it; None where variables would have to change places."""
+        held = (*self._holder, *self._hoisted)
+        living = [n for n in held if self._alive(n) and n not in variables]
         inner = Forward(
             self.dialect,
-            [(segment.before, variable)],
+            list(zip(segment.before, variables, strict=True)),
             segment.steps,
-            (segment.after,),
+            segment.after,
             layer=lambda name: Name(item) if name == segment.layer else self.layer_of(name),
             weight=self.weight_of,
             reserved=(*self.reserved, *living, item),
+            returned=len(variables) == 1,
         )
         inner._outer, inner._doc = self, self._doc
-        inner._forced[segment.after] = variable
+        inner._forced |= dict(zip(segment.after, variables, strict=True))
         for value in outside:
             inner._bound[value] = self._bound[value]
         inner.run()
-        result = inner.result(segment.after)
-        if result != Name(variable):
-            inner.emit(Assign(Name(variable), result))
+        for value, variable in zip(segment.after, variables, strict=True):
+            result = inner.result(value)
+            if result != Name(variable):
+                if len(variables) > 1:
+                    return None
+                inner.emit(Assign(Name(variable), result))
         return inner.body()
 
     # Variables.
@@ -412,6 +430,13 @@ def _is_reference(expression: Expr) -> bool:
             return isinstance(value, Name) and isinstance(index, Literal)
         case _:
             return isinstance(expression, Name)
+
+
+def _containers(layer: str) -> Iterator[str]:
+    """`stage.0` and `stage` of `stage.0.1`."""
+    while "." in layer:
+        layer = layer.rpartition(".")[0]
+        yield layer
 
 
 def _item(container: str) -> str:

@@ -1,9 +1,8 @@
-"""Runs of equal layers, `layer.0` to `layer.11`, as one loop."""
+"""Runs of layers that are applied alike, `layer.0` to `layer.11`, as one loop."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,82 +12,101 @@ from nnspec.graph.training import TrainStep
 if TYPE_CHECKING:
     from codegen.python.forward import Forward
 
+Readers = Mapping[Value, Sequence[object]]
+
 
 @dataclass(frozen=True)
 class Segment:
-    """One pass of a loop: its layer, its steps, the value it begins with, and the one it makes."""
+    """One pass of a loop: its layer, its steps, the values it begins with, and those it hands on."""
 
     layer: str
     steps: tuple[Node | Call, ...]
-    before: Value
-    after: Value
+    before: tuple[Value, ...]
+    after: tuple[Value, ...]
 
 
 def run_at(forward: Forward, steps: Sequence[TrainStep], index: int) -> tuple[Segment, ...]:
     """The passes of the loop that could begin at a step; empty where none does.
 
-    All layers of the container take part, in order, each applied once to what the one before made.
+    All layers of the container take part, in order, each applied once to what the one before made; the first
+    may stand by itself, where what is carried begins with what it makes.
     """
-    container, _, first = (getattr(steps[index], "layer", None) or "").rpartition(".")
-    if not container or first != "0":
+    container, _, number = (getattr(steps[index], "layer", None) or "").rpartition(".")
+    if not container or number not in ("0", "1"):
         return ()
-    names = [getattr(step, "layer", None) for step in steps]
-    count = 0
-    while f"{container}.{count}" in names:
-        count += 1
+    first, count = int(number), forward.held[container]
     layers = [f"{container}.{k}" for k in range(count)]
-    known = {getattr(s, "layer", None) for s in forward.steps}
-    everywhere = [n for n in known if n and n.startswith(container + ".")]
-    if count < 2 or sorted(everywhere) != sorted(layers):
+    if count - first < 2 or any(forward.applied[layer] != 1 for layer in layers):
         return ()
-    times = Counter(names)
-    if any(times[layer] != 1 for layer in layers):
-        return ()
-    length = names.index(layers[1]) - index
-    pieces = [tuple(steps[index + k * length : index + (k + 1) * length]) for k in range(count)]
-    if length < 1 or any(len(p) != length or _layer(p[0]) != n for p, n in zip(pieces, layers)):
-        return ()
-    return _chained(layers, pieces, forward)
+    return chained(pieces(steps, index, layers[first:]), layers[first:], forward.readers)
+
+
+def pieces(
+    steps: Sequence[TrainStep], index: int, layers: Sequence[str]
+) -> list[tuple[TrainStep, ...]]:
+    """The steps of each layer, equally many, from that of the first; empty where they do not follow each other so."""
+    following = range(index + 1, len(steps))
+    second = next((i for i in following if _layer(steps[i]) == layers[1]), index)
+    length = second - index
+    found = [tuple(steps[index + k * length :][:length]) for k in range(len(layers))]
+    fits = length and all(len(p) == length for p in found)
+    return found if fits and all(_layer(p[0]) == n for p, n in zip(found, layers)) else []
 
 
 def _layer(step: TrainStep) -> str | None:
     return step.layer if isinstance(step, (Node, Call)) else None
 
 
-def _chained(
-    layers: Sequence[str], pieces: Sequence[tuple[TrainStep, ...]], forward: Forward
+def chained(
+    pieces: Sequence[tuple[TrainStep, ...]], layers: Sequence[str], readers: Readers
 ) -> tuple[Segment, ...]:
-    made = [
-        {
-            v: (i, j)
-            for i, s in enumerate(p)
-            if isinstance(s, (Node, Call))
-            for j, v in enumerate(s.outputs)
-        }
-        for p in pieces
-    ]
-    readers = forward.readers
-    place: tuple[int, int] | None = None
+    """The passes, where each hands on what only the next one reads; the last, what is read afterwards."""
+    if not pieces:
+        return ()
+    made = [_made(piece) for piece in pieces]
+    carried: list[tuple[int, int]] = []
     for k, piece in enumerate(pieces[:-1]):
-        leaving = [v for v in made[k] if any(r not in piece for r in readers.get(v, ()))]
-        if len(leaving) != 1 or place not in (None, made[k][leaving[0]]):
+        leaving = {v: at for v, at in made[k].items() if _read_outside(v, piece, readers)}
+        allowed = {*piece, *pieces[k + 1]}
+        if any(r not in allowed for v in leaving for r in readers[v]):
             return ()
-        if any(r not in piece and r not in pieces[k + 1] for r in readers[leaving[0]]):
+        if not leaving or k and set(leaving.values()) != set(carried):
             return ()
-        place = made[k][leaving[0]]
-    afters = [v for m in made for v, at in m.items() if at == place]
-    if any(
-        r not in pieces[-1] for v in made[-1] if v is not afters[-1] for r in readers.get(v, ())
-    ):
+        carried = carried or list(leaving.values())
+    afters = [tuple(v for at in carried for v, place in m.items() if place == at) for m in made]
+    last = [v for v in made[-1] if _read_outside(v, pieces[-1], readers)]
+    if not last or any(v not in afters[-1] for v in last):
         return ()
-    before = _read_instead(pieces[0], pieces[1], afters[0])
-    if before is None or len(afters) != len(pieces):
+    begins = [_read_instead(pieces[0], pieces[1], value) for value in afters[0]]
+    first = tuple(v for v in begins if v is not None)
+    if len(first) != len(carried) or len({*first}) != len(first):
         return ()
-    befores = [before, *afters[:-1]]
-    return tuple(
-        Segment(layer, tuple(s for s in piece if isinstance(s, (Node, Call))), b, a)
-        for layer, piece, b, a in zip(layers, pieces, befores, afters, strict=True)
+    segments = tuple(
+        Segment(layer, tuple(s for s in piece if isinstance(s, (Node, Call))), before, after)
+        for layer, piece, before, after in zip(layers, pieces, [first, *afters[:-1]], afters)
     )
+    return () if any(map(_overwrites, segments)) else segments
+
+
+def _made(piece: Sequence[TrainStep]) -> dict[Value, tuple[int, int]]:
+    """Values with their place among the steps."""
+    applied = [(i, s) for i, s in enumerate(piece) if isinstance(s, (Node, Call))]
+    return {v: (i, j) for i, s in applied for j, v in enumerate(s.outputs)}
+
+
+def _read_outside(value: Value, piece: Sequence[TrainStep], readers: Readers) -> bool:
+    return any(r not in piece for r in readers.get(value, ()))
+
+
+def _overwrites(segment: Segment) -> bool:
+    """Whether a value is handed on, in the variable of the one before it, while that is still to be read."""
+    if len(segment.after) < 2:
+        return False
+    for before, after in zip(segment.before, segment.after, strict=True):
+        at = next(i for i, s in enumerate(segment.steps) if after in s.outputs)
+        if any(before in s.inputs for s in segment.steps[at + 1 :]):
+            return True
+    return False
 
 
 def _read_instead(

@@ -52,11 +52,13 @@ def distinct(name: str, taken: Container[str]) -> str:
 
 
 def plural(name: str) -> str:
-    """`layers` for `layer`, `blocks_2` for `block_2`; a name that ends in s is one already."""
+    """`layers` for `layer`, `blocks_2` for `block_2`; a name that ends in s is one already; `gated_layers` for `gated`."""
     stem = re.sub(r"_\d+$", "", name)
     number = name.removeprefix(stem)
     if stem.endswith("s"):
         return name
+    if stem.endswith("ed"):
+        return f"{stem}_layers{number}"
     if re.search(r"[^aeiou]y$", stem):
         return f"{stem[:-1]}ies{number}"
     return f"{stem}{'es' if re.search('(x|z|ch|sh)$', stem) else 's'}{number}"

@@ -11,6 +11,7 @@ from typing import Union
 
 from codegen.python.dialect import Dialect, UnsupportedOp
 from codegen.python.names import attribute, distinct, plural
+from codegen.python.runs import gathered
 from codegen.python.source import Expr, Name
 from nnspec.core.names import snake_case
 from nnspec.graph.graph import Call, Graph, Node, Step, Value, Weight
@@ -63,6 +64,7 @@ class Plan:
     slots: by attribute, in order.
     names: of the graph's layers (`layer.3`) to the parts of an expression: ("layer", "3").
     others: further bodies of the same instance, where the block is applied more than once.
+    renamed: the same as names, of layers that have a place in a container for what the spec calls them.
     """
 
     graph: Graph
@@ -70,6 +72,7 @@ class Plan:
     slots: dict[str, Slot] = field(default_factory=dict)
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     others: list[Graph] = field(default_factory=list)
+    renamed: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def blocks(self) -> Iterator[Plan]:
         """Plans of the blocks that have a class of their own, directly inside."""
@@ -90,7 +93,8 @@ def plan_graph(graph: Graph, dialect: Dialect) -> Plan:
     """Slots and names of a graph and of everything in it."""
     if graph.kind in ("sequence", "parallel"):
         graph = unnamed(graph)
-    steps, constructors = absorb(graph, dialect)
+    numbered, renamed = gathered(graph)
+    steps, constructors = absorb(numbered, dialect)
     plan = Plan(graph, steps)
     found: dict[str, Slot] = {}
     same: dict[str, str] = {}
@@ -113,6 +117,7 @@ def plan_graph(graph: Graph, dialect: Dialect) -> Plan:
             raise UnsupportedOp(step, dialect.name, reason)
     _name(plan, found, dialect)
     plan.names |= {name: plan.names[other] for name, other in same.items()}
+    plan.renamed |= {name: plan.names[other] for name, other in renamed.items()}
     for weight in graph.free_weights:
         plan.slots[_free(weight.role, plan, dialect)] = WeightSlot(weight)
     return plan

@@ -64,9 +64,16 @@ class Shared:
             for name, value in column.items()
         }
 
-    def given(self, index: int) -> tuple[tuple[Literal, ...], dict[str, Literal]]:
-        """`(64, stride=2)`: a few sizes that have no default need no name, nor does the only argument."""
+    def given(
+        self, index: int, *, whole: bool = False
+    ) -> tuple[tuple[Literal, ...], dict[str, Literal]]:
+        """`(64, stride=2)`: a few sizes that have no default need no name, nor does the only argument.
+
+        whole: what is the default is given, too.
+        """
         values = self.values(index)
+        if whole:
+            values = {n: dataclasses.replace(v, is_default=False) for n, v in values.items()}
         needed = [name for name in values if self.default(name) is None]
         first = list(takewhile(lambda name: values[name].is_size, needed))
         if len(first) > UNNAMED:

@@ -299,7 +299,8 @@ def _whole(own: Owner) -> bool:
 def _slot_at(plan: Plan, path: Sequence[str]) -> tuple[tuple[str, ...], Slot] | None:
     """The attributes that lead to a layer, block or container, and its slot."""
     for length in range(len(path), 0, -1):
-        place = plan.names.get(".".join(path[:length]))
+        name = ".".join(path[:length])
+        place = plan.renamed.get(name) or plan.names.get(name)
         if place is None:
             continue
         slot, rest = _slot(plan, place), path[length:]

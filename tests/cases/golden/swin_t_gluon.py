@@ -17,6 +17,13 @@ from mxnet import gluon
 from mxnet.gluon import nn
 
 
+def stack(*layers):
+    """A container of layers, to be applied one after the other or one by one."""
+    container = nn.HybridSequential()
+    container.add(*layers)
+    return container
+
+
 def distances(F, x):
     """For each two cells of a window, which row of the table of biases is theirs."""
     x = F.cast(F.contrib.arange_like(x, axis=1), dtype="int64")
@@ -328,31 +335,38 @@ class SwinT(gluon.HybridBlock):
                 96, 4, strides=4, in_channels=3, weight_initializer=mx.init.Xavier()
             )
             self.layer_norm = nn.LayerNorm(in_channels=96)
-            self.layer = Layer(in_channels=96, heads=3, size=8, size_3=64)
-            self.layer_2 = Layer2(
-                in_channels=96, heads=3, size=8, size_3=64, size_2=49, size_2_2=53
+            self.layers = stack(
+                Layer(in_channels=96, heads=3, size=8, size_3=64),
+                Layer2(
+                    in_channels=96, heads=3, size=8, size_3=64, size_2=49, size_2_2=53
+                ),
             )
             self.merge = Merge(384)
-            self.layer_3 = Layer(in_channels=192, heads=6, size=4, size_3=16)
-            self.layer_4 = Layer2(
-                in_channels=192, heads=6, size=4, size_3=16, size_2=21, size_2_2=25
+            self.layers_3 = stack(
+                Layer(in_channels=192, heads=6, size=4, size_3=16),
+                Layer2(
+                    in_channels=192, heads=6, size=4, size_3=16, size_2=21, size_2_2=25
+                ),
             )
             self.merge_2 = Merge(768)
-            self.layer_5 = Layer(in_channels=384, heads=12, size=2, size_3=4)
-            self.layer_6 = Layer2(
-                in_channels=384, heads=12, size=2, size_3=4, size_2=7, size_2_2=11
-            )
-            self.layer_7 = Layer(in_channels=384, heads=12, size=2, size_3=4)
-            self.layer_8 = Layer2(
-                in_channels=384, heads=12, size=2, size_3=4, size_2=7, size_2_2=11
-            )
-            self.layer_9 = Layer(in_channels=384, heads=12, size=2, size_3=4)
-            self.layer_10 = Layer2(
-                in_channels=384, heads=12, size=2, size_3=4, size_2=7, size_2_2=11
+            self.layers_5 = stack(
+                Layer(in_channels=384, heads=12, size=2, size_3=4),
+                Layer2(
+                    in_channels=384, heads=12, size=2, size_3=4, size_2=7, size_2_2=11
+                ),
+                Layer(in_channels=384, heads=12, size=2, size_3=4),
+                Layer2(
+                    in_channels=384, heads=12, size=2, size_3=4, size_2=7, size_2_2=11
+                ),
+                Layer(in_channels=384, heads=12, size=2, size_3=4),
+                Layer2(
+                    in_channels=384, heads=12, size=2, size_3=4, size_2=7, size_2_2=11
+                ),
             )
             self.merge_3 = Merge(1536)
-            self.layer_11 = Layer(in_channels=768, heads=24, size=1, size_3=1)
-            self.layer_12 = Layer(in_channels=768, heads=24, size=1, size_3=1)
+            self.layers_11 = stack(
+                *[Layer(in_channels=768, heads=24, size=1, size_3=1) for _ in range(2)]
+            )
             self.layer_norm_2 = nn.LayerNorm(in_channels=768)
             self.dense = nn.Dense(
                 1000, in_units=768, weight_initializer=mx.init.Xavier()
@@ -362,21 +376,17 @@ class SwinT(gluon.HybridBlock):
         x = self.conv2d(image)
         x = F.transpose(x, axes=(0, 2, 3, 1))  # [N, 56, 56, 96]
         x = self.layer_norm(x)
-        x = self.layer(x)
-        x = self.layer_2(x)
+        for layer in self.layers:
+            x = layer(x)
         x = self.merge(x)
-        x = self.layer_3(x)
-        x = self.layer_4(x)
+        for layer in self.layers_3:
+            x = layer(x)
         x = self.merge_2(x)
-        x = self.layer_5(x)
-        x = self.layer_6(x)
-        x = self.layer_7(x)
-        x = self.layer_8(x)
-        x = self.layer_9(x)
-        x = self.layer_10(x)
+        for layer in self.layers_5:
+            x = layer(x)
         x = self.merge_3(x)
-        x = self.layer_11(x)
-        x = self.layer_12(x)
+        for layer in self.layers_11:
+            x = layer(x)
         x = self.layer_norm_2(x)
         x = F.mean(x, axis=(1, 2))
         return self.dense(x)

@@ -218,21 +218,20 @@ class SwinT(keras.Model):
         super().__init__(**kwargs)
         self.conv2d = layers.Conv2D(96, 4, strides=4)
         self.layer_norm = layers.LayerNormalization(epsilon=1e-5)
-        self.layer = Layer(288, 3)
-        self.layer_2 = Layer2(288, 3, name="layer_2")
+        self.layer = [Layer(288, 3), Layer2(288, 3)]
         self.merge = Merge(192)
-        self.layer_3 = Layer(576, 6, name="layer_3")
-        self.layer_4 = Layer2(576, 6, name="layer_4")
+        self.layers_3 = [Layer(576, 6), Layer2(576, 6)]
         self.merge_2 = Merge(384, name="merge_2")
-        self.layer_5 = Layer(1152, 12, name="layer_5")
-        self.layer_6 = Layer2(1152, 12, name="layer_6")
-        self.layer_7 = Layer(1152, 12, name="layer_7")
-        self.layer_8 = Layer2(1152, 12, name="layer_8")
-        self.layer_9 = Layer(1152, 12, name="layer_9")
-        self.layer_10 = Layer2(1152, 12, name="layer_10")
+        self.layers_5 = [
+            Layer(1152, 12),
+            Layer2(1152, 12),
+            Layer(1152, 12),
+            Layer2(1152, 12),
+            Layer(1152, 12),
+            Layer2(1152, 12),
+        ]
         self.merge_3 = Merge(768, name="merge_3")
-        self.layer_11 = Layer(2304, 24, name="layer_11")
-        self.layer_12 = Layer(2304, 24, name="layer_12")
+        self.layers_11 = [Layer(2304, 24) for _ in range(2)]
         self.layer_norm_2 = layers.LayerNormalization(epsilon=1e-5, name="layer_norm_2")
         self.dense = layers.Dense(1000)
         # Called on symbols, it makes its weights.
@@ -241,21 +240,17 @@ class SwinT(keras.Model):
     def call(self, image):
         x = self.conv2d(image)
         x = self.layer_norm(x)
-        x = self.layer(x)
-        x = self.layer_2(x)
+        for layer in self.layer:
+            x = layer(x)
         x = self.merge(x)
-        x = self.layer_3(x)
-        x = self.layer_4(x)
+        for layer in self.layers_3:
+            x = layer(x)
         x = self.merge_2(x)
-        x = self.layer_5(x)
-        x = self.layer_6(x)
-        x = self.layer_7(x)
-        x = self.layer_8(x)
-        x = self.layer_9(x)
-        x = self.layer_10(x)
+        for layer in self.layers_5:
+            x = layer(x)
         x = self.merge_3(x)
-        x = self.layer_11(x)
-        x = self.layer_12(x)
+        for layer in self.layers_11:
+            x = layer(x)
         x = self.layer_norm_2(x)
         x = ops.mean(x, axis=(1, 2))
         return self.dense(x)

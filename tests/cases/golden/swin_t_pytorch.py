@@ -188,21 +188,22 @@ class SwinT(nn.Module):
         super().__init__()
         self.conv2d = nn.Conv2d(3, 96, 4, stride=4)
         self.layer_norm = nn.LayerNorm(96)
-        self.layer = Layer(96, 3)
-        self.layer_2 = Layer2(96, 3)
+        self.layers = nn.ModuleList([Layer(96, 3), Layer2(96, 3)])
         self.merge = Merge(384)
-        self.layer_3 = Layer(192, 6)
-        self.layer_4 = Layer2(192, 6)
+        self.layers_3 = nn.ModuleList([Layer(192, 6), Layer2(192, 6)])
         self.merge_2 = Merge(768)
-        self.layer_5 = Layer(384, 12)
-        self.layer_6 = Layer2(384, 12)
-        self.layer_7 = Layer(384, 12)
-        self.layer_8 = Layer2(384, 12)
-        self.layer_9 = Layer(384, 12)
-        self.layer_10 = Layer2(384, 12)
+        self.layers_5 = nn.ModuleList(
+            [
+                Layer(384, 12),
+                Layer2(384, 12),
+                Layer(384, 12),
+                Layer2(384, 12),
+                Layer(384, 12),
+                Layer2(384, 12),
+            ],
+        )
         self.merge_3 = Merge(1536)
-        self.layer_11 = Layer(768, 24)
-        self.layer_12 = Layer(768, 24)
+        self.layers_11 = nn.ModuleList([Layer(768, 24) for _ in range(2)])
         self.layer_norm_2 = nn.LayerNorm(768)
         self.dense = nn.Linear(768, 1000)
         self.apply(init_weights)
@@ -211,21 +212,17 @@ class SwinT(nn.Module):
         x = self.conv2d(image)
         x = x.permute(0, 2, 3, 1)  # [N, 56, 56, 96]
         x = self.layer_norm(x)
-        x = self.layer(x)
-        x = self.layer_2(x)
+        for layer in self.layers:
+            x = layer(x)
         x = self.merge(x)
-        x = self.layer_3(x)
-        x = self.layer_4(x)
+        for layer in self.layers_3:
+            x = layer(x)
         x = self.merge_2(x)
-        x = self.layer_5(x)
-        x = self.layer_6(x)
-        x = self.layer_7(x)
-        x = self.layer_8(x)
-        x = self.layer_9(x)
-        x = self.layer_10(x)
+        for layer in self.layers_5:
+            x = layer(x)
         x = self.merge_3(x)
-        x = self.layer_11(x)
-        x = self.layer_12(x)
+        for layer in self.layers_11:
+            x = layer(x)
         x = self.layer_norm_2(x)
         x = x.mean(dim=(1, 2))
         return self.dense(x)
