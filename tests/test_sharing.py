@@ -105,3 +105,77 @@ def test_paragraphs_are_filled(text: str, lines: list[str] | None) -> None:
         assert made == "\n".join(lines)
     else:
         assert made.startswith('"""Kept\nas it is.\n\n- item item')
+
+
+TWO = """
+block Two(n) {
+  input x
+  output x + (x -> Dense(4)), x * n
+}
+model M {
+  input x: f32[N, 4]
+  BODY
+}
+"""
+RUNS = {
+    "carried": (
+        "told = none "
+        "for _ in range(2) { for i in range(3) { "
+        "x, more = x -> Two(2**i) told = if told == none then more else told + more } } "
+        "output y = told",
+        [
+            "self.twos = nn.ModuleList([Two(2**i) for _ in range(2) for i in range(3)])",
+            "        x, more = self.twos[0](x)\n        told = more\n"
+            "        for two in self.twos[1:]:\n"
+            "            x, more = two(x)\n            told = told + more\n        return told",
+        ],
+    ),
+    "layers": (
+        "for _ in range(3) { x = x -> Dense(4, activation = relu) } output y = x",
+        ["for dense in self.denses:\n            x = F.relu(dense(x))\n        return x"],
+    ),
+    "written one by one": (
+        "x, a = x -> Two(1) x, b = x -> Two(2) output y = x",
+        ["self.two_2 = Two(2)"],
+    ),
+    # What the pass before left is read when its variable has the next value already.
+    "overwritten": (
+        "told = x * 0 for i in range(3) { old = x x, more = x -> Two(i) told = told + more * old } "
+        "output y = told + x",
+        ["self.two_3 = Two(2)"],
+    ),
+    "read later": (
+        "all = [] for i in range(3) { x, more = x -> Two(i) all = all + [more] } "
+        "output y = concat(all)",
+        ["self.two_3 = Two(2)"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_layers_of_a_for_are_a_loop(name: str) -> None:
+    body, parts = RUNS[name]
+    reporter = Reporter()
+    program = compile_source(Source("m.nn", TWO.replace("BODY", body)), reporter)
+    reporter.raise_errors()
+    (text,) = TARGETS["pytorch"].emit(program, stem="m", provenance="").files.values()
+    assert isinstance(text, str)
+    for part in parts:
+        assert part in text, text
+
+
+def test_a_layer_of_a_loop_is_found_by_the_name_of_the_spec() -> None:
+    text = TWO.replace("BODY", "for i in range(3) { x, _ = x -> Two(i) } output y = x")
+    text += """
+    train T {
+      net = M()
+      batch x: f32[N, 4]
+      minimize mean(net(x)) over net.two, net.two_3.dense using SGD(0.1)
+    }
+    """
+    reporter = Reporter()
+    program = compile_source(Source("m.nn", text), reporter)
+    reporter.raise_errors()
+    (made,) = TARGETS["pytorch"].emit(program, stem="m", provenance="").files.values()
+    assert isinstance(made, str)
+    assert "*net.twos[0].parameters(), *net.twos[2].dense.parameters()" in made, made

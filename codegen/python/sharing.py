@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -152,6 +153,8 @@ def tell(
     for place, (column, hint) in enumerate(columns):
         if all(value == column[0] for value in column):
             continue
+        # What an inner definition takes as `size_2` may be the first size of this one.
+        hint = re.sub(r"_\d+$", "", hint or "size")
         known = [n for n, values in shared.parameters.items() if values == column]
         own = None if known else naming.argument(column)
         if not known and own is None:
@@ -162,7 +165,7 @@ def tell(
                 continue
             if sizes := naming.sizes.before(place, column):
                 held = [n for n, (values, _) in shared.held.items() if values == column]
-                name = held[0] if held else naming.local(hint or "size")
+                name = held[0] if held else naming.local(hint)
                 shared.held.setdefault(name, (column, sizes[count % len(sizes)]))
                 told[place] = Told(Name(name))
                 continue
@@ -170,7 +173,7 @@ def tell(
                 told[place] = derived
                 continue
         if not known:
-            known = [naming.free(own or hint or "size")]
+            known = [naming.free(own or hint)]
             shared.parameters[known[0]] = column
         told[place] = Told(parameter=known[0])
     return told

@@ -72,7 +72,7 @@ def rolled(F, x, shift):
     return F.concat(y, x, dim=2)
 
 
-def neighbours(F, x, size, size_2, size_3, size_3_2):
+def neighbours(F, x, size, size_2, size_3, size_4):
     """Which cells of a shifted window were neighbours before: `[windows, 1, cells,
     cells]`.
     """
@@ -86,7 +86,7 @@ def neighbours(F, x, size, size_2, size_3, size_3_2):
     )
     regions = F.broadcast_add(3 * F.expand_dims(strip, axis=1), band)
     x = F.expand_dims(F.expand_dims(regions, axis=0), axis=3)
-    x = windows(F, x, size_3, 1, size_3_2)
+    x = windows(F, x, size_3, 1, size_4)
     region = F.squeeze(
         F.slice(x, begin=(0, None, None, 0), end=(1, None, None, 1)), axis=(0, 3)
     )
@@ -100,12 +100,12 @@ def neighbours(F, x, size, size_2, size_3, size_3_2):
 class WindowAttention(gluon.HybridBlock):
     """Attention within windows, with a bias learnt for each distance between two cells."""
 
-    def __init__(self, units, heads, size, size_3, **kwargs):
+    def __init__(self, units, heads, size, size_2, **kwargs):
         super().__init__(**kwargs)
         with self.name_scope():
             self.size = size
             self.units = units
-            self.size_3 = size_3
+            self.size_2 = size_2
             self.heads = heads
             self.dense = nn.Dense(
                 units,
@@ -127,10 +127,10 @@ class WindowAttention(gluon.HybridBlock):
         y = distances(F, x)
         y = F.take(table, y)
         bias = F.transpose(y, axes=(2, 0, 1))
-        cells = windows(F, x, self.size, self.units // 3, self.size_3)
+        cells = windows(F, x, self.size, self.units // 3, self.size_2)
         y = self.dense(cells)
         qkv = F.transpose(
-            F.reshape(y, shape=(0, self.size_3, 49, 3, self.heads, 32)),
+            F.reshape(y, shape=(0, self.size_2, 49, 3, self.heads, 32)),
             axes=(3, 0, 1, 4, 2, 5),
         )
         y = F.squeeze(F.slice_axis(qkv, axis=0, begin=0, end=1), axis=0)
@@ -143,18 +143,18 @@ class WindowAttention(gluon.HybridBlock):
         )
         y = F.squeeze(F.slice_axis(qkv, axis=0, begin=2, end=3), axis=0)
         seen = F.transpose(F.linalg_gemm2(F.softmax(scores), y), axes=(0, 1, 3, 2, 4))
-        y = F.reshape(seen, shape=(0, self.size_3, 49, self.units // 3))
+        y = F.reshape(seen, shape=(0, self.size_2, 49, self.units // 3))
         y = self.dense_2(y)
         return whole(F, y, x, self.size, self.units // 3)
 
 
 class Layer(gluon.HybridBlock):
-    def __init__(self, in_channels, heads, size, size_3, **kwargs):
+    def __init__(self, in_channels, heads, size, size_2, **kwargs):
         super().__init__(**kwargs)
         with self.name_scope():
             self.layer_norm = nn.LayerNorm(in_channels=in_channels)
             self.window_attention = WindowAttention(
-                units=3 * in_channels, heads=heads, size=size, size_3=size_3
+                units=3 * in_channels, heads=heads, size=size, size_2=size_2
             )
             self.layer_norm_2 = nn.LayerNorm(in_channels=in_channels)
             self.dense = nn.Dense(
@@ -182,15 +182,15 @@ class Layer(gluon.HybridBlock):
 class WindowAttentionShift3(gluon.HybridBlock):
     """Attention within windows, with a bias learnt for each distance between two cells."""
 
-    def __init__(self, units, heads, size, size_3, size_2, size_2_2, **kwargs):
+    def __init__(self, units, heads, size, size_2, size_3, size_4, **kwargs):
         super().__init__(**kwargs)
         with self.name_scope():
             self.size = size
             self.units = units
-            self.size_3 = size_3
-            self.heads = heads
             self.size_2 = size_2
-            self.size_2_2 = size_2_2
+            self.heads = heads
+            self.size_3 = size_3
+            self.size_4 = size_4
             self.dense = nn.Dense(
                 units,
                 flatten=False,
@@ -212,10 +212,10 @@ class WindowAttentionShift3(gluon.HybridBlock):
         y = F.take(table, y)
         bias = F.transpose(y, axes=(2, 0, 1))
         cells = rolled(F, x, 3)
-        cells = windows(F, cells, self.size, self.units // 3, self.size_3)
+        cells = windows(F, cells, self.size, self.units // 3, self.size_2)
         y = self.dense(cells)
         qkv = F.transpose(
-            F.reshape(y, shape=(0, self.size_3, 49, 3, self.heads, 32)),
+            F.reshape(y, shape=(0, self.size_2, 49, 3, self.heads, 32)),
             axes=(3, 0, 1, 4, 2, 5),
         )
         y = F.squeeze(F.slice_axis(qkv, axis=0, begin=0, end=1), axis=0)
@@ -229,10 +229,10 @@ class WindowAttentionShift3(gluon.HybridBlock):
         y = neighbours(
             F,
             x,
-            size=self.size_2,
-            size_2=self.size_2_2,
+            size=self.size_3,
+            size_2=self.size_4,
             size_3=self.size,
-            size_3_2=self.size_3,
+            size_4=self.size_2,
         )
         scores = F.where(
             F.broadcast_like(F.expand_dims(y, axis=0), scores),
@@ -241,14 +241,14 @@ class WindowAttentionShift3(gluon.HybridBlock):
         )
         y = F.squeeze(F.slice_axis(qkv, axis=0, begin=2, end=3), axis=0)
         seen = F.transpose(F.linalg_gemm2(F.softmax(scores), y), axes=(0, 1, 3, 2, 4))
-        y = F.reshape(seen, shape=(0, self.size_3, 49, self.units // 3))
+        y = F.reshape(seen, shape=(0, self.size_2, 49, self.units // 3))
         y = self.dense_2(y)
         y = whole(F, y, x, self.size, self.units // 3)
         return rolled(F, y, -3)
 
 
 class Layer2(gluon.HybridBlock):
-    def __init__(self, in_channels, heads, size, size_3, size_2, size_2_2, **kwargs):
+    def __init__(self, in_channels, heads, size, size_2, size_3, size_4, **kwargs):
         super().__init__(**kwargs)
         with self.name_scope():
             self.layer_norm = nn.LayerNorm(in_channels=in_channels)
@@ -256,9 +256,9 @@ class Layer2(gluon.HybridBlock):
                 units=3 * in_channels,
                 heads=heads,
                 size=size,
-                size_3=size_3,
                 size_2=size_2,
-                size_2_2=size_2_2,
+                size_3=size_3,
+                size_4=size_4,
             )
             self.layer_norm_2 = nn.LayerNorm(in_channels=in_channels)
             self.dense = nn.Dense(
@@ -336,36 +336,36 @@ class SwinT(gluon.HybridBlock):
             )
             self.layer_norm = nn.LayerNorm(in_channels=96)
             self.layers = stack(
-                Layer(in_channels=96, heads=3, size=8, size_3=64),
+                Layer(in_channels=96, heads=3, size=8, size_2=64),
                 Layer2(
-                    in_channels=96, heads=3, size=8, size_3=64, size_2=49, size_2_2=53
+                    in_channels=96, heads=3, size=8, size_2=64, size_3=49, size_4=53
                 ),
             )
             self.merge = Merge(384)
             self.layers_3 = stack(
-                Layer(in_channels=192, heads=6, size=4, size_3=16),
+                Layer(in_channels=192, heads=6, size=4, size_2=16),
                 Layer2(
-                    in_channels=192, heads=6, size=4, size_3=16, size_2=21, size_2_2=25
+                    in_channels=192, heads=6, size=4, size_2=16, size_3=21, size_4=25
                 ),
             )
             self.merge_2 = Merge(768)
             self.layers_5 = stack(
-                Layer(in_channels=384, heads=12, size=2, size_3=4),
+                Layer(in_channels=384, heads=12, size=2, size_2=4),
                 Layer2(
-                    in_channels=384, heads=12, size=2, size_3=4, size_2=7, size_2_2=11
+                    in_channels=384, heads=12, size=2, size_2=4, size_3=7, size_4=11
                 ),
-                Layer(in_channels=384, heads=12, size=2, size_3=4),
+                Layer(in_channels=384, heads=12, size=2, size_2=4),
                 Layer2(
-                    in_channels=384, heads=12, size=2, size_3=4, size_2=7, size_2_2=11
+                    in_channels=384, heads=12, size=2, size_2=4, size_3=7, size_4=11
                 ),
-                Layer(in_channels=384, heads=12, size=2, size_3=4),
+                Layer(in_channels=384, heads=12, size=2, size_2=4),
                 Layer2(
-                    in_channels=384, heads=12, size=2, size_3=4, size_2=7, size_2_2=11
+                    in_channels=384, heads=12, size=2, size_2=4, size_3=7, size_4=11
                 ),
             )
             self.merge_3 = Merge(1536)
             self.layers_11 = stack(
-                *[Layer(in_channels=768, heads=24, size=1, size_3=1) for _ in range(2)]
+                *[Layer(in_channels=768, heads=24, size=1, size_2=1) for _ in range(2)]
             )
             self.layer_norm_2 = nn.LayerNorm(in_channels=768)
             self.dense = nn.Dense(
