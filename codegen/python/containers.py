@@ -7,10 +7,13 @@ from itertools import groupby
 
 from codegen.python.merging import literals, replaced
 from codegen.python.source import Comprehension, Expr, List, Literal, Name, Tuple, Unary
+from codegen.python.source.flat import flat
 
 Scalar = int | float | bool | str | None
 FEW = 3
 """Fewer elements than this that differ are listed."""
+LONGEST = 56
+"""What a loop over rows may take of a line; longer ones are listed."""
 
 
 def container(
@@ -114,6 +117,8 @@ def runs(elements: Sequence[Expr]) -> Comprehension | None:
         if len(variables) > 1
         else Tuple(tuple(row[0] for row in rows))
     )
+    if len(flat(target)) + len(flat(over)) > LONGEST:
+        return None
     element = replaced(firsts[0], dict(zip(columns, variables, strict=True)))
     more = ((Name("_"), _range(count)),) if count > 1 else ()
     return Comprehension(element, target, over, more)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from codegen.python.dialect import Dialect, Unsupported
+from codegen.python.docs import paragraphs
 from codegen.python.forward import Forward
 from codegen.python.names import distinct, identifier
 from codegen.python.optimizers import NativeOptimizer, entry_of
@@ -26,7 +27,6 @@ from codegen.python.source import (
     Tuple,
     lift,
 )
-from codegen.python.source.texts import first_paragraph
 from nnspec.catalogue.ops.elementwise import Constant
 from nnspec.core.types import TensorType
 from nnspec.graph.flow import named
@@ -84,7 +84,7 @@ def _class(name: str, step: Minimize, training: Training, dialect: Dialect) -> C
     if any(body != bodies[0] for body in bodies[1:]):
         raise _differs(step, dialect)
     rule = update.rule(_types(step, training)[0])
-    said = first_paragraph(rule.graph.doc or "")
+    said = paragraphs(rule.graph.doc or "")[0]
     shown = ", ".join(f"{n} = {_shown(a)}" for n, a in update.arguments.items())
     doc = "\n\n".join(text for text in (said, f"{update.block}({shown})") if text)
     return ClassDef(name, (BASE,), bodies[0], doc=doc)
@@ -141,7 +141,7 @@ def _schedule(update: Update, name: str, dtype: str, dialect: Dialect) -> Functi
     graph = legalize(schedule.graph(dtype), dialect.legality)
     names, body, (result,) = _written(graph, dialect)
     given = tuple(map(Parameter, ("self", *names)))
-    doc = first_paragraph(graph.doc) if graph.doc else None
+    doc = paragraphs(graph.doc)[0] if graph.doc else None
     return FunctionDef(f"{name}_at", given, (*body, Return(result)), doc=doc)
 
 

@@ -1,7 +1,8 @@
 """Made from llama.nn.
 
 A decoder in the style of Llama (Touvron et al. 2023, "Llama 2", arXiv:2307.09288) of
-the size of SmolLM-135M (Hugging Face 2024), its embedding tied to its output.
+the size of SmolLM-135M (Hugging Face 2024), its embedding tied to its output; with
+`tied = false` the output has a matrix of its own, as Llama 2 does.
 
 input tokens of a vocabulary of 49,152; 134,515,008 parameters.
 """
@@ -176,13 +177,13 @@ class Layer(gluon.HybridBlock):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         with self.name_scope():
-            self.attention_norm = RMSNorm()
+            self.input_norm = RMSNorm()
             self.attention = RotaryAttention()
             self.mlp_norm = RMSNorm()
             self.mlp = GatedFeedForward()
 
     def hybrid_forward(self, F, x):
-        y = self.attention_norm(x)
+        y = self.input_norm(x)
         x = x + self.attention(y)
         y = self.mlp_norm(x)
         return x + self.mlp(y)
@@ -245,8 +246,11 @@ def as_batches(columns, size, orders=(), shuffle=False):
     return gluon.data.DataLoader(dataset, size, shuffle=shuffle)
 
 
-def run_epoch(step, batches, ctx):
-    """Apply a step to every batch; the mean of its figures, each weighted with its batch."""
+def run_epoch(step, batches, ctx, summaries):
+    """Apply a step to every batch; the mean of its figures, each weighted with its batch.
+
+    summaries: for figures that have several means, what makes one number of them.
+    """
     totals: dict = {}
     rows = 0
     for batch in batches:
@@ -258,16 +262,20 @@ def run_epoch(step, batches, ctx):
             # Added up on the device: nothing waits for a number.
             totals[name] = totals.get(name, 0) + size * figure.detach()
         rows += size
-    return {name: total.asscalar() / rows for name, total in totals.items()}
+    means = {name: total.asnumpy() / rows for name, total in totals.items()}
+    return {
+        name: summaries.get(name, np.ndarray.item)(mean) for name, mean in means.items()
+    }
 
 
-def fit(train, check, batches, held_out, *, epochs, losses, ctx):
+def fit(train, check, batches, held_out, *, epochs, losses, ctx, summaries=None):
     """Train for some epochs, and print what each of them came to."""
+    summaries = summaries or {}
     for epoch in range(1, epochs + 1):
-        figures = run_epoch(train, batches, ctx)
+        figures = run_epoch(train, batches, ctx, summaries)
         stop_unless_finite(figures, losses)
         if held_out is not None:
-            checked = run_epoch(check, held_out, ctx)
+            checked = run_epoch(check, held_out, ctx, summaries)
             figures.update({f"val_{name}": figure for name, figure in checked.items()})
         print_epoch(epoch, epochs, figures)
 

@@ -1,7 +1,8 @@
 """Made from llama.nn.
 
 A decoder in the style of Llama (Touvron et al. 2023, "Llama 2", arXiv:2307.09288) of
-the size of SmolLM-135M (Hugging Face 2024), its embedding tied to its output.
+the size of SmolLM-135M (Hugging Face 2024), its embedding tied to its output; with
+`tied = false` the output has a matrix of its own, as Llama 2 does.
 
 input tokens of a vocabulary of 49,152; 134,515,008 parameters.
 """
@@ -95,13 +96,13 @@ class GatedFeedForward(layers.Layer):
 class Layer(layers.Layer):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.attention_norm = layers.RMSNormalization(epsilon=1e-5)
+        self.input_norm = layers.RMSNormalization(epsilon=1e-5)
         self.attention = RotaryAttention()
         self.mlp_norm = layers.RMSNormalization(epsilon=1e-5)
         self.mlp = GatedFeedForward()
 
     def call(self, x):
-        y = self.attention_norm(x)
+        y = self.input_norm(x)
         x = x + self.attention(y)
         y = self.mlp_norm(x)
         return x + self.mlp(y)

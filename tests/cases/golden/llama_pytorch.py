@@ -1,7 +1,8 @@
 """Made from llama.nn.
 
 A decoder in the style of Llama (Touvron et al. 2023, "Llama 2", arXiv:2307.09288) of
-the size of SmolLM-135M (Hugging Face 2024), its embedding tied to its output.
+the size of SmolLM-135M (Hugging Face 2024), its embedding tied to its output; with
+`tied = false` the output has a matrix of its own, as Llama 2 does.
 
 input tokens of a vocabulary of 49,152; 134,515,008 parameters.
 """
@@ -88,13 +89,13 @@ class GatedFeedForward(nn.Module):
 class Layer(nn.Module):
     def __init__(self):
         super().__init__()
-        self.attention_norm = nn.RMSNorm(576, eps=1e-5)
+        self.input_norm = nn.RMSNorm(576, eps=1e-5)
         self.attention = RotaryAttention()
         self.mlp_norm = nn.RMSNorm(576, eps=1e-5)
         self.mlp = GatedFeedForward()
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.attention_norm(x)
+        y = self.input_norm(x)
         x = x + self.attention(y)
         y = self.mlp_norm(x)
         return x + self.mlp(y)
@@ -119,8 +120,13 @@ class Llama(nn.Module):
         return x @ y
 
 
-def run_epoch(step, batches: DataLoader, device: str) -> dict[str, float]:
-    """Apply a step to every batch; the mean of its figures, each weighted with its batch."""
+def run_epoch(
+    step, batches: DataLoader, device: str, summaries: dict
+) -> dict[str, float]:
+    """Apply a step to every batch; the mean of its figures, each weighted with its batch.
+
+    summaries: for figures that have several means, what makes one number of them.
+    """
     totals: dict[str, Tensor] = {}
     rows = 0
     for batch in batches:
@@ -129,7 +135,8 @@ def run_epoch(step, batches: DataLoader, device: str) -> dict[str, float]:
             # Added up on the device: nothing waits for a number.
             totals[name] = totals.get(name, 0) + size * figure.detach()
         rows += size
-    return {name: total.item() / rows for name, total in totals.items()}
+    means = {name: total.cpu().numpy() / rows for name, total in totals.items()}
+    return {name: summaries.get(name, float)(mean) for name, mean in means.items()}
 
 
 def fit(
@@ -142,17 +149,19 @@ def fit(
     epochs: int,
     losses: list[str],
     device: str,
+    summaries: dict | None = None,
 ) -> None:
     """Train for some epochs, and print what each of them came to."""
+    summaries = summaries or {}
     for epoch in range(1, epochs + 1):
         for net in networks:
             net.train()
-        figures = run_epoch(train, batches, device)
+        figures = run_epoch(train, batches, device, summaries)
         stop_unless_finite(figures, losses)
         if held_out is not None:
             for net in networks:
                 net.eval()
-            checked = run_epoch(check, held_out, device)
+            checked = run_epoch(check, held_out, device, summaries)
             figures |= {f"val_{name}": figure for name, figure in checked.items()}
         print_epoch(epoch, epochs, figures)
 
