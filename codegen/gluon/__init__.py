@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from codegen.dtypes import check_types
 from codegen.gluon import train
+from codegen.gluon.derivatives import derived
 from codegen.gluon.dialect import DIALECT, moving_batch_norm, training_dialect
 from codegen.gluon.dtypes import DTYPES
 from codegen.gluon.namespace import under
@@ -17,7 +18,7 @@ from codegen.gluon.source import file_text
 from codegen.gluon.symbol import RESERVED, build_symbol
 from codegen.gluon.weights import native_name, transforms
 from codegen.python.classes import build_classes
-from codegen.python.dialect import Dialect, Unsupported
+from codegen.python.dialect import Dialect
 from codegen.python.emission import LoweredProgram, described, lowered_program, weight_map
 from codegen.python.file import module_doc
 from codegen.python.functions import Functions, applied, parameter_names
@@ -29,14 +30,12 @@ from codegen.target import Emitted, EmittedModel, Fault
 from nnspec.catalogue.ops.gated import Gelu
 from nnspec.catalogue.ops.normalization import BatchNorm
 from nnspec.catalogue.ops.numeric import Erf
-from nnspec.catalogue.ops.recurrent import RNN, Recurrent
+from nnspec.catalogue.ops.recurrent import RNN
 from nnspec.core.declare import Declaration, declaration
 from nnspec.core.fields import arg
 from nnspec.core.kinds import choice
-from nnspec.graph.graph import Call, Graph, Node, Program, Value, Weight, walk
+from nnspec.graph.graph import Graph, Program, Value
 from nnspec.graph.layouts import Layouts
-from nnspec.graph.passes.derive import NotDerived, derive
-from nnspec.graph.training import Training
 from nnspec.graph.weight_map import WeightMap
 
 if TYPE_CHECKING:
@@ -164,32 +163,6 @@ def emit(
     text = file_text(module_doc(provenance, program), classes.definitions, dialect, loops)
     programs = {t.name: names for t, names in zip(trainings, named, strict=True)}
     return Emitted({f"{stem}_gluon.py": text}, models, layouts, programs)
-
-
-def derived(program: Program) -> Program:
-    """The program with functions in place of derivatives: MXNet derives few of its operators a second time."""
-    return replace(program, trainings=tuple(map(_derived, program.trainings)))
-
-
-def _derived(training: Training) -> Training:
-    try:
-        worked_out = derive(training)
-    except NotDerived as refused:
-        span = refused.gradient.span
-        raise Unsupported("`grad`", span, DIALECT.name, refused.reason) from None
-    layers = [node for n in training.networks for node in walk(n.model)]
-    held = {w: n.op.name for n in layers if isinstance(n.op, Recurrent) for w in n.weights}
-    for step in worked_out.steps:
-        if not isinstance(step, (Node, Call)):
-            continue
-        for weight in step.inputs:
-            if isinstance(weight, Weight) and weight in held:
-                what, reason = (
-                    f"`grad` through `{held[weight]}`",
-                    "MXNet keeps its weights to itself",
-                )
-                raise Unsupported(what, step.span, DIALECT.name, reason)
-    return worked_out
 
 
 def layouts_of(values: tuple[Value, ...], layouts: Layouts) -> Layouts:

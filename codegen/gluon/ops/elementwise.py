@@ -60,11 +60,22 @@ from nnspec.catalogue.ops.numeric import (
 )
 from nnspec.catalogue.ops.shaping import Cast
 from nnspec.catalogue.ops.site import Site, Term
+from nnspec.core.declare import declaration
 from nnspec.core.types import TensorType
 from nnspec.graph.graph import Node
 
 TABLE = Table()
 BOOL = DTYPES["bool"]
+
+
+@declaration
+class Detach(StopGradient):
+    """`x` off the record, in functions whose operands are arrays; of those that derivatives become."""
+
+
+@TABLE.rule
+def detach(op: Detach, use: Use, x: Expr) -> Result:
+    return x.attr("detach")()
 
 
 TABLE.add(
