@@ -198,5 +198,5 @@ def test_a_rule_is_a_class() -> None:
         (code,) = spec.build(target).files.values()
         assert "class Own(WrittenOptimizer):" in code
         assert "    Own(lr = Ramp(top = 0.3, steps = 10), momentum = 0.9)\n" in code
-        assert 'states = {"m": 0.0, "before": 0.0}\n    numbers = {"kept": 1.0}' in code
+        assert 'states = ("m", 0.0), ("before", 0.0)\n    numbers = (("kept", 1.0),)' in code
         assert "lr = self.lr_at(step - 1)" in code

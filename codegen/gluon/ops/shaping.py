@@ -129,7 +129,7 @@ def reshape(op: Reshape, use: Use, x: Expr) -> Result:
     if codes is None:
         reason = "the new shape has more than one size that only the input tells"
         raise UnsupportedOp(use.node, "Gluon", reason)
-    if source[:1] == target[:1] == (1,):  # as any other batch
+    if len(target) > 1 and source[:1] == target[:1] == (1,):  # as any other batch
         codes = (0, *codes[1:])
     return Name("F.reshape")(x, shape=Tuple(tuple(Literal(code, "size") for code in codes)))
 
