@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from random_cases import answers, drawn, onnx_outputs, request
+from random_cases import answers, case_of, drawn, onnx_outputs, request
 from random_models import EXAMPLES, ops_of, spec
 
 import nnspec
@@ -66,14 +66,27 @@ def test_onnx(seed: int) -> None:
         assert not case.wrong(found, "f32"), case.text
 
 
+FOUND = (
+    """model Model {
+  input x: f32[N, 4, 3, 5, 2]
+  output x -> MaxPool3D(2, ceil_mode = true) -> SpatialDropout3D(0.3) -> LayerNorm(axis = 1) * 2
+}""",
+    """model Model {
+  input x: f32[N, 5]
+  output triplet(x, x, x) -> erf -> expand_dims(-1) -> clip(low = 0.1)
+}""",
+)
+"""What long runs found wrong once."""
+
+
 @pytest.mark.framework
 @pytest.mark.parametrize("name", ("pytorch", "keras", "gluon"))
 def test_in_f64(name: str, tmp_path: Path) -> None:
     requests = []
-    for seed in range(8):
-        _, case = drawn(f"test/{seed}", STEPS)
+    random = [drawn(f"test/{seed}", STEPS)[1] for seed in range(8)]
+    for number, case in enumerate([*random, *map(case_of, FOUND)]):
         try:
-            requests.append(request(TARGETS[name], case, tmp_path / f"m{seed}.py"))
+            requests.append(request(TARGETS[name], case, tmp_path / f"m{number}.py"))
         except SpecError as error:
             assert {d.code for d in error.diagnostics} == {"E0704"}, case.text
     for one, found in zip(requests, answers(TARGETS[name], requests), strict=True):

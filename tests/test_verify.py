@@ -163,6 +163,13 @@ def test_a_fault_of_a_framework_is_named_and_bounded() -> None:
     assert "derivative of the error function" in note
 
 
+def test_a_fault_reaches_what_a_model_gives_in_training() -> None:
+    text = 'model M { input x: f32[3, 2, 4] output y = x -> RNN(4, activation = "relu") }'
+    report = nnspec.load(text).verify(["gluon"])
+    assert report.agrees
+    assert {r.bound for r in report.rows if r.quantity == "outputs in training"} == {1e-6}
+
+
 @pytest.mark.parametrize(
     ("before", "after", "quantity"),
     [

@@ -11,12 +11,12 @@ class PooledTwice(layers.Layer):
         if x.dtype != "float64":
             return super().call(x)
         (depth, *plane), (step, *steps) = self.pool_size, self.strides
-        batch, planes, *sizes = ops.shape(x)
+        _, planes, *sizes = ops.shape(x)
         x = self.pool(ops.reshape(x, (-1, *sizes)), plane, steps, self.padding)
         _, height, width, channels = ops.shape(x)
-        x = ops.reshape(x, (batch, planes, height * width, channels))
+        x = ops.reshape(x, (-1, planes, height * width, channels))
         x = self.pool(x, (depth, 1), (step, 1), self.padding)
-        return ops.reshape(x, (batch, -1, height, width, channels))
+        return ops.reshape(x, (-1, ops.shape(x)[1], height, width, channels))
 
 
 @keras.saving.register_keras_serializable(package="layers")

@@ -41,7 +41,8 @@ def derived_rows(model: Graph, target: Target, found: Derived, expected: Derived
     for name, value, a, b in zip(
         model.output_names, model.outputs, found.outputs, expected.outputs, strict=True
     ):
-        yield _row(subject, "outputs in training", name, target.name, a, b, value.span)
+        row = _row(subject, "outputs in training", name, target.name, a, b, value.span)
+        yield _judged(row, target, None, nodes)
     for path, b in expected.kept.items():
         row = _row(subject, "running statistics", path, target.name, found.kept[path], b)
         yield _judged(row, target, makers.get(path), nodes)
