@@ -355,6 +355,9 @@ def test_records() -> None:
     assert "class BatchNorm(nn.BatchNorm)" in text
     assert "hybridize()" not in text
     assert text.count("retain_graph=True") == 1
+    # What is read after the last update needs no record, but the network still trains.
+    text = str(emitted(ROOT / "tests/cases/gluon/late.nn", "block").files["late_gluon.py"])
+    assert "    with autograd.train_mode():\n        after = net(x)\n    return" in text
 
 
 # What cannot be said.

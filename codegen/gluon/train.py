@@ -32,7 +32,7 @@ from codegen.python.source import (
 from codegen.python.training import Source, parameters
 from codegen.target import ProgramNames
 from nnspec.graph.graph import Call as NetworkCall
-from nnspec.graph.graph import Node, Value
+from nnspec.graph.graph import Node, Value, walk
 from nnspec.graph.training import Minimize, Repeat, Training, TrainStep, end_of_loop
 
 DEVICE = Conditional(Name("mx.context.num_gpus")(), Literal("gpu"), Literal("cpu"))
@@ -163,7 +163,20 @@ def _write(source: Source, forward: Forward, steps: Sequence[TrainStep]) -> None
             index = end_of_loop(steps, place)
             with forward.loop(steps[place:index]) as body:
                 _write(source, forward, body)
-    forward.run(steps[index:])
+    left = steps[index:]
+    if any(_modal(step) for step in left):
+        with forward.capture() as unrecorded:
+            forward.run(left)
+        forward.statements.append(With(((Name("autograd.train_mode")(), None),), tuple(unrecorded)))
+    else:
+        forward.run(left)
+
+
+def _modal(step: TrainStep) -> bool:
+    """Whether a step means something else in evaluation."""
+    if isinstance(step, Node):
+        return step.op.modal
+    return isinstance(step, NetworkCall) and any(n.op.modal for n in walk(step.body))
 
 
 def _update(source: Source, forward: Forward, steps: Sequence[TrainStep], update: Minimize) -> None:
