@@ -95,6 +95,7 @@ def test_fixed_points(path: Path) -> None:
         "## Of the file.\n\n## Of the block.\nblock B {\n  input x, m = 0, p: f32[] = 1\n  output x\n}\n",
         "block B {\n  input x\n  as = x -> Dense(1) as head -> relu as last\n  output as\n}\n",
         "a = x[:, none, 1:n, ids]\n",
+        "block B {\n  input x\n  batch = x.shape[0]\n  metric = 2\n  output x\n}\n",
         "train T {\n  for i in range(3) {\n    minimize x over a.b, c using Adam\n  }\n}\n",
         "a = 1\r\nb = 2\r\n",
         "\ufeffa = 1\n",

@@ -62,6 +62,7 @@ Make = Callable[[int, int, list[Any]], Any]
 END, OTHER = "$END", "OTHER"
 _NAME = "NAME"
 _WORDS = {word: name for name, word, fixed in TERMINALS if fixed and word.isalpha()}
+_BINDING = re.compile(r"\s*(,|=[^=])")
 _SPACES = "|".join(p for name, p, _ in TERMINALS if name in IGNORED and name.startswith("_"))
 
 
@@ -118,7 +119,11 @@ def parse(text: str, make: Sequence[Make | None], comments: list[tuple[int, int]
         actions = ACTIONS[state]
         if terminal == _NAME:
             word = _WORDS.get(text[start:end])
-            if word is not None and word in actions:
+            if (
+                word is not None
+                and word in actions
+                and not (actions[word] < 0 and _is_bound(text, end, word, states))
+            ):
                 terminal = word
         elif terminal == "END":
             terminal = END
@@ -198,6 +203,12 @@ def _contextual(
 def _accepted(states: list[int]) -> frozenset[str]:
     """Terminals that can stand here, once what is finished has been put together."""
     return frozenset(t for t in ACTIONS[states[-1]] if _shifts(list(states), t))
+
+
+def _is_bound(text: str, end: int, word: str, states: list[int]) -> bool:
+    """Whether a word is a name, `batch = x.shape[0]`: what ends before it is a statement of a block, where
+    the word begins no other."""
+    return _BINDING.match(text, end) is not None and not _shifts(list(states), word)
 
 
 def _shifts(states: list[int], terminal: str) -> bool:
