@@ -123,6 +123,17 @@ def test_loops_conditions_and_functions() -> None:
     assert str(found.outputs[0].type) == "f32[N, 6]"
 
 
+def test_numbers_and_lists_of_tensors_are_worked_out_when_compiling() -> None:
+    found = model(
+        "sizes = [x, 2 * x]\n  for i, y in enumerate(sizes) { x = x + i * sqrt(4) * y }\n"
+        "  x = reshape(x, x.shape[:-1] + [len(sizes), floor(pi)])\n  output x -> exp",
+        "x: f32[N, 6]",
+    )
+    numbers = [n.op.value for n in walk(found) if n.op.name == "constant"]
+    assert numbers == [2, 0.0, 2.0]
+    assert str(found.outputs[0].type) == "f32[N, 2, 3]"
+
+
 def test_a_layer_given_to_a_block_is_its_own() -> None:
     text = (
         "block Twice(inner: layer) {\n  input x\n  output x -> inner -> inner\n}\n"

@@ -1,8 +1,9 @@
-"""Functions on compile-time values: `len range min max sum abs round int float str zip`."""
+"""Functions on compile-time values: of lists, of numbers, and those that make one into another."""
 
 from __future__ import annotations
 
 import builtins
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -129,6 +130,14 @@ def _str(arguments: list[Any], span: Span, budget: Budget) -> str:
     return text
 
 
+def _enumerate(arguments: list[Any], span: Span, budget: Budget) -> list[tuple[Any, ...]]:
+    _only("enumerate", arguments, span)
+    value = arguments[0]
+    if not isinstance(value, (list, tuple, range)):
+        raise error("E0301", "`enumerate` expects a list", span, f"found {describe(value)}")
+    return _zip([builtins.range(len(value)), value], span, budget)
+
+
 def _zip(arguments: list[Any], span: Span, budget: Budget) -> list[tuple[Any, ...]]:
     for value in arguments:
         if not isinstance(value, (list, tuple, range)):
@@ -169,9 +178,20 @@ BUILTINS: dict[str, Builtin] = {
     "max": _extreme("max", builtins.max),
     "sum": _sum,
     "abs": _unary("abs", builtins.abs),
+    "sqrt": _unary("sqrt", math.sqrt),
+    "exp": _unary("exp", math.exp),
+    "log": _unary("log", math.log),
+    "sin": _unary("sin", math.sin),
+    "cos": _unary("cos", math.cos),
+    "floor": _unary("floor", math.floor),
+    "ceil": _unary("ceil", math.ceil),
     "round": _round,
     "int": _convert("int", builtins.int),
     "float": _convert("float", builtins.float),
     "str": _str,
     "zip": _zip,
+    "enumerate": _enumerate,
 }
+
+OF_LISTS = frozenset({"len", "zip", "enumerate"})
+"""Those that ask nothing of what a list holds: it may be tensors."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from math import pi
 
 from nnspec.catalogue.data.catalogue import DATASETS
 from nnspec.catalogue.initializers import INITIALIZERS
@@ -14,9 +15,10 @@ from nnspec.elaborate.values import Reference
 
 
 @cache
-def catalogue() -> dict[str, Reference | str]:
+def catalogue() -> dict[str, Reference | str | float]:
     """Name to what it stands for; a dtype stands for its name."""
-    found: dict[str, Reference | str] = {name: name for name in DTYPES}
+    found: dict[str, Reference | str | float] = {name: name for name in DTYPES}
+    found["pi"] = pi
     found |= {name: Reference("library", name, None) for name in shipped_names()}
     found["scan"] = Reference("scan", "scan", None)
     found["grad"] = Reference("grad", "grad", None)

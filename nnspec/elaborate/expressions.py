@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
 from typing import Any
 
 from nnspec.catalogue.ops import OPS
 from nnspec.catalogue.synonyms import NAMES, called_here
+from nnspec.core.dtypes import DTYPES
 from nnspec.elaborate import arguments, layers, operators, optimizers, subscripts
+from nnspec.elaborate.builtins import OF_LISTS
 from nnspec.elaborate.catalogue import catalogue
 from nnspec.elaborate.errors import error
 from nnspec.elaborate.library import shipped
@@ -382,7 +386,8 @@ def _call(body: Body, expr: tree.Call) -> Any:
     span = expr.span
     match callee:
         case Reference(kind="builtin", name=name, target=builtin):
-            if any(_holds_tensor(v) for v, _ in positional):
+            within = name in OF_LISTS
+            if any(_is_tensor(v) if within else _holds_tensor(v) for v, _ in positional):
                 if name in OPS:
                     return layers.function(body, OPS[name], positional, named, span)
                 raise _only_compile_time(name, span)
@@ -391,7 +396,8 @@ def _call(body: Body, expr: tree.Call) -> Any:
                 raise error("E0302", f"`{name}` takes no named arguments", first[2])
             return builtin([v for v, _ in positional], span, body.session.budget)
         case Reference(kind="op", target=op) if op.is_layer():
-            return layers.construct(body, op, positional, named, span)
+            with _made_then_applied(expr, positional):
+                return layers.construct(body, op, positional, named, span)
         case Reference(kind="op", target=op):
             values = [v for v, *_ in [*positional, *named.values()]]
             if op.operands and not any(_holds_tensor(v) for v in values):
@@ -430,7 +436,8 @@ def _call(body: Body, expr: tree.Call) -> Any:
                 return waiting
             return layers.apply(body, waiting, [], span)
         case BlockReference():
-            return layers.block_layer(body, callee, positional, named, span)
+            with _made_then_applied(expr, positional):
+                return layers.block_layer(body, callee, positional, named, span)
         case Layer() | Network():
             if named:
                 first = next(iter(named.values()))
@@ -445,6 +452,25 @@ def _call(body: Body, expr: tree.Call) -> Any:
                 expr.function.span,
                 "not a function",
             )
+
+
+@contextmanager
+def _made_then_applied(expr: tree.Call, positional: arguments.Positional) -> Iterator[None]:
+    """Tensors among the arguments of a layer, `Norm(x)`: what fails for them says how it is applied."""
+    try:
+        yield
+    except SpecError as failure:
+        (wrong, *others) = failure.diagnostics
+        tensors = [at.text for value, at in positional if isinstance(value, Value)]
+        rest = [
+            a.span.text for a in expr.arguments if a.name is not None or a.span.text not in tensors
+        ]
+        head = tensors[0] if len(tensors) == 1 else f"({', '.join(tensors)})"
+        layer = expr.function.span.text + (f"({', '.join(rest)})" if rest else "")
+        if not tensors or others or len(head) + len(layer) > 80:
+            raise
+        help = f"a layer is made first, then applied: `{head} -> {layer}`"
+        raise SpecError(replace(wrong, helps=(help,))) from None
 
 
 def _gradient(
@@ -519,6 +545,10 @@ def _only_compile_time(name: str, span: Span) -> SpecError:
 def _holds_tensor(value: Any) -> bool:
     if isinstance(value, (tuple, list)):
         return any(_holds_tensor(v) for v in value)
+    return _is_tensor(value)
+
+
+def _is_tensor(value: Any) -> bool:
     return isinstance(value, (Value, Poison))
 
 
@@ -550,9 +580,9 @@ def _attribute(body: Body, expr: tree.Attribute) -> Any:
                 f"a tensor has no `{name}`",
                 expr.name.span,
                 "unknown",
-                helps=(f"`{name}` is a function: write `{name}({expr.value.span.text})`",)
-                if name in catalogue()
-                else did_you_mean(name, known) or ("it has `shape`, `rank` and `dtype`",),
+                helps=_as_function(name, expr.value.span.text)
+                or did_you_mean(name, known)
+                or ("it has `shape`, `rank` and `dtype`",),
             )
         case Network():
             return Part(f"{value.name}.{name}")
@@ -562,6 +592,14 @@ def _attribute(body: Body, expr: tree.Attribute) -> Any:
             return _weight(body, value, name, expr)
         case _:
             raise error("E0205", f"{describe(value)} has no `{name}`", expr.name.span, "unknown")
+
+
+def _as_function(name: str, tensor: str) -> tuple[str, ...]:
+    """The way out of `x.view(...)`: methods of other libraries are functions here."""
+    ours = name if name in catalogue() else NAMES.get(name, "")
+    if ours in DTYPES or name in ("float", "int", "long", "half", "double", "astype", "to"):
+        return (f"convert with `cast({tensor}, f32)`",)
+    return (f"`{ours}` is a function: write `{ours}({tensor})`",) if ours in OPS else ()
 
 
 def _weight(body: Body, layer: Layer, name: str, expr: tree.Attribute) -> Value:

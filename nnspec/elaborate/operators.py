@@ -69,10 +69,11 @@ def binary(builder: Builder, symbol: str, left: Any, right: Any, span: Span) -> 
         return _numbers(symbol, left, right, span)
     if is_size(left) and is_size(right) and symbol in ("+", "-", "*", "//", "%"):
         return _sizes(builder, symbol, left, right, span)
-    if symbol == "+" and type(left) is type(right) and isinstance(left, (list, str, tuple)):
+    if symbol == "+" and _joins(left, right):
         for side in (left, right):
             builder.budget.value(side, span)
-        return left + right
+        same = type(left) is type(right) and not isinstance(left, range)
+        return left + right if same else [*left, *right]
     if (
         symbol == "*"
         and isinstance(left, (list, str))
@@ -82,6 +83,12 @@ def binary(builder: Builder, symbol: str, left: Any, right: Any, span: Span) -> 
         builder.budget.value(left, span, max(right, 0))
         return left * right
     raise _unfit(symbol, left, right, span)
+
+
+def _joins(left: Any, right: Any) -> bool:
+    """Whether two are lists or strings that make a longer one; `x.shape` is a list where it meets one."""
+    both = (left, right)
+    return any(all(isinstance(v, kind) for v in both) for kind in (str, (list, tuple, range)))
 
 
 def _asks_for_none(symbol: str, left: Any, right: Any) -> bool:
