@@ -232,3 +232,28 @@ def test_several_models_of_a_file_are_compared() -> None:
     report = nnspec.load(text + text.replace("A", "B")).verify(targets=("onnx",))
     assert {r.subject for r in report.rows} == {"model A", "model B"}
     assert all(r.agrees for r in report.rows)
+
+
+@pytest.mark.parametrize(
+    ("more", "written"),
+    [
+        ("", "Trainer(net.collect_params()"),
+        (
+            "_, c = net(x)\n  minimize mean(c) over net.side, net.head using SGD",
+            "net.side.collect_params()",
+        ),
+    ],
+    ids=["one loss", "two losses"],
+)
+def test_what_no_loss_reaches_stays_as_it_is(more: str, written: str) -> None:
+    """A layer that leads nowhere: MXNet's trainer leaves it out by itself, unless another loss gave it a gradient."""
+    text = (
+        "model M {\n  input x: f32[N, 4]\n  h = x -> Dense(5)\n  head = Dense(2)\n  side = Dense(2)\n"
+        "  output a = head(h), b = side(h) }\n"
+        "train T {\n  net = M()\n  batch x: f32[N, 4]\n  a, b = net(x)\n"
+        f"  minimize mean(a * a) using SGD\n  {more}\n  data = npz('x.npz') }}\n"
+    ).replace("'", '"')
+    spec = nnspec.load(text)
+    assert written in next(iter(spec.build("gluon").files.values()))
+    report = spec.verify(targets=("gluon",), quick=True)
+    assert not [_line(r) for r in report.rows if not r.agrees]

@@ -171,8 +171,7 @@ def _recorded(
         updated = {id(p) for p in trainer._params}
 
         def wrapped(*arguments: Any, **keywords: Any) -> None:
-            found = {n: _gradients(net, updated) for n, net in zip(names, nets)}
-            gradients.append({n: arrays for n, arrays in found.items() if arrays})
+            gradients.append({n: _gradients(net, updated) for n, net in zip(names, nets)})
             step(*arguments, **keywords)
 
         trainer.step = wrapped
@@ -185,10 +184,11 @@ def _recorded(
 
 
 def _gradients(net: Any, updated: set[int]) -> dict[str, Array]:
+    """Of each parameter; zeros where the trainer leaves it as it is."""
     return {
-        name: parameter.grad().asnumpy()
+        name: parameter.grad().asnumpy() if id(parameter) in updated else np.zeros(parameter.shape)
         for name, parameter in net._collect_params_with_prefix().items()
-        if parameter.grad_req != "null" and id(parameter) in updated
+        if parameter.grad_req != "null"
     }
 
 

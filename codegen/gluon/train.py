@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from codegen.gluon.optimizers import optimizer
 from codegen.python import command_line, training
@@ -91,12 +92,19 @@ def losses_named(program: Training) -> Training:
 
 
 def _updated(source: Source, update: Minimize) -> Expr:
-    """`net.collect_params()`, or the parameters of several things."""
+    """`net.collect_params()`, or the parameters of several things.
+
+    Of weights that the loss does not depend on those are left out that may hold a gradient of another loss.
+    """
+    flow = source.flow
+    others = [flow.reached(other) for other in source.updates if other is not update]
+    stale = (flow.updated(update) - flow.reached(update)).intersection(chain(*others))
+    parts = source.reached if stale else source.parts
     parameters = [
         Dict(((part.expression.attr("name"), part.expression),))
         if isinstance(part.slot, WeightSlot)
         else part.expression.attr("collect_params")()
-        for part in source.reached(update, source.networks.__getitem__)
+        for part in parts(update, source.networks.__getitem__)
     ]
     return parameters[0] if len(parameters) == 1 else Call(Name("together"), tuple(parameters))
 

@@ -38,7 +38,7 @@ from codegen.python.sizes import shapes_of
 from codegen.python.source import Assign, Call, Expr, Name, Return, Stmt, Tuple
 from codegen.python.source.tree import names
 from nnspec.core.names import pascal_case
-from nnspec.graph.graph import Graph, Node
+from nnspec.graph.graph import Graph, walk
 
 
 @dataclass(eq=False)
@@ -189,7 +189,7 @@ class _Builder:
                 draft.inputs,
                 draft.results,
             ):
-                node = next(s for s in other.steps if isinstance(s, Node))
+                node = next(walk(other))
                 raise UnsupportedOp(
                     node,
                     self.dialect.name,
