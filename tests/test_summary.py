@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from nnspec.compiler import load
+from nnspec.compiler import compile_source, load
+from nnspec.driver.verify.cases import symbol_sizes
 from nnspec.graph.graph import Graph
+from nnspec.report.diagnostics import Reporter
+from nnspec.report.source import Source
 from nnspec.views.summary import Summary, summarize
 
 MLP = """
@@ -80,7 +83,26 @@ def test_flops_of_one_example(model) -> None:  # type: ignore[no-untyped-def]
     found = summarize(model(MLP))
     # Each multiply-add counts two, each bias and each relu one.
     assert found.flops == 2 * 784 * 256 + 256 + 256 + 2 * 256 * 10 + 10
-    assert found.symbols == ("N",)
+    assert found.sizes == (("N", 1),)
+
+
+def test_sizes_that_fit(model) -> None:  # type: ignore[no-untyped-def]
+    """Windows of 9 see no sequence of 1 or of 5: what one counts and what `verify` draws is longer."""
+    text = """
+    model Words {
+      input x: f32[N, T, 4]
+      output y = x -> Conv1D(8, 9) -> max(axis = 1)
+    }
+    train Words {
+      net = Words()
+      batch few: f32[B, S, 4]
+      minimize mean(net(few[:, 3:])) using SGD
+    }
+    """
+    found = summarize(model(text))
+    assert found.sizes == (("N", 1), ("T", 9)) and found.flops > 8 * 9 * 4 * 2
+    (program,) = compile_source(Source("words.nn", text), Reporter()).trainings
+    assert symbol_sizes(program.batch, program.steps) == {"B": 3, "S": 15}
 
 
 def test_blocks_sum_what_stands_in_them(model) -> None:  # type: ignore[no-untyped-def]

@@ -13,9 +13,12 @@ from nnspec.core.orders import first
 from nnspec.graph.graph import Call, Graph, Node, Value, Weight, weights
 from nnspec.graph.layouts import Layout
 from nnspec.graph.passes.layout import as_written
+from nnspec.graph.sizes import large_enough
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
+
+Sizes = dict[str, int]
 
 WIDTH = 120
 """Columns of the table where it is printed as text."""
@@ -42,7 +45,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Summary:
-    """A model's lines and totals. Symbolic sizes count as 1: everything is for one example.
+    """A model's lines and totals. Symbolic sizes count as 1, or as the least that fits: everything is for one example.
 
     inputs, outputs: names, and in which order of axes targets take and give them.
     """
@@ -54,7 +57,7 @@ class Summary:
     flops: int
     memory: int
     weight_bytes: int
-    symbols: tuple[str, ...]
+    sizes: tuple[tuple[str, int], ...]
     inputs: tuple[tuple[str, str], ...]
     outputs: tuple[tuple[str, str], ...]
 
@@ -112,7 +115,8 @@ class Summary:
             f"{self.parameters:,} weights ({self.trainable:,} trained, {kept:,} kept), "
             f"{size(self.weight_bytes)} in f32"
         )
-        sizes = f" with {', '.join(self.symbols)} = 1" if self.symbols else ""
+        chosen = ", ".join(f"{name} = {number}" for name, number in self.sizes)
+        sizes = f" with {chosen}" if chosen else ""
         yield f"{short(self.flops)} FLOPs, {size(self.memory)} of activations{sizes}"
         taken, given = (
             ", ".join(f"{name} {layout}" for name, layout in side)
@@ -124,10 +128,11 @@ class Summary:
 def summarize(graph: Graph) -> Summary:
     """The summary of a model."""
     seen: set[str] = set()
-    lines = tuple(_lines(graph, 0, seen))
+    names = sorted({s for v in graph.inputs for d in v.type.shape for s in symbols(d)})
+    sizes = large_enough(graph.steps, dict.fromkeys(names, 1))
+    lines = tuple(_lines(graph, 0, seen, sizes))
     every = weights(graph)
     leaves = [line for line in lines if not line.is_block]
-    names = sorted({s for v in graph.inputs for d in v.type.shape for s in symbols(d)})
     outside = as_written(graph)
     inputs = zip((v.name or "input" for v in graph.inputs), outside.input_layouts, strict=True)
     outputs = zip(graph.output_names, outside.output_layouts, strict=True)
@@ -139,7 +144,7 @@ def summarize(graph: Graph) -> Summary:
         sum(line.flops for line in leaves),
         sum(line.memory for line in leaves),
         sum(_count(w) * DTYPES[w.type.dtype].bytes for w in every),
-        tuple(names),
+        tuple(sizes.items()),
         tuple((name, _order(layout)) for name, layout in inputs),
         tuple((name, _order(layout)) for name, layout in outputs),
     )
@@ -151,7 +156,7 @@ def _order(layout: Layout) -> str:
     return f"{layout} or {turned}" if layout.axes else str(layout)
 
 
-def _lines(graph: Graph, depth: int, seen: set[str]) -> Iterator[Line]:
+def _lines(graph: Graph, depth: int, seen: set[str], sizes: Sizes) -> Iterator[Line]:
     if depth == 0:
         for value in graph.inputs:
             yield Line(value.name or "input", "input", str(value.type), 0, 0, 0, 0)
@@ -160,16 +165,16 @@ def _lines(graph: Graph, depth: int, seen: set[str]) -> Iterator[Line]:
     for step in graph.steps:
         if isinstance(step, Node):
             if step.inputs:
-                yield _node_line(step, depth, seen)
+                yield _node_line(step, depth, seen, sizes)
             continue
-        inner = list(_lines(step.body, depth + 1, seen))
+        inner = list(_lines(step.body, depth + 1, seen, sizes))
         if step.loop is not None:
-            inner = [_repeated(line, _number(step.steps)) for line in inner]
+            inner = [_repeated(line, _number(step.steps, sizes)) for line in inner]
         yield _block_line(step, inner, depth)
         yield from inner
 
 
-def _node_line(node: Node, depth: int, seen: set[str]) -> Line:
+def _node_line(node: Node, depth: int, seen: set[str], sizes: Sizes) -> Line:
     fresh = [w for w in node.weights if w.path not in seen]
     seen.update(w.path for w in fresh)
     types = tuple(v.type for v in node.inputs), tuple(v.type for v in node.outputs)
@@ -179,8 +184,8 @@ def _node_line(node: Node, depth: int, seen: set[str]) -> Line:
         _shapes(node.outputs),
         sum(map(_count, fresh)),
         sum(_count(w) for w in fresh if w.trainable),
-        _number(node.op.flops(*types)),
-        sum(_bytes(v) for v in node.outputs),
+        _number(node.op.flops(*types), sizes),
+        sum(_bytes(v, sizes) for v in node.outputs),
         depth,
     )
 
@@ -215,16 +220,15 @@ def _shapes(values: tuple[Value, ...]) -> str:
 
 
 def _count(weight: Weight) -> int:
-    return math.prod(_number(d) for d in weight.type.shape)
+    return math.prod(_number(d, {}) for d in weight.type.shape)
 
 
-def _bytes(value: Value) -> int:
-    return math.prod(_number(d) for d in value.type.shape) * DTYPES[value.type.dtype].bytes
+def _bytes(value: Value, sizes: Sizes) -> int:
+    return math.prod(_number(d, sizes) for d in value.type.shape) * DTYPES[value.type.dtype].bytes
 
 
-def _number(dim: Dim) -> int:
-    """A size with every symbol 1."""
-    found = substitute(dim, dict.fromkeys(symbols(dim), 1))
+def _number(dim: Dim, sizes: Sizes) -> int:
+    found = substitute(dim, dict.fromkeys(symbols(dim), 1) | sizes)
     return found if isinstance(found, int) else 1
 
 

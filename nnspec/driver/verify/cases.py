@@ -10,6 +10,7 @@ from nnspec.core.dims import substitute, symbols
 from nnspec.core.dtypes import DTYPES
 from nnspec.graph.bounds import index_bounds
 from nnspec.graph.graph import Graph, Value, Weight, walk, weights
+from nnspec.graph.sizes import large_enough
 from nnspec.graph.training import Training, TrainStep
 from nnspec.graph.weight_map import Array
 from nnspec.graph.weights import initialize
@@ -18,13 +19,13 @@ from nnspec.graph.weights import initialize
 _SIZES = (3, 5, 7, 11, 13, 17, 19, 23)
 
 
-def symbol_sizes(values: Iterable[Value]) -> dict[str, int]:
-    """A size for every symbolic dimension, in the order in which they are first met."""
+def symbol_sizes(values: Iterable[Value], steps: Sequence[TrainStep] = ()) -> dict[str, int]:
+    """A size for every symbolic dimension, in the order in which they are first met; `steps` can do with it."""
     names: dict[str, None] = {}
     for value in values:
         for dim in value.type.shape:
             names |= dict.fromkeys(sorted(symbols(dim)))
-    return {name: _SIZES[i % len(_SIZES)] for i, name in enumerate(names)}
+    return large_enough(steps, {name: _SIZES[i % len(_SIZES)] for i, name in enumerate(names)})
 
 
 def inputs_of(
@@ -81,6 +82,6 @@ def networks_weights(training: Training, seed: int) -> dict[str, dict[str, Array
 def batches_of(training: Training, count: int, seed: int) -> Iterator[list[Array]]:
     """`count` batches of the columns that the program reads."""
     generator = np.random.default_rng(seed)
-    sizes = symbol_sizes(training.batch)
+    sizes = symbol_sizes(training.batch, training.steps)
     for _ in range(count):
         yield inputs_of(training.batch, training.steps, sizes, generator)

@@ -132,7 +132,7 @@ def _faults(target: Target, rows: Sequence[Row]) -> Iterator[str]:
 
 def _subject(model: Graph, seed: int) -> Subject:
     model = freeze_graph(model)
-    sizes = cases.symbol_sizes(model.inputs)
+    sizes = cases.symbol_sizes(model.inputs, model.steps)
     generator = np.random.default_rng(seed)
     inputs = cases.inputs_of(model.inputs, model.steps, sizes, generator)
     weights = cases.weights_of(model, seed)
