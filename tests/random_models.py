@@ -46,7 +46,7 @@ INTO = {"positive": "(abs({0}) + 0.5)", "nonzero": "(abs({0}) + 0.5)", "unit": "
 EXAMPLES: dict[str, list[Example]] = {
     name: list(op.examples())
     for name, op in sorted(OPS.items())
-    if not op.hidden and not (op.stochastic and not op.modal)
+    if op.operands and not op.hidden and not (op.stochastic and not op.modal)
 }
 UNARY = [
     example

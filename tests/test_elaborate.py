@@ -134,6 +134,22 @@ def test_numbers_and_lists_of_tensors_are_worked_out_when_compiling() -> None:
     assert str(found.outputs[0].type) == "f32[N, 2, 3]"
 
 
+def test_lists_of_numbers_beside_tensors_are_tensors() -> None:
+    found = model(
+        "output y = (x - [0.5, 0.25, 1]) @ [[1, 2], [3, 4], [5, 6]], m = maximum(n, range(2)),"
+        " k = tensor([[7, 8]])",
+        "x: f32[N, 3], n: i64[N, 2]",
+    )
+    tables = [(n.op.values, n.op.dtype) for n in walk(found) if n.op.name == "tensor"]
+    assert tables == [
+        ((0.5, 0.25, 1), "f32"),
+        (((1, 2), (3, 4), (5, 6)), "f32"),
+        ((0, 1), "i64"),
+        (((7, 8),), "f32"),
+    ]
+    assert [str(v.type) for v in found.outputs] == ["f32[N, 2]", "i64[N, 2]", "f32[1, 2]"]
+
+
 def test_a_layer_given_to_a_block_is_its_own() -> None:
     text = (
         "block Twice(inner: layer) {\n  input x\n  output x -> inner -> inner\n}\n"

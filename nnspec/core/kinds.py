@@ -228,3 +228,21 @@ def _pairs(value: Any) -> Any:
 
 
 pairs = Kind("for each axis a pair (before, after) of whole numbers of at least 0", _pairs)
+
+
+def _table(value: Any) -> Any:
+    if not isinstance(value, (tuple, list, range)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
+            raise ValueError(table.expects)
+        return value
+    rows = tuple(map(_table, value))
+    if not rows or any(_rows(row) != _rows(rows[0]) for row in rows):
+        raise ValueError(table.expects)
+    return rows
+
+
+def _rows(value: Any) -> tuple[int, ...]:
+    return (len(value), *_rows(value[0])) if isinstance(value, tuple) else ()
+
+
+table = Kind("a list of numbers, or a list of such lists, all of one length", _table)

@@ -97,6 +97,15 @@ class Builder:
         self.steps.append(Node(op, (), (output,), span=span))
         return output
 
+    def table(self, values: Any, dtype: str, span: Span) -> Value:
+        """A list of numbers that meets a tensor, in the tensor's element type."""
+        fields = {f.name: f for f in OPS["tensor"].arguments()}
+        try:
+            held = fields["values"].kind(values)
+        except ValueError as wrong:
+            raise error("E0305", f"beside a tensor stands {wrong}", span) from None
+        return self.apply(OPS["tensor"](held, dtype), (), span)[0]
+
     def weight(self, path: str, made: Weight, span: Span) -> Weight:
         """The weight of that path: an existing one where a layer is applied again."""
         old = self.weights.get(path)

@@ -30,6 +30,7 @@ from nnspec.elaborate.values import (
     Reference,
     RepeatLayer,
     SequenceLayer,
+    are_numbers,
     describe,
     is_layer,
     is_number,
@@ -302,7 +303,7 @@ def function(body: Body, op: type[Op], positional: Any, named: Any, span: Span) 
             operands += [(v, rest[0][1]) for v in value]
         elif (
             isinstance(value, (Value, Poison))
-            or is_number(value)
+            or (is_number(value) or not op.operands[-1].variadic and are_numbers(value))
             and len(operands) < len(op.operands)
         ):
             operands.append(rest[0])
@@ -392,7 +393,8 @@ def _promote(builder: Builder, op: type[Op], operands: list[Any], span: Span) ->
         if isinstance(value, Value):
             tensors.append(value)
         elif dtype and any(isinstance(v, Value) for v, _ in operands):
-            tensors.append(builder.scalar(value, dtype, span))
+            made = builder.scalar if is_number(value) else builder.table
+            tensors.append(made(value, dtype, span))
         elif any(isinstance(v, Value) for v, _ in operands):
             raise error(
                 "E0308",

@@ -14,6 +14,7 @@ from nnspec.elaborate.errors import error, located
 from nnspec.elaborate.limits import TERM, check_number
 from nnspec.elaborate.values import (
     RepeatLayer,
+    are_numbers,
     clone,
     describe,
     is_layer,
@@ -139,6 +140,8 @@ def _tensors(builder: Builder, symbol: str, left: Any, right: Any, span: Span) -
         if is_number(side) and symbol != "@":
             assert isinstance(other, Value)
             side = builder.scalar(side, other.type.dtype, span)
+        elif are_numbers(side) and isinstance(other, Value):
+            side = builder.table(side, other.type.dtype, span)
         if not isinstance(side, Value):
             raise _unfit(symbol, left, right, span)
         operands.append(side)

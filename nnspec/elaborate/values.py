@@ -246,6 +246,13 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def are_numbers(value: Any) -> bool:
+    """A list of numbers, or of lists of them, which beside a tensor becomes one."""
+    return isinstance(value, range) or (
+        isinstance(value, list) and all(is_number(v) or are_numbers(v) for v in value)
+    )
+
+
 def is_size(value: Any) -> bool:
     return isinstance(value, Sym) or isinstance(value, int) and not isinstance(value, bool)
 

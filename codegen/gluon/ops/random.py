@@ -1,12 +1,14 @@
-"""Random draws."""
+"""New tensors: random draws, and numbers of the spec."""
 
 from __future__ import annotations
 
+from codegen.gluon.dtypes import DTYPES
 from codegen.gluon.sizes import has_shapes, zeros
-from codegen.python.dialect import Result
+from codegen.python.dialect import Result, UnsupportedOp
 from codegen.python.native import Table, Use
-from codegen.python.source import Expr, Name
+from codegen.python.source import Comprehension, Expr, List, Literal, Name, Tuple, Unary
 from nnspec.catalogue.ops.random import RandomNormal, RandomUniform
+from nnspec.catalogue.ops.tables import Numbers, numbers, shape
 from nnspec.core.dims import Shape
 
 TABLE = Table()
@@ -15,6 +17,19 @@ TABLE = Table()
 @TABLE.rule
 def random_normal(op: RandomNormal, use: Use) -> Result:
     return drawn(use, "normal", op.shape, loc=(op.mean, 0), scale=(op.stddev, 1))
+
+
+@TABLE.rule
+def tensor(op: Numbers, use: Use) -> Result:
+    """Symbols are made of numbers by `full` alone, which makes equal ones."""
+    if op.dtype not in DTYPES:
+        raise UnsupportedOp(use.node, "Gluon", f"MXNet 1.9.1 has no {op.dtype}")
+    one = Name("F.full")(Tuple((Literal(1),)), Name("value"))
+    one = one if op.dtype == "f32" else one.with_keyword("dtype", DTYPES[op.dtype])
+    each = Comprehension(one, Name("value"), List(tuple(map(Literal, numbers(op.values)))))
+    made = Name("F.concat")(Unary("*", each), dim=0)
+    sizes = shape(op.values)
+    return made if len(sizes) == 1 else Name("F.reshape")(made, shape=sizes)
 
 
 @TABLE.rule

@@ -11,6 +11,7 @@ from codegen.rules import at, function, names, operand
 from nnspec.catalogue.ops.elementwise import Constant, Identity, StopGradient
 from nnspec.catalogue.ops.random import RandomNormal
 from nnspec.catalogue.ops.shaping import Cast, Concat, Flatten, Reshape, Slice, Transpose
+from nnspec.catalogue.ops.tables import Numbers, lists
 from nnspec.core.dims import Shape
 from nnspec.graph.graph import Node
 
@@ -71,6 +72,12 @@ def concat(op: Concat, use: Use, *x: Expr) -> Result:
 @TABLE.rule
 def constant(op: Constant, use: Use) -> Result:
     return Literal(op.value)
+
+
+@TABLE.rule
+def numbers(op: Numbers, use: Use) -> Result:
+    made = Name("ops.convert_to_tensor")(lists(op))
+    return made if op.dtype == "f32" else made.with_keyword("dtype", DTYPES[op.dtype])
 
 
 @TABLE.rule

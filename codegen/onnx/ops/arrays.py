@@ -11,6 +11,7 @@ from nnspec.catalogue.ops.algebra import MatMul
 from nnspec.catalogue.ops.einsum import Einsum
 from nnspec.catalogue.ops.indexing import Gather, OneHot, ScatterAdd
 from nnspec.catalogue.ops.site import Site, Term
+from nnspec.catalogue.ops.tables import Numbers
 from nnspec.graph.graph import Node
 
 TABLE = Table()
@@ -58,6 +59,11 @@ TABLE.legal[Einsum] = same_others
 @TABLE.rule
 def einsum(op: Einsum, use: Use, *x: str) -> Result:
     return use.to.op("Einsum", *x, equation=op.equation)
+
+
+@TABLE.rule
+def numbers(op: Numbers, use: Use) -> Result:
+    return use.to.constant(op.evaluate(), "numbers")
 
 
 @TABLE.rewrite

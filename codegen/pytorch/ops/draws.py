@@ -1,4 +1,4 @@
-"""New tensors: draws, and numbers repeated to a shape."""
+"""New tensors: draws, numbers of the spec, and numbers repeated to a shape."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from codegen.python.source import Call, Expr, Literal, Name, Tuple
 from codegen.pytorch.dtypes import DTYPES
 from nnspec.catalogue.ops.arranging import BroadcastTo
 from nnspec.catalogue.ops.random import RandomNormal, RandomUniform
+from nnspec.catalogue.ops.tables import Numbers, lists
 from nnspec.core.dims import Shape
 
 TABLE = Table()
@@ -21,6 +22,13 @@ def beside(made: Call, use: Use) -> Call:
 
 def drawn(name: str, shape: Shape, use: Use) -> Call:
     return beside(Name(name)(*map(use.forward.size, shape)), use)
+
+
+@TABLE.rule
+def numbers(op: Numbers, use: Use) -> Result:
+    made = Name("torch.tensor")(lists(op))
+    own = op.dtype in ("f32", "i64")  # what PyTorch makes of such numbers by itself
+    return beside(made if own else made.with_keyword("dtype", Name(DTYPES[op.dtype])), use)
 
 
 @TABLE.rule

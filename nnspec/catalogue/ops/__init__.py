@@ -34,6 +34,7 @@ from nnspec.catalogue.ops import (  # noqa: F401 - importing a family enters its
     shaping,
     sliding,
     statistics,
+    tables,
 )
 from nnspec.catalogue.ops.base import OPS, Example, Op, Operand, ShapeError, WeightSpec
 

@@ -105,7 +105,10 @@ class ScatterAdd(Op):
 
 @declare
 class OneHot(Op):
-    """For each number a row of zeros with a one at its place."""
+    """For each number a row of zeros with a one at its place.
+
+    A number outside is an error in some frameworks, and a row of zeros in others: keep it inside.
+    """
 
     name = "one_hot"
     operands = (Operand("x", "numbers from 0 to classes - 1", domain="index"),)
