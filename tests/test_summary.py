@@ -91,12 +91,18 @@ def test_sizes_that_fit(model) -> None:  # type: ignore[no-untyped-def]
     text = """
     model Words {
       input x: f32[N, T, 4]
-      output y = x -> Conv1D(8, 9) -> max(axis = 1)
+      last = scan(Count, x)
+      output y = x -> Conv1D(8, 9) -> max(axis = 1), last
+    }
+    block Count {
+      input x, n = 0
+      output n = n + x
     }
     train Words {
       net = Words()
       batch few: f32[B, S, 4]
-      minimize mean(net(few[:, 3:])) using SGD
+      y, _ = net(few[:, 3:])
+      minimize mean(y) using SGD
     }
     """
     found = summarize(model(text))

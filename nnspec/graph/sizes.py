@@ -37,7 +37,9 @@ def _too_small(steps: Sequence[TrainStep], sizes: Mapping[str, int]) -> set[str]
         if isinstance(step, Call):
             within = dict(sizes)
             origins: dict[str, set[str]] = {}
-            for outer, inner in zip(step.inputs, step.body.inputs, strict=True):
+            # A cell is given one step of what the scan is given, of the same sizes by name.
+            pairs = zip(step.inputs, step.body.inputs, strict=True) if step.loop is None else ()
+            for outer, inner in pairs:
                 for given, taken in zip(outer.type.shape, inner.type.shape, strict=True):
                     number = substitute(given, sizes)
                     if isinstance(number, int) and symbols(taken) == {str(taken)}:
