@@ -31,6 +31,11 @@ TENSOR_OPS = {
     "<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal",
 }  # fmt: skip
 
+_IN_OTHER_WORDS = {
+    "//": "of numbers with a fraction it is `floor(a / b)`; `cast(a, f32)` makes them, `cast(x, i64)` whole ones again",
+    "%": "of numbers with a fraction it is `a - b * floor(a / b)`; `cast(a, f32)` makes them",
+}
+
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -133,7 +138,7 @@ def _tensors(builder: Builder, symbol: str, left: Any, right: Any, span: Span) -
             f"`{symbol}` does not apply to tensors",
             span,
             f"{describe(left)} {symbol} {describe(right)}",
-            helps=(f"on tensors there are {known}",),
+            helps=(_IN_OTHER_WORDS.get(symbol, f"on tensors there are {known}"),),
         )
     operands = []
     for side, other in ((left, right), (right, left)):

@@ -46,6 +46,7 @@ _HINTS: tuple[tuple[str, str], ...] = (
     (r"=>", "a pipe is `->`"),
     (r"(\+|-|\*|/|@)=", "write the whole: `x = x + y`"),
     (r"\|>", "a pipe is `->`"),
+    (r"\^", "a power is `a ** b`"),
 )
 
 
@@ -128,6 +129,11 @@ def explain(source: Source, text: str, found: Found) -> Diagnostic:
             *helps,
             "a comparison is `==`; a named argument stands in a call: `f(name = value)`",
         )
+    inside = text[opened] if opened is not None else ""
+    if found.text == "for" and inside in ("[", "("):
+        helps = (*helps, "a statement makes a list: `for x in xs { ys = ys + [x + 1] }`")
+    if found.text == "else" and re.search(r"\bif\b.*$", before):
+        helps = (*helps, "a choice is `if condition then a else b`")
     if before.endswith("=") and found.text == "{":
         helps = (*helps, "lists stand in `[...]`, tuples in `(...)`")
     return Diagnostic(
