@@ -8,7 +8,7 @@ from codegen.python.dialect import Result, UnsupportedOp
 from codegen.python.native import Table, Use
 from codegen.python.source import Comprehension, Expr, List, Literal, Name, Tuple, Unary
 from nnspec.catalogue.ops.random import RandomNormal, RandomUniform
-from nnspec.catalogue.ops.tables import Numbers, numbers, shape
+from nnspec.catalogue.ops.tables import Numbers, consecutive, numbers, shape
 from nnspec.core.dims import Shape
 
 TABLE = Table()
@@ -24,8 +24,10 @@ def tensor(op: Numbers, use: Use) -> Result:
     """Symbols are made of numbers by `full` alone, which makes equal ones."""
     if op.dtype not in DTYPES:
         raise UnsupportedOp(use.node, "Gluon", f"MXNet 1.9.1 has no {op.dtype}")
-    one = Name("F.full")(Tuple((Literal(1),)), Name("value"))
-    one = one if op.dtype == "f32" else one.with_keyword("dtype", DTYPES[op.dtype])
+    kind = {} if op.dtype == "f32" else {"dtype": DTYPES[op.dtype]}
+    if counted := consecutive(op):
+        return Name("F.arange")(*counted, **kind)
+    one = Name("F.full")(Tuple((Literal(1),)), Name("value"), **kind)
     each = Comprehension(one, Name("value"), List(tuple(map(Literal, numbers(op.values)))))
     made = Name("F.concat")(Unary("*", each), dim=0)
     sizes = shape(op.values)

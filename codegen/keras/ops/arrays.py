@@ -65,7 +65,8 @@ def broadcast_to(op: BroadcastTo, use: Use, x: Expr) -> Result:
     sizes = Tuple(tuple(map(use.forward.size, op.shape)))
     if not isinstance(x, Literal):
         return Name("ops.broadcast_to")(x, sizes)
-    made = Name("ops.full")(sizes, x)
+    named = "ops.zeros" if x.value == 0 else "ops.ones" if x.value == 1 else None
+    made = Name(named)(sizes) if named else Name("ops.full")(sizes, x)
     dtype = use.types[0].dtype
     return made if dtype == "f32" else made.with_keyword("dtype", DTYPES[dtype])
 

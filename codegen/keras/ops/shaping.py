@@ -11,7 +11,7 @@ from codegen.rules import at, function, names, operand
 from nnspec.catalogue.ops.elementwise import Constant, Identity, StopGradient
 from nnspec.catalogue.ops.random import RandomNormal
 from nnspec.catalogue.ops.shaping import Cast, Concat, Flatten, Reshape, Slice, Transpose
-from nnspec.catalogue.ops.tables import Numbers, lists
+from nnspec.catalogue.ops.tables import Numbers, consecutive, lists
 from nnspec.core.dims import Shape
 from nnspec.graph.graph import Node
 
@@ -76,6 +76,8 @@ def constant(op: Constant, use: Use) -> Result:
 
 @TABLE.rule
 def numbers(op: Numbers, use: Use) -> Result:
+    if counted := consecutive(op):
+        return Name("ops.arange")(*counted, dtype=DTYPES[op.dtype])
     made = Name("ops.convert_to_tensor")(lists(op))
     return made if op.dtype == "f32" else made.with_keyword("dtype", DTYPES[op.dtype])
 

@@ -59,7 +59,7 @@ class DecayedSGD(keras.optimizers.SGD):
 class WrittenOptimizer(keras.optimizers.Optimizer):
     """`rule` gives the new weight and states, from the weight, its gradient and the step.
 
-    states, numbers: those of a weight's shape and scalars, with what they begin with.
+    states, numbers: those of a weight's shape and scalars, names and what they begin with.
     """
 
     states: tuple = ()

@@ -133,36 +133,47 @@ def _operand(expression: Expr, level: int, indent: int, prefix: str) -> str:
 def _omits_parentheses(expression: Expr) -> bool:
     """Whether a too long operation is broken inside its operands: one operator, brackets at the end."""
     match expression:
-        case Operator(symbol, left, right) if symbol != "**":
-            ends = isinstance(right, (Call, List, Tuple, Dict)) and flat(right)[-2:] not in (
-                "()",
-                "[]",
-                "{}",
-            )
-            ends = ends or _enclosed(right, LEVEL[symbol] + 1)
-            return ends and not isinstance(left, (Operator, Conditional, Unary))
+        case Operator(symbol, left) if symbol != "**":
+            last, level = _end(expression)
+            filled = flat(last)[-2:] not in ("()", "[]", "{}")
+            ends = isinstance(last, (Call, List, Tuple, Dict)) and filled or _enclosed(last, level)
+            several = isinstance(left, Operator) and LEVEL[left.symbol] == LEVEL[symbol]
+            return ends and not several and not isinstance(left, (Conditional, Unary))
         case _:
             return False
 
 
 def _inside(expression: Operator, indent: int, column: int) -> str | None:
     """Such an operation: its last brackets broken if what stands before them fits, else its first."""
-    before = f"{flat(expression.left)} {expression.symbol} "
-    level = LEVEL[expression.symbol] + 1
-    text = flat.within(expression.right, level)
+    last, level = _end(expression)
+    text = flat.within(last, level)
+    before = flat(expression).removesuffix(text)
     opening = len(re.split(r"(?<=[(\[{])", text, maxsplit=1)[0])
     if column + len(before) + opening <= WIDTH:
-        broken = _last(expression.right, level, indent, column + len(before))
+        broken = _last(last, level, indent, column + len(before))
         return None if broken is None else before + broken
     broken = _broken(expression.left, indent, column)
     if broken is None:
         return None
     before = f"{broken} {expression.symbol} "
     column = len(before.rpartition("\n")[2])
+    level = LEVEL[expression.symbol] + 1
+    text = flat.within(expression.right, level)
     if column + len(text) <= WIDTH:
         return before + text
     right = _last(expression.right, level, indent, column)
     return None if right is None else before + right
+
+
+def _end(expression: Expr) -> tuple[Expr, int]:
+    """What an operation ends with, and the level of what stands before that."""
+    level = 0
+    while isinstance(expression, Operator) and expression.symbol != "**":
+        if _enclosed(expression, level):
+            break
+        level = LEVEL[expression.symbol] + 1
+        expression = expression.right
+    return expression, level
 
 
 def _enclosed(expression: Expr, level: int) -> bool:

@@ -8,7 +8,7 @@ from codegen.python.source import Call, Expr, Literal, Name, Tuple
 from codegen.pytorch.dtypes import DTYPES
 from nnspec.catalogue.ops.arranging import BroadcastTo
 from nnspec.catalogue.ops.random import RandomNormal, RandomUniform
-from nnspec.catalogue.ops.tables import Numbers, lists
+from nnspec.catalogue.ops.tables import Numbers, consecutive, lists
 from nnspec.core.dims import Shape
 
 TABLE = Table()
@@ -26,8 +26,10 @@ def drawn(name: str, shape: Shape, use: Use) -> Call:
 
 @TABLE.rule
 def numbers(op: Numbers, use: Use) -> Result:
-    made = Name("torch.tensor")(lists(op))
-    own = op.dtype in ("f32", "i64")  # what PyTorch makes of such numbers by itself
+    counted = consecutive(op)
+    made = Name("torch.arange")(*counted) if counted else Name("torch.tensor")(lists(op))
+    # What PyTorch makes of such numbers by itself.
+    own = op.dtype == "i64" or op.dtype == "f32" and not counted
     return beside(made if own else made.with_keyword("dtype", Name(DTYPES[op.dtype])), use)
 
 
@@ -52,6 +54,9 @@ def broadcast_to(op: BroadcastTo, use: Use, x: Expr) -> Result:
     if not isinstance(x, Literal):
         return x.attr("expand")(*sizes)
     dtype = use.types[0].dtype
+    named = "zeros" if x.value == 0 else "ones" if x.value == 1 else None
+    given = (Tuple(sizes),) if named else (Tuple(sizes), x)
     if (tensor := use.forward.any_input(dtype)) is not None:
-        return tensor.attr("new_full")(Tuple(sizes), x)
-    return beside(Name("torch.full")(Tuple(sizes), x, dtype=Name(DTYPES[dtype])), use)
+        return tensor.attr(f"new_{named or 'full'}")(*given)
+    made = Name(f"torch.{named or 'full'}")(*given, dtype=Name(DTYPES[dtype]))
+    return beside(made, use)

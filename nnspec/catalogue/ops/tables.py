@@ -48,6 +48,7 @@ class Numbers(Op):
     def examples(cls) -> Iterator[Example]:
         yield Example(cls((0.5, -1.0, 2.0)), ())
         yield Example(cls(((1, 0), (0, 1), (2, 3)), "i64"), ())
+        yield Example(cls((2, 3, 4, 5, 6, 7)), ())
 
 
 def numbers(values: Rows) -> Iterator[float]:
@@ -67,6 +68,15 @@ def lists(op: Numbers) -> Any:
         return [within(row) for row in values] if isinstance(values, tuple) else number(values)
 
     return within(op.values)
+
+
+def consecutive(op: Numbers) -> tuple[int, int] | None:
+    """The first and the one after the last, where they count up by one, and there are more than one would list."""
+    found = op.values
+    if not isinstance(found, tuple) or len(found) < 5 or not isinstance(found[0], int):
+        return None
+    first = found[0]
+    return (first, first + len(found)) if found == (*range(first, first + len(found)),) else None
 
 
 def shape(values: Rows) -> tuple[int, ...]:

@@ -94,8 +94,8 @@ class Nested(keras.Model):
         self(keras.Input((None, None, 3)), keras.Input((None, None), dtype="bool"))
 
     def call(self, x, known):
-        h = ops.full((ops.shape(x)[0], 4), 0)
-        total = ops.full((ops.shape(x)[0], 4), 0)
+        h = ops.zeros((ops.shape(x)[0], 4))
+        total = ops.zeros((ops.shape(x)[0], 4))
         seen, h, total = along_time(
             self.words,
             (x, h, known, total),
@@ -159,8 +159,8 @@ class Reader(keras.Model):
 
     def call(self, x, scale):
         n = ops.shape(x)[0]
-        h = ops.full((ops.shape(x)[0], 5), 0)
-        c = ops.full((ops.shape(x)[0], 5), 0)
+        h = ops.zeros((ops.shape(x)[0], 5))
+        c = ops.zeros((ops.shape(x)[0], 5))
         y, _, c = along_time(
             self.lstm_cell,
             (x, h, c),
@@ -169,8 +169,8 @@ class Reader(keras.Model):
             outputs=(ops.zeros((ops.shape(x)[0], 5)),),
         )
         gate = self.dense(y)
-        h = ops.full((ops.shape(x)[0], 4), 0)
-        count = ops.full((ops.shape(x)[0], 1), 1)
+        h = ops.zeros((ops.shape(x)[0], 4))
+        count = ops.ones((ops.shape(x)[0], 1))
         wide, last, count, _ = along_time(
             self.cell,
             (y, h, gate, count, scale),
@@ -179,7 +179,7 @@ class Reader(keras.Model):
             outputs=(ops.zeros((ops.shape(y)[0], 4)), ops.zeros((ops.shape(y)[0], 5))),
         )
         x = 2 * y
-        count_2 = ops.full((n, 1), 1)
+        count_2 = ops.ones((n, 1))
         again, _, _, raw = along_time(
             self.cell,
             (x, last, gate, count_2, scale),
@@ -189,7 +189,7 @@ class Reader(keras.Model):
         )
         x = y[:, :1]
         y = gate[:, :1]
-        count_2 = ops.full((n, 1), 1)
+        count_2 = ops.ones((n, 1))
         x = x[:, 0]
         y = y[:, 0]
         _, _, _, x = self.cell(x, last, y, count_2, scale)
@@ -208,8 +208,8 @@ class Long(keras.Model):
         self(keras.Input((10, 3)))
 
     def call(self, x):
-        h = ops.full((ops.shape(x)[0], 8), 0)
-        c = ops.full((ops.shape(x)[0], 8), 0)
+        h = ops.zeros((ops.shape(x)[0], 8))
+        c = ops.zeros((ops.shape(x)[0], 8))
         _, x, _ = along_time(
             self.lstm_cell,
             (x, h, c),

@@ -75,8 +75,8 @@ class Nested(nn.Module):
         self.apply(init_weights)
 
     def forward(self, x: Tensor, known: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        h = x.new_full((x.shape[0], 4), 0)
-        total = x.new_full((x.shape[0], 4), 0)
+        h = x.new_zeros((x.shape[0], 4))
+        total = x.new_zeros((x.shape[0], 4))
         seen_steps = []
         for word_t, known_t in zip(x.unbind(1), known.unbind(1), strict=True):
             seen_t, h, total = self.words(word_t, h, known_t, total)
@@ -135,23 +135,23 @@ class Reader(nn.Module):
         self, x: Tensor, scale: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         n = x.shape[0]
-        h = x.new_full((x.shape[0], 5), 0)
-        c = x.new_full((x.shape[0], 5), 0)
+        h = x.new_zeros((x.shape[0], 5))
+        c = x.new_zeros((x.shape[0], 5))
         y_steps = []
         for x_t in x.unbind(1):
             y_t, h, c = self.lstm_cell(x_t, h, c)
             y_steps.append(y_t)
         y = torch.stack(y_steps, 1)
         gate = self.dense(y)
-        h = x.new_full((x.shape[0], 4), 0)
-        count = x.new_full((x.shape[0], 1), 1)
+        h = x.new_zeros((x.shape[0], 4))
+        count = x.new_ones((x.shape[0], 1))
         wide_steps = []
         for x_t, gate_t in zip(y.unbind(1), gate.unbind(1), strict=True):
             wide_t, h, count, _ = self.cell(x_t, h, gate_t, count, scale)
             wide_steps.append(wide_t)
         wide = torch.stack(wide_steps, 1)
         x = 2 * y
-        count_2 = scale.new_full((n, 1), 1)
+        count_2 = scale.new_ones((n, 1))
         h_2 = h
         wide_steps = []
         raw_steps = []
@@ -163,7 +163,7 @@ class Reader(nn.Module):
         raw = torch.stack(raw_steps, 1)
         x = y[:, :1]
         y = gate[:, :1]
-        count_2 = scale.new_full((n, 1), 1)
+        count_2 = scale.new_ones((n, 1))
         x = x[:, 0]
         y = y[:, 0]
         _, _, _, x = self.cell(x, h, y, count_2, scale)
@@ -180,8 +180,8 @@ class Long(nn.Module):
         self.apply(init_weights)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = x.new_full((x.shape[0], 8), 0)
-        c = x.new_full((x.shape[0], 8), 0)
+        h = x.new_zeros((x.shape[0], 8))
+        c = x.new_zeros((x.shape[0], 8))
         for x_t in x.unbind(1):
             _, h, c = self.lstm_cell(x_t, h, c)
         return self.dense(h)
