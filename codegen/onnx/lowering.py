@@ -109,6 +109,7 @@ class Lowering(Writing):
                 self.current, self.begun = self.unique(f"{name}/identity"), False
                 result = self.op("Identity", result)
             body.output.append(_typed(result, value))
+            self.read.add(result)
         self.body, self.sizes, self.written = around, sizes, written
         self.current, self.begun = name, False
         self.location = str(call.span) if call.span else None

@@ -35,6 +35,7 @@ def build(lowered: Lowered, *, opset: int, about: About | None = None) -> Frame:
         to.declare(value, value.name or to.unique("input"))
     to.used.update(graph.output_names)
     to.graph(graph, "")
+    dead = to.has_dead(to.name_of(value) for _, value in results)
     name_results(to, results)
     proto = to.proto
     proto.name, proto.doc_string = graph.name, about.doc
@@ -43,7 +44,8 @@ def build(lowered: Lowered, *, opset: int, about: About | None = None) -> Frame:
         (proto.output, results),
     ):
         infos.extend(_info(name, v, about.values.get(name, "")) for name, v in values)
-    drop_dead(proto)
+    if dead:
+        drop_dead(proto)
     shell = ModelProto(
         ir_version=IR_VERSIONS[opset],
         opset_import=[helper.make_opsetid("", opset)],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,9 +10,6 @@ import numpy as np
 from onnx import GraphProto, NodeProto, helper, numpy_helper
 
 from nnspec.core.dims import Dim, Quotient, Shape, Sym
-
-Written = tuple[str, int, tuple[str, ...], str]
-"""An operator: its kind, how many results it has, its operands and attributes."""
 
 FRESH = (
     *("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"),
@@ -32,7 +29,7 @@ class Writing:
     current: the name of what is written now. begun: whether an operator has it. location: where that stands in the spec.
     sources: for each symbol an input, and the axis that tells its size. sizes: the names of those known so far.
     regrouped: of each result of a reshape, what it is a reshape of. written: the results of operators of the body, by
-    what they are and are given.
+    what they are and are given. results_of: those of every operator. read: all that operators are given.
     """
 
     opset: int
@@ -43,7 +40,9 @@ class Writing:
     sources: dict[str, tuple[str, int]] = field(default_factory=dict)
     sizes: dict[Dim, str] = field(default_factory=dict)
     regrouped: dict[str, tuple[str, Shape]] = field(default_factory=dict)
-    written: dict[Written, tuple[str, ...]] = field(default_factory=dict)
+    written: dict[Hashable, tuple[str, ...]] = field(default_factory=dict)
+    results_of: list[tuple[str, ...]] = field(default_factory=list)
+    read: set[str] = field(default_factory=set)
     current: str = ""
     begun: bool = False
     location: str | None = None
@@ -65,19 +64,27 @@ class Writing:
 
     def results(self, count: int, kind: str, *inputs: str, **attributes: Any) -> tuple[str, ...]:
         """Add an operator, and name its results; one that is there already stands for all its equals."""
-        key = kind, count, inputs, str(sorted(attributes.items()))
-        if kind not in FRESH and key in self.written:
+        key = None if kind in FRESH else (kind, count, inputs, *attributes.items())
+        if key in self.written:
             return self.written[key]
         name = self.current if not self.begun else self.unique(f"{self.current}/{kind.lower()}")
         self.begun = True
-        names = [self.unique(f"{name}_output_{i}" if i else f"{name}_output") for i in range(count)]
+        ends = ("", *(f"_{i}" for i in range(1, count)))
+        names = tuple(self.unique(f"{name}_output{end}") for end in ends)
         node = self.body.node.add(op_type=kind, name=name, input=inputs, output=names)
         node.attribute.extend(helper.make_attribute(k, attributes[k]) for k in sorted(attributes))
         if self.location:
             self._locate(node)
-        if kind not in FRESH:
-            self.written[key] = tuple(names)
-        return tuple(names)
+        if key is not None:
+            self.written[key] = names
+        self.read.update(inputs)
+        self.results_of.append(names)
+        return names
+
+    def has_dead(self, outputs: Iterable[str]) -> bool:
+        """Whether nobody may read what some operator gives, beside these."""
+        self.read.update(outputs)
+        return any(map(self.read.isdisjoint, self.results_of))
 
     def constant(self, array: Any, name: str = "constant") -> str:
         """An initialiser that is no weight; equal ones are shared."""

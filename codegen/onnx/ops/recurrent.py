@@ -40,7 +40,7 @@ def gru(op: GRU, use: Use, x: str, *initial: str) -> Result:
 
 @TABLE.rule
 def rnn(op: RNN, use: Use, x: str, *initial: str) -> Result:
-    own = {} if op.activation == "tanh" else {"activations": ["Relu"] * op.directions}
+    own = {} if op.activation == "tanh" else {"activations": ("Relu",) * op.directions}
     return stacked(Cell("RNN", (0,), own), op, use, x, *initial)
 
 
