@@ -132,7 +132,7 @@ def difference(ours: list[Any] | None, theirs: list[Any]) -> float:
     """The largest of all outputs, of the scale of each."""
     apart = [0.0]
     for x, y in zip(ours or [], theirs, strict=True):
-        if x.shape != y.shape:
+        if x.shape != y.shape or not (np.isfinite(x).all() and np.isfinite(y).all()):
             return float("inf")
         scale = max(float(np.abs(y).max(initial=0)), 1e-6)
         apart.append(float(np.abs(x.astype("f8") - y.astype("f8")).max(initial=0)) / scale)
