@@ -124,6 +124,12 @@ WRONG = [
     ("attention", {}, [*[f32(N, T, 4)] * 3, TensorType("bool", (N, T))], "no use for a mask"),
     ("MultiHeadAttention", {"heads": 3}, [f32(N, T, 8)], "8 features"),
     ("MultiHeadAttention", {"heads": 4, "kv_heads": 3}, [f32(N, T, 8)], "4 heads, which 3"),
+    (
+        "MultiHeadAttention",
+        {"heads": 2},
+        [f32(N, T, 8), *[TensorType("bool", (T, T))] * 2],
+        "expects [N, T, C], found bool[T, T]",
+    ),
     ("rotary", {}, [f32(N, T, 5)], "pairs features: 5"),
 ]
 

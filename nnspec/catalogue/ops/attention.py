@@ -185,8 +185,8 @@ class MultiHeadAttention(Op):
 
     def check(self, *inputs: TensorType) -> None:
         for i, x in enumerate(inputs[:2]):
-            if i and x.dtype == "bool":
-                break
+            if i and x.dtype == "bool" and len(inputs) == 2:
+                break  # the mask, of a query that attends to itself
             if x.rank != 3:
                 raise ShapeError(f"expects [N, T, C], found {x}", i)
             need_float(x)
