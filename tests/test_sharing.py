@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+import nnspec
 from codegen import TARGETS
 from codegen.python.sizes import told_by_sizes
 from codegen.python.source.flat import flat
 from codegen.python.source.texts import docstring
 from nnspec.compiler import compile_source
-from nnspec.report.diagnostics import Reporter
+from nnspec.report.diagnostics import Reporter, SpecError
 from nnspec.report.source import Source
 
 IMAGES = {"x": [(56, 56, 96), (28, 28, 192), (14, 14, 384)], "y": [(9, 96), (9, 192), (9, 384)]}
@@ -179,3 +180,16 @@ def test_a_layer_of_a_loop_is_found_by_the_name_of_the_spec() -> None:
     (made,) = TARGETS["pytorch"].emit(program, stem="m", provenance="").files.values()
     assert isinstance(made, str)
     assert "*net.twos[0].parameters(), *net.twos[2].dense.parameters()" in made, made
+
+
+@pytest.mark.parametrize("target", ["pytorch", "keras", "gluon"])
+def test_one_block_with_an_input_and_without(target: str) -> None:
+    """It has two bodies: refused, and told why."""
+    text = """
+block Attend { input x: f32[N, T, C], mask: bool[N, 1, 1, T] = none
+  output if mask == none then MultiHeadAttention(2)(x) else MultiHeadAttention(2)(x, mask) }
+model M { input x: f32[N, T, 8], mask: bool[N, 1, 1, T]
+  attend = Attend()
+  output attend(attend(x), mask) }"""
+    with pytest.raises(SpecError, match="shared between uses with an input and without it"):
+        nnspec.load(text).build(target)

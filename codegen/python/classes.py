@@ -189,12 +189,15 @@ class _Builder:
                 draft.inputs,
                 draft.results,
             ):
-                node = next(walk(other))
+                between = (
+                    "tensors of different sizes"
+                    if len(other.inputs) == len(plan.graph.inputs)
+                    else "uses with an input and without it"
+                )
                 raise UnsupportedOp(
-                    node,
+                    next(walk(other)),
                     self.dialect.name,
-                    f"`{plan.graph.name}` is shared between tensors of different sizes, and its code "
-                    "depends on them",
+                    f"one `{plan.graph.name}` is shared between {between}, and its code depends on that",
                 )
         return draft
 
