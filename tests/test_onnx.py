@@ -306,3 +306,18 @@ def test_numbers_that_are_counted_need_no_memory() -> None:
         "resource.setrlimit(resource.RLIMIT_DATA, (2**30, 2**30)); spec.build('onnx')"
     )
     subprocess.run([sys.executable, "-c", code, text], check=True)
+
+
+@pytest.mark.parametrize(
+    "body", ["x = x -> Dense(3)", "weight w: f32[3] = normal(0.02)\nx = w * x"]
+)
+def test_outputs_have_names_of_their_own(body: str) -> None:
+    """ONNX takes no two values of one name: an input that is bound anew comes out as `x_output`."""
+    spec = nnspec.load(f"model M {{ input x: f32[N, 3]\n{body}\noutput x, w = 2 * x }}\n")
+    (content,) = spec.build("onnx").files.values()
+    model = onnx.load_from_string(content)
+    assert [o.name for o in model.graph.output] == [
+        "x_output",
+        "w_output" if "weight" in body else "w",
+    ]
+    assert spec.verify(["onnx"]).agrees

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nnspec.graph.bounds import index_bounds
-from nnspec.graph.graph import Graph, Value
+from nnspec.graph.graph import Graph, Value, weights
 from nnspec.graph.layouts import Layout
 from nnspec.graph.passes.layout import Lowered
 from nnspec.report.text import printable_lines
@@ -24,7 +24,7 @@ class About:
 def about(model: Graph, lowered: Lowered, provenance: str) -> About:
     """Of a model in the language's order of axes, and how it lies."""
     inputs = [(v.name or "input", v) for v in model.inputs]
-    outputs = list(zip(model.output_names, model.outputs, strict=True))
+    outputs = list(zip(result_names(model), model.outputs, strict=True))
     layouts = (*lowered.input_layouts, *lowered.output_layouts)
     bounds = index_bounds(model.steps)
     metadata = {"nnspec.model": model.name, "nnspec.provenance": provenance}
@@ -36,6 +36,18 @@ def about(model: Graph, lowered: Lowered, provenance: str) -> About:
         if value in bounds:
             metadata[f"nnspec.choices.{name}"] = str(bounds[value])
     return About(printable_lines(model.doc) if model.doc else "", values, metadata)
+
+
+def result_names(model: Graph) -> tuple[str, ...]:
+    """What the outputs are called: as in the spec, or `x_output` where an input or a weight is `x`."""
+    held = {*(v.name for v in model.inputs), *(w.path for w in weights(model))}
+    names: list[str] = []
+    for name in model.output_names:
+        taken = {*held, *names, *(other for other in model.output_names if other != name)}
+        while name in taken:
+            name = f"{name}_output"
+        names.append(name)
+    return tuple(names)
 
 
 def _told(value: Value, layout: Layout, choices: int | None) -> str:

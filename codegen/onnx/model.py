@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from onnx import ModelProto, NodeProto, TypeProto, ValueInfoProto, helper, shape_inference
 
-from codegen.onnx.about import About
+from codegen.onnx.about import About, result_names
 from codegen.onnx.dead import drop_dead
 from codegen.onnx.dtypes import DTYPES
 from codegen.onnx.files import Frame
@@ -28,12 +28,12 @@ def build(lowered: Lowered, *, opset: int, about: About | None = None) -> Frame:
     """The model, and where each weight goes."""
     about = about or About()
     graph = lowered.graph
-    results = list(zip(graph.output_names, graph.outputs, strict=True))
+    results = list(zip(result_names(graph), graph.outputs, strict=True))
     rules, reorders = operator_set(opset).rules, dict(lowered.reorders)
     to = Lowering(opset=opset, rules=rules, reorders=reorders)
     for value in graph.inputs:
         to.declare(value, value.name or to.unique("input"))
-    to.used.update(graph.output_names)
+    to.used.update(name for name, _ in results)
     to.graph(graph, "")
     dead = to.has_dead(to.name_of(value) for _, value in results)
     name_results(to, results)
