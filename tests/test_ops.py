@@ -10,6 +10,7 @@ import pytest
 from nnspec.catalogue.data.catalogue import DATASETS
 from nnspec.catalogue.initializers import INITIALIZERS
 from nnspec.catalogue.ops import OPS, ShapeError
+from nnspec.catalogue.ops.tables import Numbers, consecutive
 from nnspec.catalogue.ops.windows import same_padding, window
 from nnspec.core.dims import Sym, substitute, symbol
 from nnspec.core.types import TensorType
@@ -81,3 +82,12 @@ def test_initial_weights_do_not_change() -> None:
     np.testing.assert_allclose(q.T @ q, np.eye(5), atol=1e-6)
     assert np.abs(found["glorot_uniform"]).max() <= (6 / 11) ** 0.5
     assert not found["zeros"].any()
+
+
+def test_only_what_every_framework_counts_is_counted() -> None:
+    """Floats end to count up where they have not all whole numbers; Keras counts in no narrow type."""
+    row, end = tuple(range(2**24 - 3, 2**24 + 3)), 2**24
+    assert consecutive(Numbers(row, "f64")) == (row[0], row[-1] + 1)
+    assert consecutive(Numbers(row[:-2], "f32")) is None
+    assert consecutive(Numbers(tuple(range(end - 5, end)), "f32")) == (end - 5, end)
+    assert [consecutive(Numbers(tuple(range(9)), kind)) for kind in ("f16", "u8")] == [None, None]

@@ -1,6 +1,7 @@
 """Element types, as MXNet calls them, and what it cannot run in them."""
 
 from codegen.dtypes import Lacks
+from codegen.python.dialect import UnsupportedOp
 from nnspec.catalogue.ops.algebra import MatMul
 from nnspec.catalogue.ops.convolution import Conv, ConvTranspose
 from nnspec.catalogue.ops.dense import Dense
@@ -10,6 +11,7 @@ from nnspec.catalogue.ops.norms import InstanceNorm, LayerNorm, LocalResponseNor
 from nnspec.catalogue.ops.recurrent import Recurrent
 from nnspec.catalogue.ops.search import Sort
 from nnspec.catalogue.ops.sliding import Convolution, ConvolutionTranspose
+from nnspec.graph.graph import Node
 
 DTYPES = {
     "f16": "float16",
@@ -43,3 +45,12 @@ LACKS: Lacks = {
     "i8": {ScatterAdd: _BYTES},
     "u8": {ScatterAdd: _BYTES},
 }
+
+WHOLE = 2**53
+"""MXNet takes each number of the source as an f64, which has all whole ones so far."""
+
+
+def check_whole(number: float, node: Node) -> None:
+    """Raises `UnsupportedOp` where MXNet would make another whole number of it."""
+    if isinstance(number, int) and abs(number) > WHOLE and not node.outputs[0].type.is_float:
+        raise UnsupportedOp(node, "Gluon", f"MXNet 1.9.1 keeps no whole number beyond {WHOLE}")

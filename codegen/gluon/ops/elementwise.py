@@ -7,7 +7,7 @@ it takes any number for a truth value.
 
 from __future__ import annotations
 
-from codegen.gluon.dtypes import DTYPES
+from codegen.gluon.dtypes import DTYPES, check_whole
 from codegen.gluon.like import Like, like
 from codegen.python.dialect import Result, UnsupportedOp
 from codegen.python.native import Table, Use
@@ -170,6 +170,7 @@ def cast(op: Cast, use: Use, x: Expr) -> Result:
 
 @TABLE.rule
 def constant(op: Constant, use: Use) -> Result:
+    check_whole(op.value, use.node)
     return Literal(op.value)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codegen.gluon.dtypes import DTYPES
+from codegen.gluon.dtypes import DTYPES, check_whole
 from codegen.gluon.sizes import has_shapes, zeros
 from codegen.python.dialect import Result, UnsupportedOp
 from codegen.python.native import Table, Use
@@ -25,12 +25,16 @@ def tensor(op: Numbers, use: Use) -> Result:
     if op.dtype not in DTYPES:
         raise UnsupportedOp(use.node, "Gluon", f"MXNet 1.9.1 has no {op.dtype}")
     kind = {} if op.dtype == "f32" else {"dtype": DTYPES[op.dtype]}
+    given, sizes = tuple(numbers(op.values)), shape(op.values)
+    for number in given:
+        check_whole(number, use.node)
     if counted := consecutive(op):
         return Name("F.arange")(*counted, **kind)
+    if not sizes:  # a single number is an array of one
+        return Name("F.full")(Tuple((Literal(1),)), Literal(given[0]), **kind)
     one = Name("F.full")(Tuple((Literal(1),)), Name("value"), **kind)
-    each = Comprehension(one, Name("value"), List(tuple(map(Literal, numbers(op.values)))))
+    each = Comprehension(one, Name("value"), List(tuple(map(Literal, given))))
     made = Name("F.concat")(Unary("*", each), dim=0)
-    sizes = shape(op.values)
     return made if len(sizes) == 1 else Name("F.reshape")(made, shape=sizes)
 
 

@@ -48,6 +48,8 @@ class Numbers(Op):
     def examples(cls) -> Iterator[Example]:
         yield Example(cls((0.5, -1.0, 2.0)), ())
         yield Example(cls(((1, 0), (0, 1), (2, 3)), "i64"), ())
+        yield Example(cls(-1.5), ())
+        yield Example(cls(tuple(range(6)), "u8"), ())
         yield Example(cls((2, 3, 4, 5, 6, 7)), ())
 
 
@@ -71,12 +73,17 @@ def lists(op: Numbers) -> Any:
 
 
 def consecutive(op: Numbers) -> tuple[int, int] | None:
-    """The first and the one after the last, where they count up by one, and there are more than one would list."""
-    found = op.values
+    """The first and the one after the last, where they count up by one, and there are more than one would list.
+
+    Narrow element types are not counted in (Keras refuses), nor floats across numbers that they have not.
+    """
+    found, kind = op.values, DTYPES[op.dtype]
     if not isinstance(found, tuple) or len(found) < 5 or not isinstance(found[0], int):
         return None
-    first = found[0]
-    return (first, first + len(found)) if found == (*range(first, first + len(found)),) else None
+    first, end = found[0], found[0] + len(found)
+    if kind.bits < 32 or kind.is_float and max(abs(first), abs(end)) > 2 / kind.epsilon:
+        return None
+    return (first, end) if found == (*range(first, end),) else None
 
 
 def shape(values: Rows) -> tuple[int, ...]:
