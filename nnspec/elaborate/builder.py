@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Any
 
 from nnspec.catalogue.ops import OPS, Op, ShapeError
+from nnspec.catalogue.ops.tables import Numbers, shape
 from nnspec.core.dims import Sym, product
 from nnspec.core.dtypes import DTYPES
 from nnspec.core.types import TensorType
 from nnspec.elaborate.errors import error, located
-from nnspec.elaborate.limits import EDGE, ELEMENTS, NODE, TERM, Budget, beyond, check_axes
+from nnspec.elaborate.limits import (
+    EDGE,
+    ELEMENTS,
+    NODE,
+    NUMBER,
+    TERM,
+    Budget,
+    beyond,
+    check_axes,
+)
 from nnspec.elaborate.names import Namer
 from nnspec.graph.graph import Call, Graph, Node, Value, Weight
 from nnspec.report.diagnostics import Label, SpecError
@@ -62,6 +73,9 @@ class Builder:
         types = infer(op, inputs, span)
         for type in types:
             check_axes(len(type.shape), span)
+        if isinstance(op, Numbers):
+            count = prod(shape(op.values))
+            self.budget.spend(NUMBER * count, span, f"{count} numbers")
         sizes = sum(len(d.terms) for t in types for d in t.shape if isinstance(d, Sym))
         self.budget.spend(TERM * max(sizes - 4, 0), span)
         outputs = tuple(Value(t, None, span) for t in types)

@@ -101,9 +101,11 @@ def _round(arguments: list[Any], span: Span, budget: Budget) -> Any:
         raise error("E0301", "`round` expects a number and digits", span)
     digits = int(arguments[1]) if len(arguments) == 2 else None
     try:
-        return builtins.round(arguments[0], digits)
+        result = builtins.round(arguments[0], digits)
     except (OverflowError, ValueError):
         raise error("E0309", "`round` has no value here", span) from None
+    check_number(result, span)
+    return result
 
 
 def _convert(name: str, function: Callable[[Any], Any]) -> Builtin:

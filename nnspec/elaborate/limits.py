@@ -24,9 +24,10 @@ LAYER = 8
 BLOCK = 50
 MOVED = 10
 TERM = 50
+NUMBER = 25
 CHARACTERS = 8
 """What things cost: a node and each of its operands, a layer made, a block applied, a node moved into another graph, two terms of sizes
-that are multiplied; so many characters cost one step, as does each expression and element."""
+that are multiplied, a number that a target writes out; so many characters cost one step, as does each expression and element."""
 
 DEPTH = 64
 MAGNITUDE = 2**63
