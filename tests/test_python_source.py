@@ -221,6 +221,16 @@ def test_layout_is_that_of_ruff(tmp_path: Path) -> None:
     assert ruff(source, tmp_path, "format", "--diff") == ""
 
 
+def test_numbers_that_fill_more_than_a_line(tmp_path: Path) -> None:
+    """What a comprehension goes through is broken like any list."""
+    x = Name("x")
+    numbers = List(tuple(Literal(1000.5 + i) for i in range(20)))
+    made = Name("concat")(Unary("*", Comprehension(Name("full")((Literal(1), x)), x, numbers)))
+    source = module_source(Module("", (Assign(Name("y"), made),)))
+    assert "for x in [\n" in source
+    assert ruff(source, tmp_path, "format", "--diff") == ""
+
+
 def test_bodies(tmp_path: Path) -> None:
     """Empty bodies, blank lines, `elif`, `with`."""
     x = Name("x")

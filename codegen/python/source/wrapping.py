@@ -61,7 +61,12 @@ def _broken(expression: Expr, indent: int, column: int) -> str | None:
             if inner + len(one) > WIDTH:
                 whole = flat(element)  # no comma follows
                 made = whole if inner + len(whole) <= WIDTH else _argument(element, inner, "")
-                one = f"\n{' ' * inner}".join((made, *clauses))
+                loops = ((expression.target, expression.iterable), *expression.more)
+                fitting = [
+                    clause if inner + len(clause) <= WIDTH else _clause(*loop, inner)
+                    for clause, loop in zip(clauses, loops, strict=True)
+                ]
+                one = f"\n{' ' * inner}".join((made, *fitting))
             return f"[\n{' ' * inner}{one}\n{' ' * indent}]"
         case Item(value, index) if isinstance(value, (Call, Item, Attribute, List, Tuple)):
             if column + len(flat(value)) + 1 <= WIDTH:
@@ -79,6 +84,12 @@ def _broken(expression: Expr, indent: int, column: int) -> str | None:
             return None if broken is None else f"{broken}.{name}"
         case _:
             return None
+
+
+def _clause(target: Expr, iterable: Expr, indent: int) -> str:
+    """`for x in [`, and the numbers below: a loop of a comprehension that fills more than a line."""
+    head = f"for {flat.bare(target)} in "
+    return head + (_broken(iterable, indent, indent + len(head)) or flat.within(iterable, 1))
 
 
 def _argument(expression: Expr, indent: int, prefix: str) -> str:
