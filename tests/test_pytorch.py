@@ -11,6 +11,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+import nnspec
 from codegen import TARGETS
 from codegen.jobs import TrainRequest, TrainResult
 from codegen.target import Emitted
@@ -343,3 +344,14 @@ def test_same_at_any_size(size: tuple[int, int], tmp_path: Path) -> None:
         module_of(emitted, tmp_path), entry.class_name, native, [x.transpose(0, 3, 1, 2)]
     )
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_states_that_nobody_reads_have_no_names() -> None:
+    """Ruff refuses `sequence, state = self.gru(x)` where the state leads nowhere."""
+    spec = nnspec.load(
+        "model M {\ninput x: f32[N, T, 6]\n"
+        'x, _ = x -> GRU(6, returns = "all")\n_, h, _ = x -> LSTM(6, returns = "all")\noutput h\n}\n'
+    )
+    (text,) = spec.build("pytorch").files.values()
+    assert "sequence, _ = self.gru(x)" in text
+    assert "_, (state, _) = self.lstm(sequence)" in text

@@ -32,17 +32,19 @@ def recurrent(op: Recurrent, use: Use, x: Expr, *initial: Expr) -> Result:
     """PyTorch gives the sequence, and the final states of every layer and direction."""
     forward = use.forward
     wanted = {"sequence": (0,), "last": (1,), "all": range(1 + op.states)}[op.returns]
+    if op.returns == "all":
+        wanted = [i for i in wanted if forward.is_read(use.node.outputs[i])]
     names = ("sequence", "state", "cell")[: 1 + op.states]
     taken = [forward.fresh(n) if i in wanted else Name("_") for i, n in enumerate(names)]
     sequence, *states = taken
     held = states[0] if op.states == 1 else Tuple(tuple(states))
-    if op.returns == "sequence":
+    if wanted == [0] or op.returns == "sequence":
         held = Name("_")
     begin = tuple(begun(s, op) for s in initial)
     given = begin if len(begin) < 2 else (Tuple(begin),)
     forward.emit(Assign(Tuple((sequence, held)), forward.layer(use.node)(x, *given)))
     results = [sequence, *(final(s, bidirectional=op.bidirectional) for s in states)]
-    return tuple(results[i] for i in wanted) if op.returns == "all" else results[wanted[0]]
+    return tuple(results) if op.returns == "all" else results[wanted[0]]
 
 
 def begun(state: Expr, op: Recurrent) -> Expr:
