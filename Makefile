@@ -38,7 +38,7 @@ test: env  ## lint, types, rooms, and every test
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: env  ## the same without the frameworks: two minutes
+check: env  ## the same without the frameworks: a minute and a half
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
