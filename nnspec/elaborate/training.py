@@ -333,6 +333,14 @@ class Program:
                 "again here",
                 helps=("name one: `metric NAME = ...`",),
             )
+        if name.startswith("val_"):
+            raise error(
+                "E0203",
+                f"`{name}` is what validation would call `{name.removeprefix('val_')}`",
+                (item.name or item).span,
+                "taken",
+                helps=("begin it otherwise",),
+            )
         if item.name is not None:
             body.scope.bind(name, value, item.name.span)
             body.scope.read.add(name)
