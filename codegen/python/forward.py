@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from codegen.python import nesting
 from codegen.python.dialect import Dialect, Result, UnsupportedOp
-from codegen.python.loops import Segment, run_at
+from codegen.python.loops import Segment, readers_of, run_at
 from codegen.python.names import distinct, identifier
 from codegen.python.nesting import operands
 from codegen.python.sizes import UnknownSize, size_expression
@@ -70,12 +70,7 @@ class Forward:
         self.statements: list[Stmt] = []
         self.reserved = {*dialect.imports, *dialect.helpers, *dialect.reserved, *reserved}
         self.reserved |= set(dialect.forward_names)
-        self.readers: dict[Value, list[object]] = {}
-        for step in self.steps:
-            for value in operands(step):
-                self.readers.setdefault(value, []).append(step)
-        for value in self.roots:
-            self.readers.setdefault(value, []).append(self)
+        self.readers = readers_of(self.steps, self.roots, self)
         self.applied = Counter(
             s.layer for s in self.steps if isinstance(s, (Node, Call)) and s.layer
         )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from codegen.python.nesting import operands
 from nnspec.graph.graph import Call, Node, Value
 from nnspec.graph.training import TrainStep
 
@@ -13,6 +14,19 @@ if TYPE_CHECKING:
     from codegen.python.forward import Forward
 
 Readers = Mapping[Value, Sequence[object]]
+
+
+def readers_of(
+    steps: Sequence[TrainStep], results: Sequence[Value], outside: object
+) -> dict[Value, list[object]]:
+    """Who reads each value: steps, and for results what stands outside."""
+    readers: dict[Value, list[object]] = {}
+    for step in steps:
+        for value in operands(step):
+            readers.setdefault(value, []).append(step)
+    for value in results:
+        readers.setdefault(value, []).append(outside)
+    return readers
 
 
 @dataclass(frozen=True)

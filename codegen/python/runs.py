@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from codegen.python.loops import Readers, Segment, chained, pieces
+from codegen.python.loops import Readers, Segment, chained, pieces, readers_of
 from nnspec.core.names import snake_case
 from nnspec.graph.graph import Call, Graph, Node, Step, Value
 
@@ -27,7 +27,7 @@ def gathered(graph: Graph) -> tuple[Graph, dict[str, str]]:
     runs = [run for made, run in found if len(run) > (2 if made in alone else 1)]
     if not runs:
         return graph, {}
-    readers = _readers(graph)
+    readers = readers_of(graph.steps, graph.outputs, graph)
     for run in runs:
         layers = [graph.steps[i].layer or "" for i in run]
         if _loops(graph.steps, run, layers, readers):
@@ -101,13 +101,3 @@ def _same(one: Step, other: Step) -> bool:
     if isinstance(one, Call) and isinstance(other, Call):
         return one.body.name == other.body.name
     return False
-
-
-def _readers(graph: Graph) -> Readers:
-    readers: dict[Value, list[object]] = {}
-    for step in graph.steps:
-        for value in step.inputs:
-            readers.setdefault(value, []).append(step)
-    for value in graph.outputs:
-        readers.setdefault(value, []).append(graph)
-    return readers

@@ -10,7 +10,7 @@ from itertools import takewhile
 
 from codegen.python.dialect import Dialect
 from codegen.python.merging import annotation, literals
-from codegen.python.sizes import Shapes, told_by_sizes
+from codegen.python.sizes import FEW, Shapes, multiple, told_by_sizes, whole_numbers
 from codegen.python.source import Assign, Expr, For, Literal, Name, Parameter, Stmt, Tuple
 from codegen.python.source.tree import Augment, If, With
 
@@ -19,9 +19,6 @@ Column = list[Literal]
 
 UNNAMED = 3
 """So many sizes can be told apart without their names."""
-
-FEW = 3
-"""That one number is a multiple of another means nothing in fewer instances."""
 
 
 @dataclass(eq=False)
@@ -181,30 +178,18 @@ def tell(
 
 def _derived(column: Column, shared: Shared) -> Told | None:
     """A multiple or a part of a number that is a parameter already."""
-    numbers = _numbers(column)
+    numbers = whole_numbers([v.value for v in column])
     if len(set(numbers)) < FEW:
         return None
     for name, values in shared.parameters.items():
-        others = _numbers(values)
+        others = whole_numbers([v.value for v in values])
         if len(others) != len(numbers) or any(v.is_default for v in values):
             continue
-        if (times := _times(numbers, others)) is not None:
+        if (times := multiple(numbers, others)) is not None:
             return Told(parameter=name, times=times)
-        if (parts := _times(others, numbers)) is not None:
+        if (parts := multiple(others, numbers)) is not None:
             return Told(parameter=name, parts=parts)
     return None
-
-
-def _numbers(column: Column) -> list[int]:
-    """The values, where all are whole numbers above 0."""
-    values = [v.value for v in column]
-    whole = [v for v in values if isinstance(v, int) and not isinstance(v, bool) and v > 0]
-    return whole if len(whole) == len(values) else []
-
-
-def _times(numbers: Sequence[int], others: Sequence[int]) -> int | None:
-    times = numbers[0] // others[0]
-    return times if all(a == times * b for a, b in zip(numbers, others)) else None
 
 
 def _readable(body: Sequence[Stmt], shapes: Shapes, first: int) -> dict[int, Shapes]:

@@ -10,7 +10,7 @@ from nnspec.core.dims import Dim, Quotient, Sym, symbol
 from nnspec.graph.graph import Graph
 
 FEW = 3
-"""That sizes differ by the same number means nothing in fewer instances."""
+"""That numbers differ by the same amount, or by the same factor, means nothing in fewer instances."""
 
 
 class UnknownSize(Exception):
@@ -66,13 +66,23 @@ def shapes_of(names: Sequence[str], instances: Sequence[Graph]) -> Shapes:
     return {n: [g.inputs[i].type.shape for g in instances] for i, n in enumerate(names)}
 
 
+def whole_numbers(values: Sequence[object]) -> list[int]:
+    """The values, where all are whole numbers above 0."""
+    whole = [v for v in values if isinstance(v, int) and not isinstance(v, bool) and v > 0]
+    return whole if len(whole) == len(values) else []
+
+
+def multiple(numbers: Sequence[int], others: Sequence[int]) -> int | None:
+    """So many times the others the numbers are."""
+    times = numbers[0] // others[0]
+    return times if all(a == times * b for a, b in zip(numbers, others)) else None
+
+
 def told_by_sizes(
     column: Sequence[object], shapes: Shapes, read: Callable[[Expr, int], Expr]
 ) -> list[Expr]:
     """What gives these numbers in all instances, such as `x.shape[1] // 7`: of the simplest kind all that do."""
-    numbers = [v for v in column if isinstance(v, int) and not isinstance(v, bool) and v > 0]
-    if len(numbers) != len(column):
-        return []
+    numbers = whole_numbers(column)
     sizes: list[tuple[Expr, list[int]]] = []
     for name, rows in shapes.items():
         for axis in range(min(map(len, rows), default=0)):
@@ -101,12 +111,12 @@ def _scaled(size: Expr, values: Sequence[int], numbers: Sequence[int]) -> Expr |
     """The size, or a multiple or a part of it."""
     if not values or 0 in values:
         return None
-    more, less = numbers[0] // values[0], values[0] // numbers[0]
-    if more and all(n == more * v for n, v in zip(numbers, values)):
+    if more := multiple(numbers, values):
         if more > 1 and isinstance(size, Operator):
             return Literal(more) * size.left * size.right
         return Literal(more) * size if more > 1 else size
-    return size // less if all(v == less * n for n, v in zip(numbers, values)) else None
+    less = multiple(values, numbers)
+    return None if less is None else size // less
 
 
 def _apart(size: Expr, values: Sequence[int], numbers: Sequence[int]) -> Expr | None:
