@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,8 +50,11 @@ model Tied {
 """
 
 
+Model = Callable[[str], Graph]
+
+
 @pytest.fixture
-def model(tmp_path: Path):  # type: ignore[no-untyped-def]
+def model(tmp_path: Path) -> Model:
     def make(text: str) -> Graph:
         path = tmp_path / "spec.nn"
         path.write_text(text)
@@ -71,7 +75,7 @@ def model(tmp_path: Path):  # type: ignore[no-untyped-def]
     ],
     ids=("mlp", "cnn", "norm", "tied"),
 )
-def test_counts(model, text: str, parameters: int, trainable: int) -> None:  # type: ignore[no-untyped-def]
+def test_counts(model: Model, text: str, parameters: int, trainable: int) -> None:
     found = summarize(model(text))
     assert (found.parameters, found.trainable) == (parameters, trainable)
     leaves = [line for line in found.lines if not line.is_block]
@@ -79,14 +83,14 @@ def test_counts(model, text: str, parameters: int, trainable: int) -> None:  # t
     assert found.weight_bytes == 4 * parameters
 
 
-def test_flops_of_one_example(model) -> None:  # type: ignore[no-untyped-def]
+def test_flops_of_one_example(model: Model) -> None:
     found = summarize(model(MLP))
     # Each multiply-add counts two, each bias and each relu one.
     assert found.flops == 2 * 784 * 256 + 256 + 256 + 2 * 256 * 10 + 10
     assert found.sizes == (("N", 1),)
 
 
-def test_sizes_that_fit(model) -> None:  # type: ignore[no-untyped-def]
+def test_sizes_that_fit(model: Model) -> None:
     """Windows of 9 see no sequence of 1 or of 5: what one counts and what `verify` draws is longer."""
     text = """
     model Words {
@@ -111,7 +115,7 @@ def test_sizes_that_fit(model) -> None:  # type: ignore[no-untyped-def]
     assert symbol_sizes(program.batch, program.steps) == {"B": 3, "S": 15}
 
 
-def test_blocks_sum_what_stands_in_them(model) -> None:  # type: ignore[no-untyped-def]
+def test_blocks_sum_what_stands_in_them(model: Model) -> None:
     lines = summarize(model(NORM)).lines
     block = next(line for line in lines if line.is_block)
     inner = lines[lines.index(block) + 1 :][:2]
@@ -125,14 +129,14 @@ def shown(summary: Summary) -> str:
     return out.getvalue()
 
 
-def test_shown(model) -> None:  # type: ignore[no-untyped-def]
+def test_shown(model: Model) -> None:
     text = shown(summarize(model(NORM)))
     assert "conv2d" in text and "f32[N, 8, 6, 4]" in text
     assert "284 weights (268 trained, 16 kept)" in text and "with N = 1" in text
     assert "order of axes: image NHWC or NCHW -> y as in the spec" in text
 
 
-def test_json(model) -> None:  # type: ignore[no-untyped-def]
+def test_json(model: Model) -> None:
     found = json.loads(json.dumps(summarize(model(CNN)).to_json()))
     assert found["parameters"] == found["trainable"] == 693_962
     assert [x["name"] for x in found["layers"] if x["parameters"]] == ["conv2d", "dense", "dense_2"]

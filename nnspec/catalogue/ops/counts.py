@@ -66,8 +66,8 @@ class Thresholded(OverPass):
 class Precision(Thresholded):
     """Of the answers that are found, the share that is right.
 
-    `metric precision(sigmoid(logits), labels)`: a batch gives `[2]`: the shares of all answers that are rightly found and that are found. A metric is their ratio
-    over the whole pass (as `keras.metrics.Precision`); 0 where nothing is found.
+    `metric precision(sigmoid(logits), labels)`. A batch gives `[2]`: the shares of all answers that are rightly found and
+    that are found. A metric is their ratio over the whole pass (as `keras.metrics.Precision`); 0 where nothing is found.
     """
 
     name = "precision"
@@ -81,8 +81,8 @@ class Precision(Thresholded):
 class Recall(Thresholded):
     """Of the answers that should be found, the share that is.
 
-    `metric recall(sigmoid(logits), labels)`: a batch gives `[2]`: the shares of all answers that are rightly found and that should be. A metric is their ratio
-    over the whole pass (as `keras.metrics.Recall`); 0 where nothing should be found.
+    `metric recall(sigmoid(logits), labels)`. A batch gives `[2]`: the shares of all answers that are rightly found and
+    that should be. A metric is their ratio over the whole pass (as `keras.metrics.Recall`); 0 where nothing should be found.
     """
 
     name = "recall"
@@ -96,8 +96,9 @@ class Recall(Thresholded):
 class F1(Thresholded):
     """The harmonic mean of precision and recall.
 
-    `metric f1(sigmoid(logits), labels)`: a batch gives `[2]`: twice the share of all answers that is rightly found, and the shares that are found and that
-    should be, added up. A metric is their ratio over the whole pass; 0 where nothing is found nor should be.
+    `metric f1(sigmoid(logits), labels)`. A batch gives `[2]`: twice the share of all answers that is rightly found, and the
+    shares that are found and that should be, added up. A metric is their ratio over the whole pass; 0 where nothing is
+    found nor should be.
     """
 
     name = "f1"
@@ -111,10 +112,10 @@ class F1(Thresholded):
 class Auc(OverPass):
     """The area under the curve of what is rightly found over what is wrongly found.
 
-    `metric auc(sigmoid(logits), labels)`: 0.5 for guesses, 1 where every yes has a greater score than every no. The curve has a point for each of so many
-    thresholds, evenly spread from below 0 to above 1, and is straight between them, as that of `keras.metrics.AUC`
-    (Hanley and McNeil 1982). A batch gives `[2, thresholds]`: at each, the shares of all answers that are rightly and
-    wrongly found. A metric is the area over the whole pass; 0 where all labels are alike.
+    `metric auc(sigmoid(logits), labels)` is 0.5 for guesses, 1 where every yes has a greater score than every no. The curve
+    has a point for each of so many thresholds, evenly spread from below 0 to above 1, and is straight between them, as that
+    of `keras.metrics.AUC` (Hanley and McNeil 1982). A batch gives `[2, thresholds]`: at each, the shares of all answers that
+    are rightly and wrongly found. A metric is the area over the whole pass; 0 where all labels are alike.
     """
 
     name = "auc"
@@ -123,9 +124,7 @@ class Auc(OverPass):
 
     def expand(self, to: Site, scores: Term, labels: Term) -> Term:
         dtype, count = Counted.counted(scores.dtype), self.thresholds
-        ones = to.broadcast_to(to.number(1, dtype), (count,))
-        inside = (to.cumsum(ones) - 1) / (count - 1)
-        edge = 1e-7
+        inside, edge = to.tensor(tuple(range(count)), dtype) / (count - 1), 1e-7
         levels = to.where(inside <= 0, -edge, to.where(inside >= 1, 1 + edge, inside))
         answers = to.expand_dims(to.cast(scores, dtype), axis=-1)
         found = to.cast(answers > levels, dtype)
