@@ -131,6 +131,20 @@ def test_adam_of_the_library_is_adam() -> None:
         ("Ramp(Ramp(1, 4), 2)", 1, 0.5),
         ("Same(Ramp(1, 4))", 0, 0.25),
         ("Constant(0.3)", 7, 0.3),
+        ("MultiStep(1.0, milestones = [3, 5], factor = 0.5)", 2, 1.0),
+        ("MultiStep(1.0, milestones = [3, 5], factor = 0.5)", 3, 0.5),
+        ("MultiStep(1.0, milestones = [3, 5], factor = 0.5)", 9, 0.25),
+        ("Exponential(2.0, factor = 0.25, every = 10)", 5, 1.0),
+        ("Polynomial(2.0, steps = 10, end = 1.0, power = 2.0)", 5, 1.25),
+        ("Polynomial(2.0, steps = 10)", 30, 0.0),
+        # As torch.optim.lr_scheduler.OneCycleLR(max_lr = 1.0, total_steps = 20).
+        ("OneCycle(1.0, steps = 20)", 0, 0.04),
+        ("OneCycle(1.0, steps = 20)", 2, 0.3716718427000253),
+        ("OneCycle(1.0, steps = 20)", 5, 1.0),
+        ("OneCycle(1.0, steps = 20)", 12, 0.500002),
+        ("OneCycle(1.0, steps = 20)", 19, 4e-6),
+        ("InverseSqrt(1.0, warmup = 4)", 1, 0.5),
+        ("InverseSqrt(1.0, warmup = 4)", 15, 0.5),
     ],
 )
 def test_a_schedule_is_a_number_of_the_step(written: str, at: int, expected: float) -> None:

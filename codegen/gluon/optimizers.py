@@ -1,7 +1,8 @@
 """Optimizers as `gluon.Trainer` takes them; where MXNet's differ, a class of the snippets has their place.
 
 MXNet's Adam adds epsilon before the bias correction, and its Nesterov momentum takes the decay from the weight
-that has already moved.
+that has already moved. Others whose classes would do are written from their blocks, since what MXNet's kernels are
+given is rounded to single precision (LAMB), or since it makes their states in that (AdaDelta).
 """
 
 from __future__ import annotations

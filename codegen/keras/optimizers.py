@@ -1,6 +1,7 @@
 """Optimizers; where Keras's differ from the language's, a class of the snippets has their place.
 
-Keras's Adam adds epsilon before the root is corrected, and its weight decay is apart from the gradient.
+Keras's Adam adds epsilon before the root is corrected, and its weight decay is apart from the gradient. Its Ftrl
+begins with an accumulator that is rounded to single precision.
 """
 
 from __future__ import annotations
@@ -21,9 +22,26 @@ MOMENTUM = (
     Setting("momentum", "momentum", 0.0),
     Setting("nesterov", looks_ahead, False),
 )
+LION = (
+    Setting("learning_rate", "lr", 1e-3),
+    Setting("beta_1", "beta1", 0.9),
+    Setting("beta_2", "beta2", 0.99),
+)
 NATIVE = (
     native("Adam", "DecayedAdam", *ADAM, DECAY, covers=decays),
     native("Adam", "Adam", *ADAM),
+    native("AdamW", "Adam", *ADAM, Setting("weight_decay", "weight_decay", 0.0)),
+    native("Lion", "keras.optimizers.Lion", *LION, Setting("weight_decay", "weight_decay", 0.0)),
+    native(
+        "Adadelta",
+        "keras.optimizers.Adadelta",
+        Setting("learning_rate", "lr", 1e-3),
+        Setting("rho", "rho", 0.95),
+        Setting("epsilon", "epsilon", 1e-7),
+        covers=lambda given: not decays(given),
+    ),
+    # The decay that Keras has beside its class does not count in the length of a step.
+    native("LAMB", "keras.optimizers.Lamb", *ADAM, covers=lambda given: not decays(given)),
     native("SGD", "DecayedSGD", *MOMENTUM, DECAY, covers=decays),
     native("SGD", "keras.optimizers.SGD", *MOMENTUM),
 )

@@ -78,7 +78,10 @@ class WrittenOptimizer(keras.optimizers.Optimizer):
             beginnings = (*self.states, *self.numbers)
             kept = []
             for (name, value), shape in zip(beginnings, shapes):
-                begin = keras.initializers.Constant(value)
+
+                def begin(shape, dtype, value=value):
+                    return ops.full(shape, value, dtype)
+
                 kept.append(self.add_variable(shape, begin, variable.dtype, name=name))
             self.kept.append(kept)
 
