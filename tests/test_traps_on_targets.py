@@ -66,10 +66,11 @@ def normed(w: Weights, x: Array) -> Array:
     return found
 
 
-def recurrent(w: Weights, x: Array) -> Array:
+def recurrent(w: Weights, x: Array, layer: int = 0) -> Array:
     states = [np.zeros((len(x), 3))]
+    of_x, of_state, bias = (w[f"{role}_l{layer}"] for role in ("weight_ih", "weight_hh", "bias"))
     for t in range(x.shape[1]):
-        inner = x[:, t] @ w["weight_ih_l0"].T + states[-1] @ w["weight_hh_l0"].T + w["bias_l0"]
+        inner = x[:, t] @ of_x.T + states[-1] @ of_state.T + bias
         states.append(np.tanh(inner))
     return np.stack(states[1:], axis=1)
 
@@ -133,6 +134,11 @@ MODELS: dict[str, tuple[str, Callable[[Weights, Array], Array]]] = {
     "44 a recurrent layer gives all of its states, and its last where it is asked": (
         'input x: f32[N, 5, 2]\nlayer = RNN(3, returns = "last")\noutput y = x -> layer',
         lambda w, x: recurrent(w, x)[:, -1],
+    ),
+    "44 what each layer of a stack ends with is what it goes on with": (
+        'input x: f32[N, 5, 2]\nlayer = RNN(3, returns = "all", layers = 2)\n'
+        "_, state = layer(x[:, :2])\ny, _ = layer(x[:, 2:], state)\noutput y",
+        lambda w, x: recurrent(w, recurrent(w, x), layer=1)[:, 2:],
     ),
     "52 heads share the features of the query": (
         "input x: f32[N, 4, 6]\noutput y = x -> MultiHeadAttention(2)",

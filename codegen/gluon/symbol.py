@@ -245,8 +245,20 @@ def _recurrent(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Resu
     op, (x, *initial) = node.op, operands
     assert isinstance(op, recurrent.Recurrent)
     assert isinstance(forward, _Symbols)
-    for layer in range(op.layers):
-        vector = forward.variables.variables[_key(node)][f"parameters_{layer}"]
+    named = forward.variables.variables[_key(node)]
+    vectors = [named[f"parameters_{layer}"] for layer in range(op.layers)]
+    if op.layers > 1 and (initial or op.returns == "all"):
+        y = Name("recurrent_layers")(mode_of(op), x, vectors, op.units)
+        if op.bidirectional:
+            y = y.with_keyword("bidirectional", True)
+        if initial:
+            y = y.with_keyword("states", initial)
+        if op.returns == "last":
+            return Name("mx.sym.flatten")(
+                Name("mx.sym.slice_axis")(y[1], axis=1, begin=-1, end=None)
+            )
+        return y if op.returns == "all" else y[0]
+    for layer, vector in enumerate(vectors):
         y = Name("recurrent_layer")(mode_of(op), x, vector, op.units)
         if op.bidirectional:
             y = y.with_keyword("bidirectional", True)

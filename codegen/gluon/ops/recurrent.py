@@ -32,8 +32,17 @@ def recurrent(op: Recurrent, node: Node) -> Expr:
 @TABLE.rule
 def apply_recurrent(op: Recurrent, use: Use, x: Expr, *initial: Expr) -> Result:
     layer = use.forward.layer(use.node)
+    sides = [2] if op.bidirectional else []
+    if op.layers > 1 and (initial or op.returns == "all"):
+        begin: Expr | list[Expr] = list(initial)
+        if not initial:
+            width = op.units * op.directions
+            begin = Name("zero_states")(Name("F"), x, op.states, op.layers, width)
+        every = Name("through_layers")(Name("F"), layer, x, begin, op.units, *sides)
+        if op.returns == "all":
+            return every
+        return every[0] if op.returns == "sequence" else last(op, every[0])
     if initial:
-        sides = [2] if op.bidirectional else []
         every = Name("from_states")(Name("F"), layer, x, list(initial), op.units, *sides)
         return {"sequence": every[0], "last": every[1], "all": every}[op.returns]
     match op.returns:
@@ -44,10 +53,7 @@ def apply_recurrent(op: Recurrent, use: Use, x: Expr, *initial: Expr) -> Result:
     if not isinstance(op, LSTM):
         y = use.forward.name(layer(x), "sequence")
         return y, last(op, y)
-    for i in range(op.layers - 1):
-        x = layer[i](x)
-    top = layer if op.layers == 1 else layer[op.layers - 1]
-    return Name("with_states")(Name("F"), top, x, op.units, *([2] if op.bidirectional else []))
+    return Name("with_states")(Name("F"), layer, x, op.units, *sides)
 
 
 def last(op: Recurrent, sequence: Expr) -> Expr:

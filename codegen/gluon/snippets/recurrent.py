@@ -74,3 +74,19 @@ def from_states(F, layer, x, states, units, directions=1):
     apart = [F.reshape(s, shape=(-1, directions, units)) for s in states]
     y, final = layer(x, [F.swapaxes(s, 0, 1) for s in apart])
     return (y, *[F.flatten(F.swapaxes(s, 0, 1)) for s in final])
+
+
+def zero_states(F, x, count, layers, width):
+    """States of zeros, each [N, layers, width]."""
+    one = F.slice(x, begin=(None, 0, 0), end=(None, 1, 1))  # [N, 1, 1]
+    return [F.tile(F.zeros_like(one), reps=(1, layers, width))] * count
+
+
+def through_layers(F, layers, x, states, units, directions=1):
+    """The sequence and the final states of stacked layers that begin with these, each [N, layers, directions * units]."""
+    ends = []
+    for i, layer in enumerate(layers):
+        begin = [F.slice_axis(s, axis=1, begin=i, end=i + 1) for s in states]
+        x, *final = from_states(F, layer, x, begin, units, directions)
+        ends.append(final)
+    return (x, *[F.stack(*each, axis=1) for each in zip(*ends)])

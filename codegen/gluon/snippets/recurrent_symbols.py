@@ -41,3 +41,13 @@ def recurrent_layer(mode, x, parameters, units, bidirectional=False, states=None
     )
     join = [mx.sym.flatten(mx.sym.swapaxes(s, 0, 1)) for s in final]
     return (mx.sym.swapaxes(y, 0, 1), *join)
+
+
+def recurrent_layers(mode, x, parameters, units, bidirectional=False, states=()):
+    """Layers over [N, T, C] one after the other: the sequence, then what all end with, [N, layers, units]."""
+    ends = []
+    for i, vector in enumerate(parameters):
+        begin = [mx.sym.slice_axis(s, axis=1, begin=i, end=i + 1) for s in states]
+        x, *final = recurrent_layer(mode, x, vector, units, bidirectional, begin)
+        ends.append(final)
+    return (x, *[mx.sym.stack(*each, axis=1) for each in zip(*ends)])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
-
 from codegen.python.dialect import Result
 from codegen.python.native import Table, Use
 from codegen.python.source import Assign, Expr, List, Literal, Name, Slice, Tuple
@@ -35,32 +33,55 @@ def alone(call: str, op: Recurrent, *, last: bool) -> Expr:
         made = made.with_keyword("activation", op.activation)
     if not last or op.returns != "last":
         made = made.with_keyword("return_sequences", True)
-    if last and op.returns == "all":
+    if op.returns == "all":
         made = made.with_keyword("return_state", True)
     return Name("layers.Bidirectional")(made) if op.bidirectional else made
 
 
 @TABLE.rule
 def applied(op: LSTM | GRU | RNN, use: Use, x: Expr, *initial: Expr) -> Result:
-    """One after the other; what both directions end with stands side by side."""
+    """One after the other; what they end with stands side by side."""
     layer = use.forward.layer(use.node)
-    stack = [layer] if op.layers == 1 else [layer[i] for i in range(op.layers)]
-    result = begun(op, use, x, initial) if initial else reduce(lambda x, each: each(x), stack, x)
-    if op.returns != "all" or not op.bidirectional:
-        return result
-    ends = ("h", "c")[: op.states]
-    names = ("sequence", *ends, *(f"{n}_back" for n in ends))
-    sequence, *states = map(use.forward.fresh, names)
-    use.forward.emit(Assign(Tuple((sequence, *states)), result))
-    pairs = zip(states[: op.states], states[op.states :], strict=True)
-    return sequence, *(Name("ops.concatenate")(list(pair), axis=-1) for pair in pairs)
+    if op.layers == 1:
+        result = begun(op, use, layer, x, initial)
+        if op.returns != "all" or not op.bidirectional:
+            return result
+        return tuple(ends(op, use, result))
+    held = [use.forward.name(state, "state") for state in initial]
+    every = []
+    for i in range(op.layers):
+        given = tuple(state[Tuple((Slice(), Literal(i)))] for state in held)
+        x = begun(op, use, layer[i], x, given)
+        if op.returns == "all":
+            x, *states = ends(op, use, x)
+            every.append(states)
+    if not every:
+        return x
+    stacked = (Name("ops.stack")(list(each), axis=1) for each in zip(*every, strict=True))
+    return x, *stacked
 
 
-def begun(op: Recurrent, use: Use, x: Expr, initial: tuple[Expr, ...]) -> Expr:
-    """From given states; of two directions, all of the first, then all of the second."""
+def begun(op: Recurrent, use: Use, layer: Expr, x: Expr, initial: tuple[Expr, ...]) -> Expr:
+    """Applied, from given states; of two directions, all of the first, then all of the second."""
+    if not initial:
+        return layer(x)
     states = list(initial)
     if op.bidirectional:
         held = [use.forward.name(state, "state") for state in initial]
         halves = Slice(None, Literal(op.units)), Slice(Literal(op.units))
         states = [state[Tuple((Slice(), half))] for half in halves for state in held]
-    return use.forward.layer(use.node)(x).with_keyword("initial_state", states)
+    return layer(x).with_keyword("initial_state", states)
+
+
+def ends(op: Recurrent, use: Use, result: Expr) -> list[Expr]:
+    """The sequence and the final states of one layer, those of both directions side by side."""
+    forward = use.forward
+    read = [forward.is_read(value) for value in use.node.outputs[1:]] * op.directions
+    names = [f"{n}{back}" for back in ("", "_back")[: op.directions] for n in "hc"[: op.states]]
+    states = [forward.fresh(n) if r else Name("_") for n, r in zip(names, read, strict=True)]
+    sequence = forward.fresh("sequence")
+    forward.emit(Assign(Tuple((sequence, *states)), result))
+    if not op.bidirectional:
+        return [sequence, *states]
+    pairs = zip(states[: op.states], states[op.states :], strict=True)
+    return [sequence, *(Name("ops.concatenate")(list(pair), axis=-1) for pair in pairs)]

@@ -47,10 +47,12 @@ def rnn(op: RNN, use: Use, x: str, *initial: str) -> Result:
 def stacked(cell: Cell, op: Recurrent, use: Use, x: str, *initial: str) -> Result:
     """Layer after layer; the operator reads [T, N, C]."""
     to = use.to
-    states: Sequence[str] = ()
+    begin = [begun(op, use, state) for state in initial]
+    ends: list[list[str]] = []
     x = to.op("Transpose", x, perm=(1, 0, 2))
     for layer in range(op.layers):
-        y, *states = one_layer(cell, op, use, layer, x, *(begun(op, use, h) for h in initial))
+        y, *states = one_layer(cell, op, use, layer, x, *(state[layer] for state in begin))
+        ends.append(states)
         if op.directions == 1:
             x = to.op("Squeeze", y, to.shape([1], "axes"))
         else:  # [T, 2, N, H] to [T, N, 2 * H]
@@ -60,9 +62,9 @@ def stacked(cell: Cell, op: Recurrent, use: Use, x: str, *initial: str) -> Resul
         case "sequence":
             return to.op("Transpose", x, perm=(1, 0, 2))
         case "last":
-            return final(op, use, states[0])
+            return final(op, use, [states[0]])
     sequence = to.op("Transpose", x, perm=(1, 0, 2))
-    return sequence, *(final(op, use, state) for state in states)
+    return sequence, *(final(op, use, each) for each in zip(*ends, strict=True))
 
 
 def one_layer(
@@ -93,19 +95,27 @@ def one_layer(
     return use.to.results(1 + op.states, cell.name, x, *operands, *begin, **settings)
 
 
-def begun(op: Recurrent, use: Use, state: str) -> str:
-    """[N, directions * units] to [directions, N, units]."""
+def begun(op: Recurrent, use: Use, state: str) -> tuple[str, ...]:
+    """[N, directions * units], or [N, layers, directions * units], to [directions, N, units] for each layer."""
     to = use.to
-    if op.directions == 1:
-        return to.op("Unsqueeze", state, to.shape([0], "axes"))
-    apart = to.op("Reshape", state, to.shape([0, 2, -1]))
-    return to.op("Transpose", apart, perm=(1, 0, 2))
+    if op.directions == op.layers == 1:
+        return (to.op("Unsqueeze", state, to.shape([0], "axes")),)
+    if op.bidirectional:
+        state = to.op("Reshape", state, to.shape([0, op.layers * 2, op.units]))
+    first = to.op("Transpose", state, perm=(1, 0, 2))
+    if op.layers == 1:
+        return (first,)
+    sizes = to.shape([op.directions] * op.layers, "split")
+    return to.results(op.layers, "Split", first, sizes, axis=0)
 
 
-def final(op: Recurrent, use: Use, state: str) -> str:
-    """[directions, N, units] to [N, directions * units]."""
+def final(op: Recurrent, use: Use, states: Sequence[str]) -> str:
+    """[directions, N, units] for each layer that is asked for, side by side in [N, ..., directions * units]."""
     to = use.to
-    if op.directions == 1:
-        return to.op("Squeeze", state, to.shape([0], "axes"))
-    moved = to.op("Transpose", state, perm=(1, 0, 2))
-    return to.op("Reshape", moved, to.shape([0, -1]))
+    if len(states) == op.directions == 1:
+        return to.op("Squeeze", states[0], to.shape([0], "axes"))
+    joined = states[0] if len(states) == 1 else to.op("Concat", *states, axis=0)
+    moved = to.op("Transpose", joined, perm=(1, 0, 2))
+    if not op.bidirectional:
+        return moved
+    return to.op("Reshape", moved, to.shape([0, -1] if len(states) == 1 else [0, len(states), -1]))

@@ -43,20 +43,34 @@ def recurrent(op: Recurrent, use: Use, x: Expr, *initial: Expr) -> Result:
     begin = tuple(begun(s, op) for s in initial)
     given = begin if len(begin) < 2 else (Tuple(begin),)
     forward.emit(Assign(Tuple((sequence, held)), forward.layer(use.node)(x, *given)))
-    results = [sequence, *(final(s, bidirectional=op.bidirectional) for s in states)]
-    return tuple(results) if op.returns == "all" else results[wanted[0]]
+    if op.returns == "all":
+        return sequence, *(final(s, op) for s in states)
+    return sequence if op.returns == "sequence" else last(states[0], op)
 
 
 def begun(state: Expr, op: Recurrent) -> Expr:
-    """With an axis of directions in front."""
-    if not op.bidirectional:
+    """With an axis of layers and directions in front."""
+    if op.layers == 1 and not op.bidirectional:
         return state.attr("unsqueeze")(0)
-    apart = state.attr("unflatten")(1, (2, op.units))
-    return apart.attr("transpose")(0, 1).attr("contiguous")()
+    if op.bidirectional:
+        state = state.attr("unflatten")(-1, (2, op.units))
+    if op.bidirectional and op.layers > 1:
+        state = state.attr("flatten")(1, 2)
+    return state.attr("transpose")(0, 1).attr("contiguous")()
 
 
-def final(state: Expr, *, bidirectional: bool) -> Expr:
-    """The last layer's state; of both directions, side by side."""
-    if bidirectional:
+def final(state: Expr, op: Recurrent) -> Expr:
+    """Of every layer; of both directions, side by side."""
+    if op.layers == 1:
+        return last(state, op)
+    moved = state.attr("transpose")(0, 1)
+    if not op.bidirectional:
+        return moved
+    return moved.attr("unflatten")(1, (op.layers, 2)).attr("flatten")(2)
+
+
+def last(state: Expr, op: Recurrent) -> Expr:
+    """Of the last layer."""
+    if op.bidirectional:
         return Name("torch.cat")([state[-2], state[-1]], dim=1)
     return state[-1]

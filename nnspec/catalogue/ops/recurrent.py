@@ -64,27 +64,24 @@ class Recurrent(Op):
         need_float(x)
         n, t, _ = x.shape
         width = self.units * self.directions
-        self._begins(x, initial, (n, width))
-        sequence, state = x.with_shape((n, t, width)), x.with_shape((n, width))
-        everything = (sequence, *(state,) * self.states)
-        return {"sequence": (sequence,), "last": (state,), "all": everything}[self.returns]
+        handed_on = x.with_shape((n, width) if self.layers == 1 else (n, self.layers, width))
+        self._begins(x, initial, handed_on.shape)
+        sequence, last = x.with_shape((n, t, width)), x.with_shape((n, width))
+        everything = (sequence, *(handed_on,) * self.states)
+        return {"sequence": (sequence,), "last": (last,), "all": everything}[self.returns]
 
     def _begins(self, x: TensorType, initial: list[TensorType], shape: Shape) -> None:
         """Check the states that it begins with."""
         if not initial:
             return
-        if self.layers > 1:
-            raise ShapeError(
-                f"begins each of {self.layers} layers with zeros",
-                1,
-                help="apply one layer after the other, each to its own state",
-            )
         if len(initial) < self.states:
             raise ShapeError(f"begins with {self.states} states, found {len(initial)}", 1)
         same_dtype(x, *initial)
         for i, state in enumerate(initial, 1):
             if state.shape != shape:
-                raise ShapeError(f"begins with {x.with_shape(shape)}, found {state}", i)
+                wanted = f"begins with {x.with_shape(shape)}, found {state}"
+                way = f"a state for each of {self.layers} layers: `stack(first, second, axis = 1)`"
+                raise ShapeError(wanted, i, help=way if self.layers > 1 else None)
 
     def expand(self, to: Site, x: Term, *initial: Term, **weights: Term) -> tuple[Term, ...]:
         """Step after step: how many is a number."""
@@ -92,23 +89,26 @@ class Recurrent(Op):
         if not isinstance(count, int):
             raise ShapeError(f"needs a number of steps, found {x.type}", 0)
         zeros = to.broadcast_to(to.number(0, x.dtype), (x.shape[0], self.units))
-        final: list[tuple[Term, ...]] = []
+        ends: list[list[Term]] = [[] for _ in range(self.states)]
         for layer in range(self.layers):
-            sides, final = [], []
+            given = [each if self.layers == 1 else at(to, each, 1, layer) for each in initial]
+            sides: list[Term] = []
+            final: list[tuple[Term, ...]] = []
             for side in range(self.directions):
                 name = f"l{layer}{'_reverse' if side else ''}"
                 order = range(count)[::-1] if side else range(count)
                 begin = (zeros,) * self.states
-                if initial:
-                    begin = tuple(self.gate(to, each, side) for each in initial)
+                if given:
+                    begin = tuple(self.gate(to, each, side) for each in given)
                 steps, states = self.along(to, x, begin, name, list(order), weights)
                 sides.append(to.stack(*(steps[::-1] if side else steps), axis=1))
                 final.append(states)
             x = sides[0] if len(sides) == 1 else to.concat(*sides)
-        last = [
-            each[0] if len(each) == 1 else to.concat(*each) for each in zip(*final, strict=True)
-        ]
-        return {"sequence": (x,), "last": (last[0],), "all": (x, *last)}[self.returns]
+            for state, both in zip(ends, zip(*final, strict=True), strict=True):
+                state.append(both[0] if len(both) == 1 else to.concat(*both))
+        if self.returns != "all":
+            return (x if self.returns == "sequence" else ends[0][-1],)
+        return x, *(state[0] if self.layers == 1 else to.stack(*state, axis=1) for state in ends)
 
     def along(
         self,
@@ -175,6 +175,11 @@ class Recurrent(Op):
         yield Example(cls(4, "last"), (x.with_shape((N, T, 3)), *(one,) * cls.states))
         yield Example(cls(4, "last", True), (x, *(two,) * cls.states))
         yield Example(cls(4, "all", True), (x, *(two,) * cls.states))
+        yield Example(cls(4, "all", layers=2), (x,))
+        stacked, both = (x.with_shape((N, 3, size)) for size in (4, 8))
+        yield Example(cls(4, "all", layers=3), (x, *(stacked,) * cls.states))
+        yield Example(cls(4, "all", True, 3), (x.with_shape((N, T, 3)), *(both,) * cls.states))
+        yield Example(cls(4, "last", layers=3), (x, *(stacked,) * cls.states))
 
 
 @declare
@@ -183,8 +188,9 @@ class LSTM(Recurrent):
 
     `[N, T, C]` becomes, by `returns`: `"sequence"` `[N, T, units]`; `"last"` `[N, units]`, the final
     state; `"all"` the sequence, the final state and the final cell. `bidirectional` doubles `units`:
-    forward, then backward, each with its own final state. `layers` stacks. One layer may be given the
-    state and the cell that it begins with, as `"all"` returns them: `LSTM(64)(x, state, cell)`; else zeros.
+    forward, then backward, each with its own final state. `layers` stacks: then `"last"` is the state of the last
+    layer, and of `"all"` state and cell are `[N, layers, units]`. It begins with zeros, or with a state and a cell as
+    `"all"` returns them: `LSTM(64)(x, state, cell)`.
     """
 
     name = "LSTM"
@@ -215,8 +221,9 @@ class GRU(Recurrent):
     """Gated recurrent unit (Cho et al. 2014), the reset gate after the product with the state.
 
     `[N, T, C]` becomes, by `returns`: `"sequence"` `[N, T, units]`; `"last"` `[N, units]`, the final
-    state; `"all"` both. `bidirectional` doubles `units`: forward, then backward. `layers` stacks. One layer
-    may be given the state that it begins with, as `"all"` returns it; else zeros.
+    state; `"all"` both. `bidirectional` doubles `units`: forward, then backward. `layers` stacks: then `"last"` is
+    the state of the last layer, and that of `"all"` is `[N, layers, units]`. It begins with zeros, or with a state
+    as `"all"` returns it: `GRU(64)(x, state)`.
     """
 
     name = "GRU"
@@ -240,8 +247,9 @@ class RNN(Recurrent):
     says so (Le et al. 2015).
 
     `[N, T, C]` becomes, by `returns`: `"sequence"` `[N, T, units]`; `"last"` `[N, units]`, the final
-    state; `"all"` both. `bidirectional` doubles `units`: forward, then backward. `layers` stacks. One layer
-    may be given the state that it begins with, as `"all"` returns it; else zeros.
+    state; `"all"` both. `bidirectional` doubles `units`: forward, then backward. `layers` stacks: then `"last"` is
+    the state of the last layer, and that of `"all"` is `[N, layers, units]`. It begins with zeros, or with a state
+    as `"all"` returns it: `RNN(64)(x, state)`.
     """
 
     name = "RNN"
