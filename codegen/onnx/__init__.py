@@ -68,6 +68,7 @@ def emit(
     from codegen.onnx.dtypes import DTYPES
     from codegen.onnx.files import model_files
     from codegen.onnx.model import build
+    from codegen.onnx.normed import with_normed
     from codegen.onnx.operator_sets import operator_set
     from nnspec.graph.passes.layout import lower
     from nnspec.graph.passes.legalize import legalize
@@ -79,7 +80,8 @@ def emit(
     found = exported(program)
     legality = operator_set(opset).legality
     for called, model in found.items():
-        lowered = lower(legalize(model, legality), images_first=layout == "nchw")
+        legal = with_normed(legalize(model, legality))
+        lowered = lower(legal, images_first=layout == "nchw")
         arrays = (weights or {}).get(model) or InitialWeights(weights_of(model), 0)
         told = about(model, lowered, provenance)
         frame = build(lowered, opset=opset, about=told)

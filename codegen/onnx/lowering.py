@@ -39,6 +39,7 @@ class Lowering(Writing):
 
     rules: how each op is lowered. reorders: of weights, by path. held: what initialisers hold, once they are written.
     names: of values. made: which value each name is. widens: whether the node computes in another element type than it has.
+    unadded: of results that only a norm reads, the bias that the norm adds.
     """
 
     rules: dict[type[Op], Rule]
@@ -47,6 +48,7 @@ class Lowering(Writing):
     entries: dict[str, NativeWeight] = field(default_factory=dict)
     names: dict[Value, str] = field(default_factory=dict)
     made: dict[str, Value] = field(default_factory=dict)
+    unadded: dict[Value, str] = field(default_factory=dict)
     widens: bool = False
 
     # --- names

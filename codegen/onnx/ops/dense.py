@@ -5,6 +5,7 @@ from __future__ import annotations
 from codegen.dtypes import wide_indices
 from codegen.onnx.lowering import Result
 from codegen.onnx.native import Table, Use
+from codegen.onnx.normed import NormedDense
 from codegen.rules import operand
 from nnspec.catalogue.ops.dense import Dense, Embedding
 from nnspec.catalogue.ops.normalization import Dropout
@@ -22,6 +23,16 @@ def dense(op: Dense, use: Use, x: str) -> Result:
         return to.op("Gemm", x, to.weight(kernel), *map(to.weight, bias), transB=1)
     product = to.op("MatMul", x, to.weight(kernel, Permute((1, 0))))
     return to.op("Add", product, to.weight(bias[0])) if bias else product
+
+
+@TABLE.rule
+def normed_dense(op: NormedDense, use: Use, x: str) -> Result:
+    """The norm adds the bias of a `MatMul`."""
+    to, (kernel, *bias) = use.to, use.node.weights
+    y = to.op("MatMul", x, to.weight(kernel, Permute((1, 0))))
+    if bias:
+        to.unadded[use.node.outputs[0]] = to.weight(bias[0])
+    return y
 
 
 @TABLE.rule

@@ -20,5 +20,8 @@ def batch_norm(op: BatchNorm, use: Use, x: str) -> Result:
     form = np.ones(int(str(mean.type.shape[0])), dtype)
     scale = to.weight(weights["weight"]) if op.scale else to.constant(form, "ones")
     offset = to.weight(weights["bias"]) if op.offset else to.constant(0 * form, "zeros")
-    kept = to.weight(mean), to.weight(var)
+    middle = to.weight(mean)
+    if added := to.unadded.get(use.node.inputs[0]):
+        middle = to.op("Sub", middle, added)
+    kept = middle, to.weight(var)
     return to.op("BatchNormalization", x, scale, offset, *kept, epsilon=op.epsilon)
