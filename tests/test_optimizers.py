@@ -92,7 +92,7 @@ def test_what_does_nothing_is_not_there(optimizer: str, states: list[str], ops: 
 
 def test_a_rule_computes_the_update() -> None:
     found = rule("SGD(Ramp(0.5, 10), momentum = 0.9, nesterov = true, weight_decay = 0.01)")
-    assert found.scheduled == ("lr",)
+    assert found.given == ("lr",)
     w, g, v = np.array([1.0, 2.0, 3.0]), np.array([0.5, -0.5, 0.25]), np.array([0.1, 0.2, 0.3])
     arrays = [w, g, np.array(3.0), np.array(0.15), v]
     new, velocity = evaluate_model(found.graph, arrays, {}).outputs

@@ -25,6 +25,10 @@ block Own(lr = 0.1, momentum = 0.9) {
   kept = kept * momentum
   output w = w - lr * m * kept + 0.01 * before, m, kept, before = w
 }
+block Decayed(lr = 0.1, weight_decay = 0.1) {
+  input w, g
+  output w = w - lr * (g + weight_decay * w)
+}
 block Ramp(top, steps) {
   input step
   output top * (step + 1) / steps
@@ -79,6 +83,22 @@ PROGRAMS = {
         minimize mse(net(x), stop_gradient(given)) over net using Own()
       }}
       minimize mse(given, 1) over other using SGD(0.1)
+    """,
+    "clipped": f"""
+      frozen = [net.trunk, other.trunk]
+      minimize {LOSS} using AdamW(1e-2, weight_decay = 0.5, no_decay = [bias, norm], clip_norm = 0.02)
+      minimize mse(other(x), 1) using Own(clip_value = 0.01)
+    """,
+    "accumulated": f"""
+      frozen = [net.trunk.dropout, other.trunk, net.trunk.batch_norm]
+      minimize {LOSS} over net using SGD(0.1, momentum = 0.9, nesterov = true, weight_decay = 0.3, no_decay = [net.head])
+      minimize mse(stop_gradient(net(x)), other(x)) over other using Own(accumulate = 2, clip_norm = 1e-3)
+      accumulate = 3
+    """,
+    "spared": f"""
+      frozen = [net.trunk.dropout, other.trunk, net.trunk.batch_norm]
+      minimize {LOSS} over net using Lion(Cosine(1e-2, steps = 5), weight_decay = 0.5, no_decay = [norm, net.head.weight])
+      minimize mse(other(x), 1) using Decayed(weight_decay = Ramp(0.5, 4), no_decay = [bias])
     """,
     "every": f"""
       frozen = [net.trunk.dropout, other.trunk, net.trunk.batch_norm]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
 from codegen.gluon.optimizers import optimizer
 from codegen.python import command_line, training
+from codegen.python.dialect import Unsupported
 from codegen.python.forward import Forward
 from codegen.python.plan import WeightSlot
 from codegen.python.source import (
@@ -30,7 +31,7 @@ from codegen.python.source import (
     With,
     lift,
 )
-from codegen.python.training import Source, parameters
+from codegen.python.training import FEW_AXES, Source, parameters
 from codegen.target import ProgramNames
 from nnspec.graph.graph import Call as NetworkCall
 from nnspec.graph.graph import Node, Value, walk
@@ -96,34 +97,74 @@ def _updated(source: Source, update: Minimize) -> Expr:
 
     Of weights that the loss does not depend on those are left out that may hold a gradient of another loss.
     """
-    flow = source.flow
-    others = [flow.reached(other) for other in source.updates if other is not update]
-    stale = (flow.updated(update) - flow.reached(update)).intersection(chain(*others))
-    parts = source.reached if stale else source.parts
+    return _together(source, _moved(source, update))
+
+
+def _together(source: Source, parts: Sequence[training.Part]) -> Expr:
     parameters = [
         Dict(((part.expression.attr("name"), part.expression),))
         if isinstance(part.slot, WeightSlot)
         else part.expression.attr("collect_params")()
-        for part in parts(update, source.networks.__getitem__)
+        for part in parts
     ]
     return parameters[0] if len(parameters) == 1 else Call(Name("together"), tuple(parameters))
+
+
+def _moved(source: Source, update: Minimize) -> Sequence[training.Part]:
+    flow = source.flow
+    others = [flow.reached(other) for other in source.updates if other is not update]
+    stale = (flow.updated(update) - flow.reached(update)).intersection(chain(*others))
+    parts = source.reached if stale else source.parts
+    return list(parts(update, source.networks.__getitem__))
 
 
 def _make_optimizers(source: Source) -> Stmt:
     given, rate = list(parameters(tuple(source.networks.values()))), source.learning_rate
     if rate is not None:
         given.append(Parameter("lr", None, Literal(rate)))
-    made = [
-        Name("gluon.Trainer")(
-            _updated(source, u), _optimizer(source, u, None if rate is None else Name("lr"))
-        )
-        for u in source.making.values()
-    ]
+    made = []
+    for u in source.making.values():
+        adds = u.update.accumulate > 1
+        if adds:
+            _refuse_strangers(source, u)
+        weights = Name("add_gradients")(_updated(source, u)) if adds else _updated(source, u)
+        own = _optimizer(source, u, None if rate is None else Name("lr"))
+        made.append(Name("gluon.Trainer")(weights, own))
     assigned = [Assign(Name(n), m) for n, m in zip(source.optimizers, made, strict=True)]
     frozen = source.frozen(source.networks.__getitem__)
     body: list[Stmt] = [_freeze(part) for part in frozen]
+    for u in source.making.values():
+        body += _spare(source, u)
     body += [Return(made[0])] if len(made) == 1 else [*assigned, Return(_names(source.optimizers))]
     return FunctionDef(source.named.make, tuple(given), tuple(body))
+
+
+def _refuse_strangers(source: Source, update: Minimize) -> None:
+    """Gradients that add up for one update, to which another loss would add its own."""
+    own = source.flow.updated(update)
+    if any(u is not update and own & source.flow.reached(u) for u in source.updates):
+        what = "`accumulate` for weights that another loss reaches too"
+        why = (
+            "MXNet adds up whatever is differentiated; end the other's gradient by `stop_gradient`"
+        )
+        raise Unsupported(what, update.span, "Gluon", why)
+
+
+def _spare(source: Source, update: Minimize) -> Iterator[Stmt]:
+    """A parameter decays or does not, whoever updates it."""
+    spared = source.spared(update, source.networks.__getitem__)
+    if spared is None:
+        return
+    moved = source.flow.updated(update)
+    for other in source.updates:
+        if other.update is not update.update and moved & source.flow.updated(other):
+            what = "`no_decay` of weights that another optimizer updates too"
+            raise Unsupported(what, update.span, "Gluon", "a parameter of MXNet decays or does not")
+    few, parts = spared
+    if few:
+        yield Expression(Name("spare")(_updated(source, update), axes=FEW_AXES))
+    if parts:
+        yield Expression(Name("spare")(_together(source, parts)))
 
 
 def _freeze(part: training.Part) -> Stmt:
@@ -195,18 +236,35 @@ def _update(source: Source, forward: Forward, steps: Sequence[TrainStep], update
     forward.statements.extend(comments)
     forward.statements.append(_recorded([s for s in recorded if s not in comments]))
     # MXNet frees the record of a backward pass unless told to keep it.
-    kept = {"retain_graph": True} if source.flow.again(update) else {}
-    moved: list[Stmt] = [Expression(forward.result(update.loss).attr("backward")(**kept))]
+    kept: dict[str, object] = {"retain_graph": True} if source.flow.again(update) else {}
+    loss, number = forward.result(update.loss), update.update.accumulate
+    if number > 1:
+        # Not recorded: the gradient is scaled where it begins.
+        kept = {"out_grad": loss.attr("ones_like")() / number, **kept}
+    back = Expression(loss.attr("backward")(**kept))
+    moved: list[Stmt] = [*_clip(source, update)]
     if update is source.updates[0]:
         moved.append(MEAN)
     # It complains about weights without a gradient, which stay as they are.
     unreached = source.flow.updated(update) - source.flow.reached(update)
     partly = {"ignore_stale_grad": True} if unreached else {}
     moved.append(Expression(Name(source.names[update]).attr("step")(1, **partly)))
-    if update.update.every > 1:
-        turn = Operator("==", Name("step") % update.update.every, Literal(0))
-        moved = [If(turn, tuple(moved))]
+    turn = Operator("==", Name("step") % update.update.period, Literal(0))
+    if number > 1:
+        moved.append(Expression(Name("clear")(_updated(source, update))))
+        moved = [back, If(turn, tuple(moved))]
+    elif update.update.every > 1:
+        moved = [If(turn, (back, *moved))]
+    else:
+        moved = [back, *moved]
     forward.statements.extend(moved)
+
+
+def _clip(source: Source, update: Minimize) -> Iterator[Stmt]:
+    limits = {"clip_norm": update.update.clip_norm, "clip_value": update.update.clip_value}
+    for name, limit in limits.items():
+        if limit is not None:
+            yield Expression(Name(name)(_updated(source, update), limit))
 
 
 def _recorded(statements: Sequence[Stmt]) -> Stmt:

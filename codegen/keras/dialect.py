@@ -12,7 +12,7 @@ from codegen.keras.along_time import scan
 from codegen.keras.dtypes import DTYPES, LACKS
 from codegen.keras.initializers import free_weight
 from codegen.keras.ops import TABLES
-from codegen.keras.weights import weight_ref
+from codegen.keras.weights import variable, weight_ref
 from codegen.python.dialect import ClassParts, Dialect
 from codegen.python.fixed import snippet_imports, snippets
 from codegen.python.functions import Functions
@@ -179,6 +179,7 @@ DIALECT = Dialect(
     sequence=sequence,
     weight=free_weight,
     weight_ref=weight_ref,
+    weight_holder=variable,
     standing_in=Functions(),
     fixed_size=lambda tensor, axis: tensor.attr("shape")[axis],
     typed=typed,

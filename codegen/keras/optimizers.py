@@ -7,7 +7,7 @@ begins with an accumulator that is rounded to single precision.
 from __future__ import annotations
 
 from codegen.python.optimizers import Setting, decays, looks_ahead, made, native
-from codegen.python.source import Expr
+from codegen.python.source import Call, Expr
 from nnspec.graph.updates import Update
 
 DECAY = Setting("decay", "weight_decay")
@@ -47,6 +47,6 @@ NATIVE = (
 )
 
 
-def optimizer(update: Update, rate: Expr | None = None) -> Expr:
+def optimizer(update: Update, rate: Expr | None = None) -> Call:
     """`Adam(1e-3)`; `rate`: in place of the optimizer's own."""
     return made(NATIVE, update, rate)

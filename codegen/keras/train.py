@@ -26,6 +26,7 @@ from codegen.python.source import (
 )
 from codegen.python.training import Source
 from codegen.target import ProgramNames
+from nnspec.graph.flow import Flow
 from nnspec.graph.graph import Value
 from nnspec.graph.training import Training
 
@@ -38,7 +39,7 @@ def names(program: Training, trainings: Sequence[Training]) -> ProgramNames:
     if compiled(program) is not None:
         return ProgramNames(main="main" + end, make="compile_model" + end, prepare="prepare" + end)
     trainer = f"{program.name}Trainer"
-    counted = training.counted(program)
+    counted = any(u.update.every > 1 for u in Flow(program).updates)
     return ProgramNames("main" + end, "make_trainer" + end, more=(trainer,), counted=counted)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -22,6 +22,7 @@ from codegen.python.source import (
     List,
     Literal,
     Name,
+    Operator,
     Parameter,
     Return,
     Stmt,
@@ -29,7 +30,7 @@ from codegen.python.source import (
     Unary,
     With,
 )
-from codegen.python.training import Figure, Source, figures, parameters
+from codegen.python.training import Figure, Part, Source, figures, parameters
 from nnspec.graph.flow import Flow
 from nnspec.graph.graph import Call as NetworkCall
 from nnspec.graph.graph import Node
@@ -89,8 +90,26 @@ def freezing(source: Source) -> Iterator[Stmt]:
 def made_optimizer(source: Source, update: Minimize, rate: Expr | None) -> Expr:
     """`Adam()`, or the class of a rule."""
     if update.update in source.rules:
-        return Name(source.rules[update.update].name)()
-    return optimizer(update.update, rate)
+        made = Name(source.rules[update.update].name)()
+    else:
+        made = optimizer(update.update, rate)
+    for keyword, value in (
+        ("global_clipnorm", update.update.clip_norm),
+        ("clipvalue", update.update.clip_value),
+        ("gradient_accumulation_steps", update.update.accumulate),
+    ):
+        if value not in (None, 1):
+            made = made.with_keyword(keyword, value)
+    spared = source.spared(update, source.networks.__getitem__)
+    return made if spared is None else Name("sparing")(made, _spared(source, update, *spared))
+
+
+def _spared(source: Source, update: Minimize, few: bool, parts: Sequence[Part]) -> Expr:
+    """The variables that do not decay."""
+    if not few:
+        return _held(parts)
+    variables = Name("of_few_axes")(_variables(source, update, source.networks.__getitem__))
+    return Operator("+", variables, _held(parts)) if parts else variables
 
 
 def make_trainer(source: Source) -> Stmt:
@@ -261,8 +280,12 @@ def _tape_names(source: Source) -> dict[Minimize, str]:
 
 def _variables(source: Source, update: Minimize, network: Callable[[str], str]) -> Expr:
     """`self.net.trainable_variables`, or a list of those of several."""
+    return _held(source.parts(update, network))
+
+
+def _held(parts: Iterable[Part]) -> Expr:
     held: list[Expr] = []
-    for part in source.parts(update, network):
+    for part in parts:
         if isinstance(part.slot, WeightSlot):
             held.append(part.expression)
         elif isinstance(part.slot, ListSlot):

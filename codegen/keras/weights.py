@@ -79,8 +79,8 @@ def _row(weight: Weight) -> int | None:
     return {"bias_ih": 0, "bias_hh": 1}.get(role)
 
 
-def weight_ref(weight: Weight, owner: Expr, node: Node | None) -> Expr:
-    """How a forward pass reads a weight in the canonical layout."""
+def variable(weight: Weight, owner: Expr, node: Node | None) -> Expr:
+    """The variable that holds a weight."""
     if node is None:
         return _attribute(owner, weight.role)
     *way, name = native_parts(weight, node)
@@ -88,7 +88,14 @@ def weight_ref(weight: Weight, owner: Expr, node: Node | None) -> Expr:
         owner = owner[int(part)] if part.isdigit() else _attribute(owner, f"{part}_layer")
     if isinstance(node.op, Recurrent):
         owner = _attribute(owner, "cell")
-    native = _attribute(owner, name)
+    return _attribute(owner, name)
+
+
+def weight_ref(weight: Weight, owner: Expr, node: Node | None) -> Expr:
+    """How a forward pass reads a weight in the canonical layout."""
+    native = variable(weight, owner, node)
+    if node is None:
+        return native
     if (row := _row(weight)) is not None:
         native = native[row]
     if isinstance(node.op, GRU):

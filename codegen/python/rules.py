@@ -36,6 +36,7 @@ from nnspec.graph.training import Minimize, Training
 from nnspec.graph.updates import Rule, Schedule, Update
 
 BASE = Name("WrittenOptimizer")
+DECAY = "weight_decay"
 
 
 def written(
@@ -106,11 +107,15 @@ def _body(update: Update, kind: TensorType, dialect: Dialect) -> tuple[Stmt, ...
     rule = _with_numbers(update.rule(kind), update, kind.dtype)
     states = tuple((s.name, s.initial) for s in rule.states if s.type.rank)
     numbers = tuple((s.name, s.initial) for s in rule.states if not s.type.rank)
-    attributes = [("states", states), ("numbers", numbers)]
+    decay = update.arguments[DECAY] if DECAY in rule.given and update.no_decay else 0
+    # A schedule's value is multiplied with it.
+    decay = 1.0 if isinstance(decay, Schedule) else decay
+    attributes = [("states", states), ("numbers", numbers), ("decay", decay)]
+    scheduled = [n for n in rule.given if isinstance(update.arguments[n], Schedule)]
     return (
         *(Assign(Name(name), lift(held)) for name, held in attributes if held),
-        *(_schedule(update, name, kind.dtype, dialect) for name in rule.scheduled),
-        _rule(rule, dialect),
+        *(_schedule(update, name, kind.dtype, dialect) for name in scheduled),
+        _rule(rule, scheduled, bool(decay), dialect),
     )
 
 
@@ -119,19 +124,22 @@ def _with_numbers(rule: Rule, update: Update, dtype: str) -> Rule:
     weight, gradient, step, *others = rule.graph.inputs
     inputs: list[Value] = []
     numbers: list[Node] = []
-    for name, value in zip(rule.scheduled, others, strict=False):
-        schedule = update.arguments[name]
-        assert isinstance(schedule, Schedule)
-        graph = schedule.graph(dtype)
+    for name, value in zip(rule.given, others, strict=False):
+        match update.arguments[name]:
+            case Schedule(graph=made) if not (name == DECAY and update.no_decay):
+                graph = made(dtype)
+            case _:
+                inputs.append(value)
+                continue
         match graph.steps:
             case (Node(Constant()) as number,) if number.outputs == graph.outputs:
                 numbers.append(replace(number, outputs=(value,)))
             case _:
                 inputs.append(value)
-    inputs = [weight, gradient, step, *inputs, *others[len(rule.scheduled) :]]
-    changing = tuple(n for n, v in zip(rule.scheduled, others, strict=False) if v in inputs)
+    inputs = [weight, gradient, step, *inputs, *others[len(rule.given) :]]
+    changing = tuple(n for n, v in zip(rule.given, others, strict=False) if v in inputs)
     graph = replace(rule.graph, inputs=tuple(inputs), steps=(*numbers, *rule.graph.steps))
-    return replace(rule, graph=graph, scheduled=changing)
+    return replace(rule, graph=graph, given=changing)
 
 
 def _schedule(update: Update, name: str, dtype: str, dialect: Dialect) -> FunctionDef:
@@ -145,20 +153,25 @@ def _schedule(update: Update, name: str, dtype: str, dialect: Dialect) -> Functi
     return FunctionDef(f"{name}_at", given, (*body, Return(result)), doc=doc)
 
 
-def _rule(rule: Rule, dialect: Dialect) -> FunctionDef:
+def _rule(rule: Rule, scheduled: Sequence[str], spares: bool, dialect: Dialect) -> FunctionDef:
+    """`rule(self, w, g, step, m, v)`; where some weights are spared, with `weight_decay` behind the states."""
     # In the order of the class: states of a weight's shape, then numbers.
     names, body, results = _written(legalize(rule.graph, dialect.legality), dialect)
     weight, gradient, step, *others = names
-    count = len(rule.scheduled)
+    count = len(rule.given)
     order = sorted(range(len(rule.states)), key=lambda i: not rule.states[i].type.rank)
     states = [others[count + i] for i in order]
     new, *after = results
-    rates = (
-        Assign(Name(variable), Name(f"self.{name}_at")(Name(step) - 1))
-        for name, variable in zip(rule.scheduled, others, strict=False)
-    )
+    variables = dict(zip(rule.given, others, strict=False))
+    rates: list[Stmt] = []
+    for name in scheduled:
+        rate: Expr = Name(f"self.{name}_at")(Name(step) - 1)
+        if spares and name == DECAY:
+            rate = Name(variables[name]) * rate
+        rates.append(Assign(Name(variables[name]), rate))
     returned = Return(Tuple((new, *(after[i] for i in order))))
-    given = tuple(map(Parameter, ("self", weight, gradient, step, *states)))
+    decay = [variables[DECAY]] if spares else []
+    given = tuple(map(Parameter, ("self", weight, gradient, step, *states, *decay)))
     return FunctionDef("rule", given, (*rates, *body, returned))
 
 

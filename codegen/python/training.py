@@ -27,8 +27,9 @@ from codegen.python.plan import (
 )
 from codegen.python.source import ClassDef, Dict, Expr, Literal, Name, Parameter
 from codegen.target import ProgramNames
-from nnspec.catalogue.ops.recurrent import LSTM
-from nnspec.graph.flow import Flow, owner
+from nnspec.catalogue.ops.recurrent import Recurrent
+from nnspec.graph.decay import spared
+from nnspec.graph.flow import Flow, Place, owner
 from nnspec.graph.graph import Value, Weight
 from nnspec.graph.graph import weights as weights_of
 from nnspec.graph.layouts import Layouts
@@ -120,9 +121,13 @@ def reserved(programs: Sequence[ProgramNames]) -> list[str]:
     return [*COMMON, *(name for names in programs for name in names.all())]
 
 
+FEW_AXES = 2
+"""Biases, and scales and offsets of normalisations, have fewer axes than kernels and embeddings have."""
+
+
 def counted(training: Training) -> bool:
     """Whether some update is made on some steps only."""
-    return any(isinstance(s, Minimize) and s.update.every > 1 for s in training.steps)
+    return any(isinstance(s, Minimize) and s.update.period > 1 for s in training.steps)
 
 
 @dataclass(frozen=True)
@@ -224,10 +229,13 @@ class Source:
     def weight(self, wanted: Weight, base: Callable[[str], str]) -> Expr:
         """How a step reads a weight of a network; `base` gives the networks' expressions."""
         network = owner(self.training.networks, wanted).name
-        plan = self.plan(network)
-        own = next(o for o in owners(plan) if o.weight.path == wanted.path)
-        holder = reference(base(network), own.path if own.node else own.path[:-1])
-        return self.dialect.weight_ref(own.weight, holder, own.node)
+        own = next(o for o in owners(self.plan(network)) if o.weight.path == wanted.path)
+        return self.dialect.weight_ref(own.weight, _at(own, base(network)), own.node)
+
+    def _alone(self, own: Owner, base: str) -> Part:
+        """A weight as an object that an update moves."""
+        hold = self.dialect.weight_holder or self.dialect.weight_ref
+        return Part(hold(own.weight, _at(own, base), own.node), WeightSlot(own.weight))
 
     def parts(self, update: Minimize, base: Callable[[str], str]) -> Iterator[Part]:
         """The objects that an update is over."""
@@ -246,8 +254,41 @@ class Source:
                 yield from self._parts((path,), base)
                 continue
             for place in sorted(places & reached):
-                weight = held[place].weight
-                yield Part(self.weight(weight, base), WeightSlot(weight))
+                yield self._alone(held[place], base(path[0]))
+
+    def spared(
+        self, update: Minimize, base: Callable[[str], str]
+    ) -> tuple[bool, tuple[Part, ...]] | None:
+        """What does not decay: whether all weights of few axes, and which parts; None where all decay.
+
+        Raises `Unsupported` for a selected weight that is no attribute of its object.
+        """
+        selection = update.update.no_decay
+        if not selection:
+            return None
+        paths = tuple(sorted({path for path in selection if not isinstance(path, str)}))
+        chosen, parts = (
+            {(n.name, path) for n in self.training.networks for path in spared(names, n)}
+            for names in (selection, paths)
+        )
+        moved = self.flow.places(update.over)
+        ranks = {
+            (n.name, w.path): w.type.rank
+            for n in self.training.networks
+            for w in weights_of(n.model)
+        }
+        small = {place for place in moved if ranks[place] < FEW_AXES}
+        few = small <= chosen
+        others = (chosen & moved) - parts - (small if few else set())
+        weights = (self._whole_weight(place, base, update) for place in sorted(others))
+        return few, (*self._parts(paths, base), *weights)
+
+    def _whole_weight(self, place: Place, base: Callable[[str], str], update: Minimize) -> Part:
+        own = next(o for o in owners(self.plan(place[0])) if o.weight.path == place[1])
+        if not _whole(own):
+            what = f"`no_decay` for `{place[1]}`, which is no weight of its own"
+            raise Unsupported(what, update.span, self.dialect.name, LATER)
+        return self._alone(own, base(place[0]))
 
     def frozen(self, base: Callable[[str], str]) -> Iterator[Part]:
         """The objects that are applied as in evaluation, and not updated."""
@@ -271,14 +312,14 @@ class Source:
                 place, slot = found
                 yield Part(reference(base(network), place), slot)
             else:
-                yield from self._weights(plan, base, ".".join(path))
+                yield from self._weights(plan, base(network), ".".join(path))
 
-    def _weights(self, plan: Plan, base: Callable[[str], str], path: str) -> Iterator[Part]:
+    def _weights(self, plan: Plan, base: str, path: str) -> Iterator[Part]:
         """Weight by weight, where no object holds just these."""
         for own in owners(plan):
             inside = own.weight.path == path or own.weight.path.startswith(path + ".")
             if inside and own.weight.trainable:
-                yield Part(self.weight(own.weight, base), WeightSlot(own.weight))
+                yield self._alone(own, base)
 
     def refuse_stale(self, target: str) -> None:
         """For targets whose weights change in place: their old values are gone when a gradient wants them."""
@@ -291,9 +332,14 @@ class Source:
             )
 
 
+def _at(own: Owner, base: str) -> Expr:
+    """What holds a weight in a network: its layer, or the block whose own it is."""
+    return reference(base, own.path if own.node else own.path[:-1])
+
+
 def _whole(own: Owner) -> bool:
     """Whether a weight is one attribute of its object."""
-    return own.node is None or not isinstance(own.node.op, LSTM)
+    return own.node is None or not isinstance(own.node.op, Recurrent)
 
 
 def _slot_at(plan: Plan, path: Sequence[str]) -> tuple[tuple[str, ...], Slot] | None:

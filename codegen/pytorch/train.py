@@ -26,7 +26,7 @@ from codegen.python.source import (
     Tuple,
     Unary,
 )
-from codegen.python.training import Source, parameters
+from codegen.python.training import FEW_AXES, Part, Source, parameters
 from codegen.pytorch.dtypes import DTYPES
 from codegen.pytorch.optimizers import optimizer
 from codegen.target import ProgramNames
@@ -69,7 +69,10 @@ def definitions(sources: Sequence[Source]) -> tuple[Stmt, ...]:
 
 def _updated(source: Source, update: Minimize) -> Expr:
     """`net.parameters()`, or a list of the parameters of several."""
-    parts = list(source.parts(update, source.networks.__getitem__))
+    return _parameters(list(source.parts(update, source.networks.__getitem__)))
+
+
+def _parameters(parts: Sequence[Part]) -> Expr:
     modules = [p.expression.attr("parameters")() for p in parts]
     if len(parts) == 1 and not isinstance(parts[0].slot, WeightSlot):
         return modules[0]
@@ -97,27 +100,39 @@ def _make_optimizers(source: Source) -> Stmt:
 
 
 def _optimizer(source: Source, update: Minimize, rate: Expr | None) -> Expr:
-    updated = _updated(source, update)
+    updated = _grouped(source, update)
     if update.update in source.rules:
         return Name(source.rules[update.update].name)(updated)
     return optimizer(update.update, updated, rate)
+
+
+def _grouped(source: Source, update: Minimize) -> Expr:
+    """The parameters that an optimizer moves; in two groups where some do not decay."""
+    updated = _updated(source, update)
+    spared = source.spared(update, source.networks.__getitem__)
+    if spared is None:
+        return updated
+    few, parts = spared
+    groups = Name("decay_groups")(updated, *([_parameters(parts)] if parts else []))
+    return groups.with_keyword("axes", FEW_AXES) if few else groups
 
 
 def _step(source: Source, *, update: bool) -> Stmt:
     """`train_step`, or `evaluate`, which has no updates."""
 
     def minimize(step: Minimize, loss: Expr, forward: Forward) -> None:
-        used = Name(source.names[step])
-        made = (
-            Expression(used.attr("zero_grad")()),
-            Expression(Call(loss.attr("backward"), (), _wanted_by(source, step))),
-            Expression(used.attr("step")()),
-        )
-        if step.update.every == 1:
-            forward.statements.extend(made)
+        used, number = Name(source.names[step]), step.update.accumulate
+        share = loss / number if number > 1 else loss
+        clear = Expression(used.attr("zero_grad")())
+        back = Expression(Call(share.attr("backward"), (), _wanted_by(source, step)))
+        move = (*_clip(source, step), Expression(used.attr("step")()))
+        turn = Operator("==", Name("step") % step.update.period, Literal(0))
+        if number > 1:
+            forward.statements.extend((back, If(turn, (*move, clear))))
+        elif step.update.every > 1:
+            forward.emit(If(turn, (clear, back, *move)))
         else:
-            turn = Operator("==", Name("step") % step.update.every, Literal(0))
-            forward.emit(If(turn, made))
+            forward.statements.extend((clear, back, *move))
 
     program, names = source.training, source.names
     figures = training.figures(program)
@@ -168,9 +183,19 @@ def _begin(source: Source, forward: Forward) -> None:
             forward.emit(Expression(part.expression.attr("eval")()))
 
 
+def _clip(source: Source, update: Minimize) -> tuple[Stmt, ...]:
+    if (norm := update.update.clip_norm) is not None:
+        return (Expression(Name("clip_norm")(_updated(source, update), norm)),)
+    if (value := update.update.clip_value) is not None:
+        clip = Name("torch.nn.utils.clip_grad_value_")
+        return (Expression(clip(_updated(source, update), value)),)
+    return ()
+
+
 def _wanted_by(source: Source, update: Minimize) -> tuple[tuple[str, Expr], ...]:
-    """Arguments of `backward`: where a later loss still needs what this one would use up."""
-    if not source.flow.again(update):
+    """Arguments of `backward`: where a later loss still needs what this one would use up, or gradients add up."""
+    adds = len(source.updates) > 1 and any(u.update.accumulate > 1 for u in source.updates)
+    if not source.flow.again(update) and not adds:
         return ()
     updated = _updated(source, update)
     if source.training.frozen:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nnspec.catalogue.data.catalogue import DataSource, dataset
 from nnspec.core.declare import Declaration, declaration
 from nnspec.core.fields import arg
-from nnspec.core.kinds import choice, whole
+from nnspec.core.kinds import anything, choice, positive, whole
 
 
 @declaration
@@ -21,6 +23,9 @@ class Settings(Declaration):
     epochs: int | None = arg("how often the data is gone through", whole(1), default=1)
     steps: int | None = arg("how many updates, instead of `epochs`", whole(1), default=None)
     batch_size: int = arg("rows of a batch", whole(1), default=32)
+    accumulate: int = arg(
+        "so many batches make one update, of the mean of their gradients", whole(1), default=1
+    )
     seed: int = arg("drives shuffling and random numbers", whole(0, 2**32 - 1), default=0)
     precision: str = arg("what is computed in", choice("f32"), default="f32")
 
@@ -31,3 +36,19 @@ class Making(Declaration):
 
     name = "using"
     every: int = arg("the update is made on each so-many-th step", whole(1), default=1)
+    accumulate: int | None = arg(
+        "so many steps make one update, of the mean of their gradients", whole(1), default=None
+    )
+    clip_norm: float | None = arg(
+        "gradients are scaled down together where their joint norm is greater",
+        positive,
+        default=None,
+    )
+    clip_value: float | None = arg(
+        "each element of a gradient is kept between this and its opposite", positive, default=None
+    )
+    no_decay: tuple[Any, ...] = arg(
+        "weights that do not decay: `bias`, `norm`, `embedding`, networks and their parts",
+        anything,
+        default=(),
+    )

@@ -7,6 +7,7 @@ expected, in the words of a message: "a whole number of at least 1".
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -80,6 +81,11 @@ def real(low: float | None = None, high: float | None = None, *, open_high: bool
     return require("a number" + bounds, fits, float)
 
 
+positive = require(
+    "a number above 0",
+    lambda v: (_is_int(v) or isinstance(v, float)) and 0 < v < math.inf,
+    float,
+)
 anything = Kind("anything", lambda v: v)
 boolean = require("true or false", lambda v: isinstance(v, bool))
 string = require("a string", lambda v: isinstance(v, str))

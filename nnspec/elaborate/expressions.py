@@ -32,12 +32,14 @@ from nnspec.elaborate.values import (
     Poison,
     Poisoned,
     Reference,
+    Role,
     SequenceLayer,
     clone,
     describe,
     is_layer,
     is_size,
 )
+from nnspec.graph.decay import ROLES
 from nnspec.graph.graph import Node, Value
 from nnspec.graph.training import Gradient, Minimize, Network
 from nnspec.report.diagnostics import Label, SpecError, did_you_mean
@@ -351,7 +353,9 @@ def _arguments(body: Body, expr: tree.Call) -> tuple[arguments.Positional, argum
     positional: list[tuple[Any, Span]] = []
     named: dict[str, tuple[Any, Span, Span]] = {}
     for argument in expr.arguments:
-        value = evaluate(body, argument.value)
+        name = argument.name.text if argument.name else None
+        chooses = name == optimizers.NO_DECAY and body.kind == "train"
+        value = (_chosen if chooses else evaluate)(body, argument.value)
         if argument.name is None:
             if named:
                 raise error(
@@ -374,6 +378,22 @@ def _arguments(body: Body, expr: tree.Call) -> tuple[arguments.Positional, argum
     for value, at, *_ in [*positional, *named.values()]:
         body.session.budget.value(_clean(value), at)
     return positional, named
+
+
+def _chosen(body: Body, expr: tree.Expr) -> Any:
+    """Like any value, but roles of weights stand in it by their names: `[bias, norm, net.head]`."""
+    match expr:
+        case tree.List(items=items):
+            return _paid(body, [_chosen(body, i) for i in items], expr.span)
+        case tree.Name(text=text) if text in ROLES and body.scope.get(text) is None:
+            return Role(text)
+        case tree.Name(text=text) if closest := did_you_mean(text, ROLES):
+            try:
+                return evaluate(body, expr)
+            except SpecError as failure:
+                raise SpecError(replace(failure.diagnostics[0], helps=closest)) from None
+        case _:
+            return evaluate(body, expr)
 
 
 TRAINS = ("train", "constant")

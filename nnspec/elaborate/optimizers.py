@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from nnspec.catalogue.settings import Making
@@ -14,20 +15,18 @@ from nnspec.elaborate.values import (
     BlockLayer,
     BlockReference,
     OptimizerValue,
+    Part,
+    Role,
     ScheduleValue,
     describe,
 )
+from nnspec.graph.decay import ROLES
+from nnspec.graph.training import Network
 from nnspec.report.diagnostics import Label
 from nnspec.report.source import Span
 from nnspec.syntax import tree
 
-LATER = {
-    "clip_norm": "clipping",
-    "clip_value": "clipping",
-    "no_decay": "leaving weights out of the decay",
-    "accumulate": "gradient accumulation",
-}
-"""What a program will decide of an update, and what no target carries out yet."""
+NO_DECAY, DECAY = "no_decay", "weight_decay"
 
 Given = dict[str, tuple[Any, Span]]
 
@@ -51,8 +50,8 @@ def made_optimizer(
 ) -> OptimizerValue:
     """An optimizer, the library's too, from its arguments."""
     names = [p.name.text for p in block.declaration.parameters]
-    found, every = _assigned(block.name, names, positional, named, span)
-    return OptimizerValue(block, _checked(block, found, span), span, every)
+    found, making = _assigned(block.name, names, positional, named, span)
+    return OptimizerValue(block, _checked(block, found, span), span, making)
 
 
 def made_schedule(
@@ -86,12 +85,9 @@ def schedule(value: Any) -> Any:
 
 def _assigned(
     what: str, names: list[str], positional: Positional, named: Named, span: Span
-) -> tuple[Given, int]:
+) -> tuple[Given, Making]:
     """The optimizer's own arguments, and what the program decides beside them."""
     making: tuple[Field, ...] = tuple(f for f in Making.arguments() if f.name not in names)
-    for name, (_, _, at) in named.items():
-        if name in LATER and name not in names:
-            raise error("E0504", f"`{name}` is not available yet", at, LATER[name])
     for _, at in positional[len(names) :]:
         arguments.assign(what, names, positional, {}, at)
     found = arguments.assign(what, [*names, *(f.name for f in making)], positional, named, span)
@@ -99,6 +95,8 @@ def _assigned(
     for field in making:
         if field.name in found:
             value, at = found.pop(field.name)
+            if field.name == NO_DECAY:
+                value = _selected(what, names, value, at)
             try:
                 decided[field.name] = field.kind(value)
             except ValueError as wrong:
@@ -108,7 +106,51 @@ def _assigned(
                     at,
                     f"found {describe(value)}",
                 ) from None
-    return found, Making(**decided).every
+    for one, other in (("clip_norm", "clip_value"), ("every", "accumulate")):
+        if one in decided and other in decided:
+            first, second = (
+                next(s for n, (_, _, s) in named.items() if n == x) for x in (one, other)
+            )
+            raise error(
+                "E0502",
+                f"an update has `{one}` or `{other}`, not both",
+                second,
+                f"here `{other}`",
+                (Label(first, f"here `{one}`"),),
+            )
+    return found, Making(**decided)
+
+
+def _selected(
+    what: str, names: Sequence[str], value: Any, at: Span
+) -> tuple[str | tuple[str, ...], ...]:
+    """What `no_decay` chooses: roles, and paths of networks and parts."""
+    if DECAY not in names:
+        raise error(
+            "E0502",
+            f"`{what}` has no `{DECAY}` that `{NO_DECAY}` could leave out",
+            at,
+            "nothing decays",
+            helps=(f"leave `{NO_DECAY}` out, or give the block a parameter `{DECAY}`",),
+        )
+    chosen: list[str | tuple[str, ...]] = []
+    for each in value if isinstance(value, (list, tuple)) else [value]:
+        match each:
+            case Role(name=name):
+                chosen.append(name)
+            case Network(name=name):
+                chosen.append((name,))
+            case Part(path=path):
+                chosen.append(tuple(path.split(".")))
+            case _:
+                raise error(
+                    "E0301",
+                    f"`{NO_DECAY}` expects roles of weights, networks and their parts",
+                    at,
+                    f"found {describe(each)}",
+                    helps=(f"roles are {', '.join(f'`{r}`' for r in ROLES)}",),
+                )
+    return tuple(chosen)
 
 
 def _checked(block: BlockReference, found: Given, span: Span) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from nnspec.elaborate.builder import Builder
 from nnspec.elaborate.errors import error
 from nnspec.elaborate.expressions import evaluate
 from nnspec.elaborate.library import is_shipped
+from nnspec.elaborate.optimizers import DECAY
 from nnspec.elaborate.session import Body, Session
 from nnspec.elaborate.simplify import simplified
 from nnspec.elaborate.statements import tensor_type
@@ -86,13 +87,25 @@ class Supply:
 def update(session: Session, value: OptimizerValue, sample: TensorType) -> Update:
     """The optimizer of a program, worked out for one weight, to see that it can be."""
 
+    _, parameters = _rule(session, value, sample)
+    making, given = value.making, _arguments(session, parameters | value.arguments)
+    spares = bool(making.no_decay and given[DECAY])
+
     @cache
     def rule(weight: TensorType) -> Rule:
-        return _rule(session, value, weight)[0]
+        return _rule(session, value, weight, spares)[0]
 
-    _, parameters = _rule(session, value, sample)
-    given = _arguments(session, parameters | value.arguments)
-    return Update(value.block.name, is_shipped(value.block), given, rule, value.every)
+    return Update(
+        value.block.name,
+        is_shipped(value.block),
+        given,
+        rule,
+        making.every,
+        making.accumulate or 1,
+        making.clip_norm,
+        making.clip_value,
+        making.no_decay if spares else (),
+    )
 
 
 def _arguments(session: Session, values: Mapping[str, Any]) -> dict[str, Argument]:
@@ -114,7 +127,7 @@ def schedule(session: Session, value: ScheduleValue) -> Schedule:
 
 
 def _rule(
-    session: Session, value: OptimizerValue, weight: TensorType
+    session: Session, value: OptimizerValue, weight: TensorType, spares: bool = False
 ) -> tuple[Rule, dict[str, Any]]:
     block, scalar = value.block, TensorType(weight.dtype, ())
     supply = Supply(
@@ -126,17 +139,21 @@ def _rule(
         },
         weight=weight,
     )
-    scheduled = {
-        n: Value(scalar, n) for n, v in value.arguments.items() if isinstance(v, ScheduleValue)
+    changing = {n for n, v in value.arguments.items() if isinstance(v, ScheduleValue)}
+    changing |= {DECAY} if spares else set()
+    given = {
+        p.name.text: Value(scalar, p.name.text)
+        for p in block.declaration.parameters
+        if p.name.text in changing
     }
-    body, builder = _run(session, block, value.arguments | scheduled, supply, value.span)
+    body, builder = _run(session, block, value.arguments | given, supply, value.span)
     places = {v.name: v for v in body.inputs}
     outputs = _outputs(body, block.declaration, supply)
     states = tuple((s, places[s.name], outputs[s.name]) for s in supply.states.values())
     steps, result, kept = simplified(builder, outputs[WEIGHT], states)
     graph = Graph(
         block.name,
-        (*supply.values.values(), *scheduled.values(), *(place for _, place, _ in kept)),
+        (*supply.values.values(), *given.values(), *(place for _, place, _ in kept)),
         steps,
         (result, *(new for _, _, new in kept)),
         (WEIGHT, *(state.name for state, _, _ in kept)),
@@ -144,7 +161,7 @@ def _rule(
         span=block.declaration.name.span,
         doc=block.declaration.doc,
     )
-    rule = Rule(graph, tuple(scheduled), tuple(state for state, _, _ in kept))
+    rule = Rule(graph, tuple(given), tuple(state for state, _, _ in kept))
     return rule, _parameters(body, block.declaration)
 
 

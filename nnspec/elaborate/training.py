@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import accumulate
 from typing import Any
 
@@ -41,6 +43,7 @@ from nnspec.graph.training import (
     Minimize,
     Network,
     Training,
+    TrainStep,
 )
 from nnspec.graph.updates import Update
 from nnspec.report.diagnostics import Label, did_you_mean
@@ -51,7 +54,6 @@ SETTINGS: dict[str, Field] = {field.name: field for field in Settings.arguments(
 
 FROZEN = "frozen"
 LATER = {
-    "accumulate": "gradient accumulation",
     "early_stop": "early stopping",
     "checkpoint": "checkpoints",
     "init": "starting from a file: give the program `--weights` instead",
@@ -287,6 +289,9 @@ class Program:
     def _update(
         self, body: Body, optimizer: OptimizerValue, over: tuple[tuple[str, ...], ...]
     ) -> Update:
+        for selected in optimizer.making.no_decay:
+            if not isinstance(selected, str):
+                self._check_part(selected, optimizer.span)
         if optimizer not in self.updates:
             network = self.networks[over[0][0]].model
             sample = next(
@@ -384,13 +389,14 @@ def training(session: Session, module: Module, declaration: tree.Train) -> Train
         return None
     lint(body, declaration.body)
     plain = {name: value for name, (value, _) in program.settings.items()}
+    steps = accumulating(builder.steps, plain.get("accumulate", 1))
     if "steps" in plain:
         plain["epochs"] = None
     return Training(
         declaration.name.text,
         tuple(program.networks.values()),
         tuple(program.batch),
-        tuple(builder.steps),
+        steps,
         tuple(program.metrics),
         Settings(**plain),
         {p.name.text: scope.bindings[p.name.text].value for p in declaration.parameters},
@@ -398,6 +404,38 @@ def training(session: Session, module: Module, declaration: tree.Train) -> Train
         declaration.doc,
         program.frozen[0] if program.frozen else (),
     )
+
+
+def accumulating(steps: Sequence[TrainStep], number: int) -> tuple[TrainStep, ...]:
+    """The steps, with the program's `accumulate` for each update that says nothing else."""
+    if number == 1:
+        return tuple(steps)
+
+    @cache
+    def new(update: Update) -> Update:
+        return replace(update, accumulate=number) if update.period == 1 else update
+
+    return tuple(replace(s, update=new(s.update)) if isinstance(s, Minimize) else s for s in steps)
+
+
+def _check_accumulation(body: Body, program: Program, at: Span) -> None:
+    """Gradients add up for one update at one place."""
+    setting = program.settings.get("accumulate", (1, at))[0]
+    made = [s for s in body.builder.steps if isinstance(s, Minimize)]
+    uses = Counter(s.update for s in made)
+    for step in made:
+        adds = step.update.accumulate > 1 or setting > 1 == step.update.period
+        if adds and uses[step.update] > 1:
+            body.fail(
+                error(
+                    "E0502",
+                    "gradients add up for one `minimize` with an optimizer of its own",
+                    step.span or at,
+                    f"its optimizer makes {uses[step.update]} updates of a step",
+                    helps=("leave `accumulate` out, or give each `minimize` an optimizer",),
+                )
+            )
+            return
 
 
 def _check(body: Body, program: Program, declaration: tree.Train) -> None:
@@ -416,6 +454,7 @@ def _check(body: Body, program: Program, declaration: tree.Train) -> None:
                     or (f"settings are {', '.join(f'`{s}`' for s in settings)}",),
                 )
             )
+    _check_accumulation(body, program, declaration.name.span)
     for step in body.builder.steps:
         _check_step(body, program, step, declaration.name.span)
     if "epochs" in program.settings and "steps" in program.settings:

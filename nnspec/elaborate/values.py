@@ -13,6 +13,7 @@ from typing import Any
 from nnspec.catalogue.data.catalogue import DataSource
 from nnspec.catalogue.initializers import Initializer
 from nnspec.catalogue.ops import OPS, Op
+from nnspec.catalogue.settings import Making
 from nnspec.core.dims import Sym
 from nnspec.graph.graph import Value, Weight
 from nnspec.graph.training import Network
@@ -205,11 +206,11 @@ class OptimizerValue:
     block: BlockReference
     arguments: dict[str, Any]
     span: Span
-    every: int = 1
+    making: Making = Making()
 
     def key(self) -> str:
         """Equal for two that mean the same."""
-        return f"{self.block.name} {self.every} {_key(self.arguments)}"
+        return f"{self.block.name} {self.making} {_key(self.arguments)}"
 
 
 def _key(arguments: Mapping[str, Any]) -> str:
@@ -224,6 +225,13 @@ class Part:
     """What `net.head` names: everything whose weights begin with a path."""
 
     path: str
+
+
+@dataclass(frozen=True)
+class Role:
+    """`bias` in `no_decay = [bias, norm]`: what a weight can be (`nnspec.graph.decay.ROLES`)."""
+
+    name: str
 
 
 def clone(value: Any) -> Any:
@@ -291,6 +299,8 @@ def describe(value: Any) -> str:
             return f"the {'function' if value.is_function else kind} `{value.name}`"
         case Network():
             return f"the network `{value.name}`"
+        case Role(name=name):
+            return f"the role `{name}`"
         case Part():
             return f"the part `{value.path}` of a network"
         case OpLayer():

@@ -45,16 +45,16 @@ class Rule:
 
     graph: its inputs are the weight `w`, its gradient `g`, the scalar `step` (counted from 1: how many
         updates this weight has had from this optimizer, this one included), a scalar for each of
-        `scheduled`, then the states. It puts out the new weight, then the new states. The scalars have
+        `given`, then the states. It puts out the new weight, then the new states. The scalars have
         the weight's element type. It holds functions only, no layer and no weight; a term that has the
         factor 0 (`weight_decay = 0`) is not in it.
-    scheduled: parameters that a schedule gives, in the order of the graph's inputs: their values are
-        those of the schedule at `step - 1`.
+    given: parameters that are not one number, in the order of the graph's inputs: of those that a schedule
+        gives, the value at `step - 1`; `weight_decay`, where some weights are spared, with 0 for these.
     states: those that matter. One that comes out as it went in, or that nothing reads, does not exist.
     """
 
     graph: Graph
-    scheduled: tuple[str, ...]
+    given: tuple[str, ...]
     states: tuple[State, ...]
 
 
@@ -72,6 +72,12 @@ class Update:
         type gives the same rule.
     every: the update is made on each so-many-th step of the program (its first is 1: with 5, on the
         fifth, the tenth, ...); on the others neither the weights nor the states nor `step` move.
+    accumulate: the update is made on each so-many-th step of the program, of the mean of the gradients of
+        these steps.
+    clip_norm, clip_value: what the gradients are before the rule has them: all that the update moves by
+        one factor so that the root of the sum of all their squares is at most this; each element at most
+        this and at least its opposite.
+    no_decay: the weights (`nnspec.graph.decay`) for which `weight_decay` is 0.
     """
 
     block: str
@@ -79,6 +85,15 @@ class Update:
     arguments: Mapping[str, Argument]
     rule: Callable[[TensorType], Rule]
     every: int = 1
+    accumulate: int = 1
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    no_decay: tuple[str | tuple[str, ...], ...] = ()
+
+    @property
+    def period(self) -> int:
+        """How many steps of the program there are to an update."""
+        return self.every * self.accumulate
 
     @property
     def scheduled(self) -> bool:

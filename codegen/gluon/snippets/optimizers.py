@@ -34,7 +34,8 @@ class NAG(mx.optimizer.NAG):
         self.weight_decay = weight_decay
 
     def update_multi_precision(self, index, weight, grad, state):
-        decayed = grad + self.weight_decay * weight
+        decay = self.weight_decay * self.param_dict[index].wd_mult
+        decayed = grad + decay * weight
         super().update_multi_precision(index, weight, decayed, state)
 
 
@@ -42,10 +43,15 @@ class WrittenOptimizer(mx.optimizer.Optimizer):
     """`rule` gives the new weight and states, from the weight, its gradient and the step.
 
     states, numbers: those of a weight's shape and scalars, with what they begin with.
+    decay: the `weight_decay` of weights that have one, where not all have.
     """
 
     states: tuple = ()
     numbers: tuple = ()
+    decay: float | None = None
+
+    def __init__(self, **kwargs):
+        super().__init__(wd=self.decay or 0.0, **kwargs)
 
     def create_state(self, index, weight):
         like = {"ctx": weight.context, "dtype": weight.dtype}
@@ -58,7 +64,11 @@ class WrittenOptimizer(mx.optimizer.Optimizer):
         self._update_count(index)
         count = self._index_update_count[index]
         step = nd.full((1,), count, weight.context, weight.dtype)
-        new, *after = self.rule(weight, self.rescale_grad * grad, step, *state)
+        told = {}
+        if self.decay is not None:
+            decay = self._get_wd(index)
+            told["weight_decay"] = nd.full((1,), decay, weight.context, weight.dtype)
+        new, *after = self.rule(weight, self.rescale_grad * grad, step, *state, **told)
         # The new weight may be a state as it was.
         new = new.copy() if any(new is held for held in state) else new
         for holder, array in zip(state, after):

@@ -33,7 +33,8 @@ class DecayedAdam(Adam):
         self.decay = decay
 
     def update_step(self, gradient, variable, learning_rate):
-        gradient = self.decay * variable + gradient
+        if self._use_weight_decay(variable):
+            gradient = self.decay * variable + gradient
         super().update_step(gradient, variable, learning_rate)
 
     def get_config(self):
@@ -49,21 +50,36 @@ class DecayedSGD(keras.optimizers.SGD):
         self.decay = decay
 
     def update_step(self, gradient, variable, learning_rate):
-        gradient = self.decay * variable + gradient
+        if self._use_weight_decay(variable):
+            gradient = self.decay * variable + gradient
         super().update_step(gradient, variable, learning_rate)
 
     def get_config(self):
         return super().get_config() | {"decay": self.decay}
 
 
+def of_few_axes(variables):
+    """Biases, and scales and offsets of normalisations."""
+    # Keras has the biases of a GRU in one variable of two axes.
+    return [v for v in variables if len(v.shape) < 2 or v.name == "bias"]
+
+
+def sparing(optimizer, variables):
+    """The optimizer; the weights of these variables do not decay."""
+    optimizer.exclude_from_weight_decay(var_list=variables)
+    return optimizer
+
+
 class WrittenOptimizer(keras.optimizers.Optimizer):
     """`rule` gives the new weight and states, from the weight, its gradient and the step.
 
     states, numbers: those of a weight's shape and scalars, names and what they begin with.
+    decay: the `weight_decay` of weights that have one, where not all have.
     """
 
     states: tuple = ()
     numbers: tuple = ()
+    decay: float | None = None
 
     def __init__(self, **kwargs):
         super().__init__(learning_rate=1.0, **kwargs)
@@ -92,7 +108,11 @@ class WrittenOptimizer(keras.optimizers.Optimizer):
         kept = self.kept[self._get_variable_index(variable)]
         states = map(ops.convert_to_tensor, kept)
         w = ops.convert_to_tensor(variable)
-        new, *states = self.rule(w, gradient, step, *states)
+        told = {}
+        if self.decay is not None:
+            decay = self.decay if self._use_weight_decay(variable) else 0.0
+            told["weight_decay"] = ops.cast(decay, variable.dtype)
+        new, *states = self.rule(w, gradient, step, *states, **told)
         for holder, state in zip(kept, states):
             holder.assign(state)
         variable.assign(new)

@@ -105,7 +105,7 @@ class Module:
             tuple((name, e.class_name) for name, e in entries.items()),
             tuple(column.name or "x" for column in training.batch),
             losses,
-            sum(m.update.every == 1 for m in made),
+            sum(m.update.period == 1 for m in made),
             at,
             "f64" if self.widening else "f32",
         )

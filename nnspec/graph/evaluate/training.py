@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from nnspec.catalogue.ops.site import Term
+from nnspec.graph.decay import spared
 from nnspec.graph.derivative import gradients
 from nnspec.graph.evaluate.arrays import Array, ArraySite
 from nnspec.graph.evaluate.cost import Forecast
@@ -58,6 +60,7 @@ class TrainingRun:
     generator: np.random.Generator | None = None
     noise: float = 0.0
     states: dict[tuple[Update, Place], History] = field(default_factory=dict)
+    sums: dict[Minimize, dict[Place, Array]] = field(default_factory=dict)
     steps: int = 0
     bearable: set[tuple[bool, tuple[tuple[int, ...], ...]]] = field(default_factory=set)
     """Shapes of batches whose steps, with or without updates, are known to take no more than the bounds."""
@@ -80,8 +83,8 @@ class TrainingRun:
                 self._apply(statement, interpreter, held)
                 continue
             losses[statement] = interpreter.terms[statement.loss].held
-            if training and self.steps % statement.update.every == 0:
-                flows.append(self._update(statement, interpreter, held))
+            if training:
+                flows += self._updated(statement, interpreter, held)
         values = {v: t.held for v, t in interpreter.terms.items()}
         for place, term in held.items():
             self.weights[place] = term.held
@@ -124,21 +127,40 @@ class TrainingRun:
         for weight in weights_of(step.body):
             held[step.layer, weight.path] = interpreter.terms[weight]
 
-    def _update(
-        self, update: Minimize, interpreter: Interpreter, held: dict[Place, Term]
-    ) -> dict[Place, Array]:
-        """Move the weights that the update names; what follows sees the new ones."""
-        moved = self._moved_by(update)
+    def _updated(
+        self, minimize: Minimize, interpreter: Interpreter, held: dict[Place, Term]
+    ) -> list[dict[Place, Array]]:
+        """Move the weights that an update names, where it is made on this step; the gradients that it used.
+
+        What follows sees the new weights.
+        """
+        update = minimize.update
+        turn = self.steps % update.period == 0
+        if not turn and update.accumulate == 1:
+            return []
+        moved = self._moved_by(minimize)
         site = interpreter.site
-        flows = gradients(site, interpreter.terms[update.loss], [held[place] for place in moved])
+        flows = gradients(site, interpreter.terms[minimize.loss], [held[p] for p in moved])
         if self.noise:
             flows = self._noisy(flows)
+        found = {place: flow.held for place, flow in zip(moved, flows, strict=True)}
+        if update.accumulate > 1:
+            found = self._mean(minimize, found)
+        if not turn:
+            return []
         # What a loss does not depend on stays as it is, whatever the optimizer.
-        reached = Flow(self.training).reached(update)
-        for place, flow in zip(moved, flows, strict=True):
-            if place in reached:
-                held[place] = self._moved(update.update, place, held[place], flow)
-        return {place: flow.held for place, flow in zip(moved, flows, strict=True)}
+        reached = Flow(self.training).reached(minimize)
+        for place, flow in clipped(update, {p: a for p, a in found.items() if p in reached}):
+            held[place] = self._moved(update, place, held[place], flow)
+        return [found]
+
+    def _mean(self, minimize: Minimize, found: dict[Place, Array]) -> dict[Place, Array]:
+        """The mean of the gradients since the last update, these included."""
+        number = (self.steps - 1) % minimize.update.accumulate + 1
+        last = self.sums.get(minimize, {}) if number > 1 else {}
+        sums = {p: last[p] + a if last else a for p, a in found.items()}
+        self.sums[minimize] = sums
+        return {p: (a / number).astype(a.dtype) for p, a in sums.items()}
 
     def _noisy(self, flows: Sequence[Term]) -> tuple[Term, ...]:
         chance = np.random.default_rng(self.steps)
@@ -158,7 +180,7 @@ class TrainingRun:
         }
         return [p for p in trained if named(update.over, p) and not named(frozen, p)]
 
-    def _moved(self, update: Update, place: Place, weight: Term, flow: Term) -> Term:
+    def _moved(self, update: Update, place: Place, weight: Term, flow: Array) -> Term:
         """The weight after an update, by the optimizer's rule."""
         rule = update.rule(weight.type)
         kept = self.states.setdefault((update, place), History())
@@ -166,9 +188,9 @@ class TrainingRun:
         # A site of its own: no later loss sends a gradient back through an update.
         inner = Interpreter(ArraySite())
         dtype = weight.held.dtype
-        scheduled = [
-            number(schedule_graph(update, name, weight.dtype), np.asarray(kept.count - 1, dtype))
-            for name in rule.scheduled
+        given = [
+            self._given(update, name, place, weight.dtype, np.asarray(kept.count - 1, dtype))
+            for name in rule.given
         ]
         states = [
             kept.states.get(
@@ -177,12 +199,33 @@ class TrainingRun:
             for s in rule.states
         ]
         step = np.asarray(kept.count, dtype)
-        inner.bind(rule.graph.inputs, [weight.held, flow.held, step, *scheduled, *states])
+        inner.bind(rule.graph.inputs, [weight.held, flow, step, *given, *states])
         for each in rule.graph.steps:
             inner.step(each)
         new, *after = (inner.terms[v].held for v in rule.graph.outputs)
         kept.states = {s.name: a for s, a in zip(rule.states, after, strict=True)}
         return Term(weight.site, weight.type, new)
+
+    def _given(self, update: Update, name: str, place: Place, dtype: str, step: Array) -> Array:
+        """What a parameter is for a weight, at a step."""
+        network = next(n for n in self.training.networks if n.name == place[0])
+        if name == "weight_decay" and place[1] in spared(update.no_decay, network):
+            return np.zeros_like(step)
+        if isinstance(update.arguments[name], Schedule):
+            return number(schedule_graph(update, name, dtype), step)
+        return np.asarray(update.arguments[name], step.dtype)
+
+
+def clipped(update: Update, flows: Mapping[Place, Array]) -> Iterator[tuple[Place, Array]]:
+    """The gradients as the optimizer's rule has them."""
+    if (most := update.clip_value) is not None:
+        yield from ((p, np.clip(a, -most, most)) for p, a in flows.items())
+    elif (limit := update.clip_norm) is not None:
+        norm = math.sqrt(sum(float(np.square(a, dtype=float).sum()) for a in flows.values()))
+        scale = limit / max(norm, limit)
+        yield from ((p, (a * scale).astype(a.dtype)) for p, a in flows.items())
+    else:
+        yield from flows.items()
 
 
 def schedule_graph(update: Update, name: str, dtype: str) -> Graph:

@@ -95,7 +95,8 @@ class DecayedAdam(Adam):
         self.decay = decay
 
     def update_step(self, gradient, variable, learning_rate):
-        gradient = self.decay * variable + gradient
+        if self._use_weight_decay(variable):
+            gradient = self.decay * variable + gradient
         super().update_step(gradient, variable, learning_rate)
 
     def get_config(self):
