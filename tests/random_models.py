@@ -44,9 +44,7 @@ INTO = {"positive": "(abs({0}) + 0.5)", "nonzero": "(abs({0}) + 0.5)", "unit": "
 """A value of any floats as one of a domain."""
 
 EXAMPLES: dict[str, list[Example]] = {
-    name: list(op.examples())
-    for name, op in sorted(OPS.items())
-    if op.operands and not op.hidden and not (op.stochastic and not op.modal)
+    name: list(op.examples()) for name, op in sorted(OPS.items()) if op.operands and not op.hidden
 }
 UNARY = [
     example

@@ -80,7 +80,7 @@ def _cases(dtype: str) -> Iterator[tuple[Case, Sequence[Array]]]:
     """Each op in a type, with what it gives for the same numbers in f64."""
     for name, op in sorted(OPS.items()):
         for number, declared in enumerate(op.examples()):
-            example = None if op.stochastic else _retyped(declared, dtype)
+            example = None if declared.op.stochastic else _retyped(declared, dtype)
             if example is None:
                 continue
             case = case_of(f"{name}-{number}", single(example))

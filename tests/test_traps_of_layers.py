@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from conformance import case_of, generated, outputs_of
 from codegen import TARGETS
 from nnspec.catalogue.ops import OPS, Example, Op
 from nnspec.catalogue.ops.noise import GaussianNoise, SpatialDropout2D
+from nnspec.catalogue.ops.recurrent import RNN
 from nnspec.core.types import TensorType
 from nnspec.graph.evaluate import ArraySite
 from nnspec.graph.single import single
@@ -104,9 +106,11 @@ def test_57_pixel_shuffle_keeps_a_feature_together() -> None:
     np.testing.assert_array_equal(found[0, ..., 1], [[4, 5], [6, 7]])
 
 
-def drawn(target: str, folder: Path, x: TensorType, op: Op) -> list[Array]:
+def drawn(target: str, folder: Path, x: TensorType, op: Op, **weights: Array) -> list[Array]:
     """Of a layer in training and in evaluation, with what it was applied to."""
     case = case_of("noise", single(Example(op, (x,))))
+    of_roles = {path.rpartition(".")[2]: path for path in case.weights}
+    case = replace(case, weights=case.weights | {of_roles[r]: a for r, a in weights.items()})
     made = generated(TARGETS[target], case, folder)
     runtime = import_module(f"codegen.{target}.runtime")
     both = (outputs_of(made, runtime, "f32", training)[0] for training in (True, False))
@@ -135,3 +139,24 @@ def test_spatial_dropout_takes_whole_features(target: str, tmp_path: Path) -> No
     kept = found[:, :1, :1] != 0
     np.testing.assert_allclose(found, np.where(kept, plain / 0.75, 0), rtol=1e-5)
     assert abs(kept.mean() - 0.75) < 0.05
+
+
+@pytest.mark.framework
+@pytest.mark.parametrize("target", PYTHON)
+def test_46_dropout_of_a_recurrent_layer_stands_between_its_layers(
+    target: str, tmp_path: Path
+) -> None:
+    """Each element of each step by itself, before the second of two layers that hand on what they get."""
+    x = TensorType("f32", (20, 3, 50))
+    matrices = {"weight_ih": np.eye(50), "weight_hh": np.zeros((50, 50)), "bias": np.zeros(50)}
+    weights = {f"{r}_l{i}": a.astype("f4") for r, a in matrices.items() for i in (0, 1)}
+    op = RNN(50, layers=2, dropout=0.25, activation="relu")
+    found, same, x_ = drawn(target, tmp_path, x, op, **weights)
+    plain = np.maximum(x_, 0)
+    np.testing.assert_allclose(same, plain, rtol=1e-6)
+    kept = found != 0
+    np.testing.assert_allclose(found, np.where(kept, plain / 0.75, 0), rtol=1e-5)
+    for step in range(3):
+        assert abs(kept[:, step][plain[:, step] > 0].mean() - 0.75) < 0.07
+    both = plain[:, 0] * plain[:, 1] > 0
+    assert (kept[:, 0] != kept[:, 1])[both].any()

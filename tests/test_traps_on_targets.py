@@ -263,8 +263,8 @@ train T {
 
 REFUSED = {
     "46 dropout within a recurrent layer": (
-        "output y = x -> LSTM(3, dropout = 0.5)",
-        "`LSTM` has no parameter `dropout`",
+        "output y = x -> LSTM(3, recurrent_dropout = 0.5)",
+        "`LSTM` has no parameter `recurrent_dropout`",
     ),
     "56 bicubic": (
         'output y = resize(image, size = [4, 4], interpolation = "bicubic")',

@@ -35,7 +35,8 @@ block Ramp(top, steps) {
 }
 block Part(width) {
   input x
-  output x -> Dense(width) -> BatchNorm -> Dropout(0.5)
+  x = x -> Dense(width) -> BatchNorm -> Dropout(0.5)
+  output x[:, none] -> LSTM(width, "last", layers = 2, dropout = 0.5)
 }
 model M {
   input x: f32[N, 4]
@@ -101,7 +102,7 @@ PROGRAMS = {
       minimize mse(other(x), 1) using Decayed(weight_decay = Ramp(0.5, 4), no_decay = [bias])
     """,
     "every": f"""
-      frozen = [net.trunk.dropout, other.trunk, net.trunk.batch_norm]
+      frozen = [net.trunk.dropout, net.trunk.lstm, other.trunk, net.trunk.batch_norm]
       minimize {LOSS} using SGD(0.1, momentum = 0.9, every = 2)
       minimize mse(net(x), other(x)) over other using Own(every = 3)
     """,

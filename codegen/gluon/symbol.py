@@ -253,12 +253,16 @@ def _recurrent(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Resu
             y = y.with_keyword("bidirectional", True)
         if initial:
             y = y.with_keyword("states", initial)
+        if op.dropout:
+            y = y.with_keyword("dropout", op.dropout)
         if op.returns == "last":
             return Name("mx.sym.flatten")(
                 Name("mx.sym.slice_axis")(y[1], axis=1, begin=-1, end=None)
             )
         return y if op.returns == "all" else y[0]
     for layer, vector in enumerate(vectors):
+        if op.dropout and layer:
+            x = Name("mx.sym.Dropout")(x, p=op.dropout)
         y = Name("recurrent_layer")(mode_of(op), x, vector, op.units)
         if op.bidirectional:
             y = y.with_keyword("bidirectional", True)

@@ -21,6 +21,7 @@ def native_name(owner: Owner) -> str:
         return place
     if isinstance(node.op, recurrent.Recurrent):
         part, layer, side = recurrent_role(role)
+        layer = 2 * layer if node.op.dropout else layer  # a layer that drops stands between
         stacked = f".{layer}" if node.op.layers > 1 else ""
         cell = f"{side}_cell." if node.op.bidirectional else ""
         return f"{place}{stacked}._unfused.0.{cell}{part}"

@@ -39,6 +39,9 @@ def native_parts(weight: Weight, node: Node) -> tuple[str, ...]:
         return (TABLES.weights[type(node.op)][weight.role],)
     role, _, place = weight.role.rpartition("_l")
     number, reverse, _ = place.partition("_reverse")
+    number = (
+        str(2 * int(number)) if node.op.dropout else number
+    )  # a layer that drops stands between
     parts = (number,) if node.op.layers > 1 else ()
     if node.op.bidirectional:
         parts = (*parts, "backward" if reverse else "forward")

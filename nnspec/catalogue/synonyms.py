@@ -84,6 +84,10 @@ _PARAMETERS = {
     "kernel_initializer": "weight_initializer",
 }
 _FROM_INPUT = "in_channels in_features in_units input_shape input_size input_dim num_features"
+_OTHERWISE = {
+    "recurrent_dropout": "a cell of your own with `Dropout` in it, along time by `scan`, drops within a step"
+}
+"""Parameters of other libraries for what the language says in another way."""
 
 WORDS = {"True": "true", "False": "false", "None": "none", "null": "none", "nil": "none"}
 NAMES = {other: ours for ours, others in _NAMES.items() for other in others.split()}
@@ -106,4 +110,6 @@ def parameter_here(name: str, known: Collection[str]) -> tuple[str, ...]:
     for ours, others in _PARAMETERS.items():
         if ours in known and name in others.split():
             return (_called(name, ours),)
+    if name in _OTHERWISE:
+        return (_OTHERWISE[name],)
     return (f"leave `{name}` out: the input tells it",) if name in _FROM_INPUT.split() else ()

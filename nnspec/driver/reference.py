@@ -119,7 +119,7 @@ def _cell(of: Reference, target: str) -> str:
     form = next((f for f in of.forms if f.target == target), None)
     if form is not None and form.refused:
         return f"refused: {form.refused}"
-    if OPS[of.entry.name].stochastic and not OPS[of.entry.name].modal:
+    if all(e.op.stochastic and not e.op.modal for e in OPS[of.entry.name].examples()):
         return "drawn at random: no two frameworks draw alike"
     return str(of.deviations.get(target, ""))
 

@@ -20,7 +20,9 @@ TABLE = Layers()
 def recurrent(op: Recurrent, node: Node) -> Expr:
     width = need_number(node.inputs[0].type.shape[-1], "the last axis")
     cells = []
-    for _ in range(op.layers):
+    for layer in range(op.layers):
+        if op.dropout and layer:
+            cells.append(Name("nn.Dropout")(Literal(op.dropout, "dropout")))
         cell = Name(op.name)(Literal(op.units, "units"), Literal(width, "input_size"))
         if isinstance(op, RNN) and op.activation != "tanh":
             cell = cell.with_keyword("activation", op.activation)

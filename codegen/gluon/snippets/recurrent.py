@@ -2,6 +2,7 @@
 
 import mxnet as mx
 from mxnet import gluon
+from mxnet.gluon import nn
 
 
 class LSTM(gluon.rnn.LSTM):
@@ -84,9 +85,14 @@ def zero_states(F, x, count, layers, width):
 
 def through_layers(F, layers, x, states, units, directions=1):
     """The sequence and the final states of stacked layers that begin with these, each [N, layers, directions * units]."""
+    place = 0
     ends = []
-    for i, layer in enumerate(layers):
-        begin = [F.slice_axis(s, axis=1, begin=i, end=i + 1) for s in states]
+    for layer in layers:
+        if isinstance(layer, nn.Dropout):
+            x = layer(x)
+            continue
+        begin = [F.slice_axis(s, axis=1, begin=place, end=place + 1) for s in states]
         x, *final = from_states(F, layer, x, begin, units, directions)
         ends.append(final)
+        place += 1
     return (x, *[F.stack(*each, axis=1) for each in zip(*ends)])

@@ -43,10 +43,14 @@ def recurrent_layer(mode, x, parameters, units, bidirectional=False, states=None
     return (mx.sym.swapaxes(y, 0, 1), *join)
 
 
-def recurrent_layers(mode, x, parameters, units, bidirectional=False, states=()):
+def recurrent_layers(
+    mode, x, parameters, units, bidirectional=False, states=(), dropout=0
+):
     """Layers over [N, T, C] one after the other: the sequence, then what all end with, [N, layers, units]."""
     ends = []
     for i, vector in enumerate(parameters):
+        if dropout and i:
+            x = mx.sym.Dropout(x, p=dropout)
         begin = [mx.sym.slice_axis(s, axis=1, begin=i, end=i + 1) for s in states]
         x, *final = recurrent_layer(mode, x, vector, units, bidirectional, begin)
         ends.append(final)

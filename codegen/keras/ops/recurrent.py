@@ -1,4 +1,7 @@
-"""Recurrent layers: one of Keras's for each that is stacked."""
+"""Recurrent layers: one of Keras's for each that is stacked, and what drops between them.
+
+Keras's own `dropout` takes the same features of each step, and before the first layer.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,11 @@ TABLE = Table()
 def stacked(op: LSTM | GRU | RNN, node: Node) -> Expr:
     """The layer, or a list of them."""
     call = CALLS[type(op)]
-    each = tuple(alone(call, op, last=i == op.layers - 1) for i in range(op.layers))
-    return each[0] if len(each) == 1 else List(each)
+    each = [alone(call, op, last=i == op.layers - 1) for i in range(op.layers)]
+    if op.layers == 1:
+        return each[0]
+    drop = Name("layers.Dropout")(Literal(op.dropout, "dropout"))
+    return List(tuple(each if not op.dropout else [e for m in each for e in (drop, m)][1:]))
 
 
 @TABLE.chain
@@ -51,7 +57,9 @@ def applied(op: LSTM | GRU | RNN, use: Use, x: Expr, *initial: Expr) -> Result:
     every = []
     for i in range(op.layers):
         given = tuple(state[Tuple((Slice(), Literal(i)))] for state in held)
-        x = begun(op, use, layer[i], x, given)
+        if op.dropout and i:
+            x = layer[2 * i - 1](x)
+        x = begun(op, use, layer[2 * i if op.dropout else i], x, given)
         if op.returns == "all":
             x, *states = ends(op, use, x)
             every.append(states)

@@ -5,7 +5,11 @@ from keras import layers
 
 
 def freeze(layer):
-    """Apply a layer as in evaluation from now on, and never update it."""
+    """Apply a layer, or each of a list, as in evaluation from now on, and never update it."""
+    if isinstance(layer, list):
+        for each in layer:
+            freeze(each)
+        return
     layer.trainable = False
     for inner in layer._flatten_layers():
         if isinstance(inner, layers.Dropout):

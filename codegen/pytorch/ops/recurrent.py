@@ -18,6 +18,7 @@ TABLE.add(
             at(width, "in_features"),
             at("units"),
             key("num_layers", "layers", 1),
+            key("dropout", "dropout", 0.0),
             key("batch_first", lambda node: True),
             key("bidirectional", "bidirectional", False),
             *((key("nonlinearity", "activation", "tanh"),) if op is RNN else ()),

@@ -102,18 +102,28 @@ class Op(Declaration):
     operands: tensors, before the fields in a function's signature.
     takes_activation: the constructor has a last argument `activation` (the elaborator appends it as
         an op of its own; it never reaches the graph as a field).
-    stochastic: draws random numbers (in training, or always); two runs differ.
-    modal: behaves differently in training and evaluation.
     over_space: reads a sequence, an image or a volume; a model takes images and volumes that reach such
         an op in the target's own order.
     """
 
     operands: ClassVar[tuple[Operand, ...]] = (Operand("x"),)
     takes_activation: ClassVar[bool] = False
-    stochastic: ClassVar[bool] = False
-    modal: ClassVar[bool] = False
     hidden: ClassVar[bool] = False
     over_space: ClassVar[bool] = False
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether it draws random numbers (in training, or always); two runs differ."""
+        return False
+
+    @property
+    def modal(self) -> bool:
+        """Whether it means something else in training than in evaluation."""
+        return False
+
+    def settled(self) -> Op:
+        """What an op that draws in training alone is without that."""
+        return OPS["identity"]()
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """Types of the results; raises `ShapeError`. By default, `check` and what the expansion gives."""

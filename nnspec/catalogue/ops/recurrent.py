@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 from nnspec.catalogue.initializers import ForgetBias, GlorotUniform, Initializer, Orthogonal, Zeros
 from nnspec.catalogue.ops.base import Example, Op, Operand, ShapeError, WeightSpec, declare
 from nnspec.catalogue.ops.derivatives import at, part
 from nnspec.catalogue.ops.helpers import need_float, need_number, need_rank, same_dtype
+from nnspec.catalogue.ops.normalization import Dropout
 from nnspec.catalogue.ops.site import Site, Term
 from nnspec.core.declare import declaration
 from nnspec.core.dims import Dim, Shape, symbol
 from nnspec.core.fields import arg
-from nnspec.core.kinds import boolean, choice, one_of, whole
+from nnspec.core.kinds import boolean, choice, one_of, real, whole
 from nnspec.core.types import TensorType
 
 N, T = symbol("N"), symbol("T")
@@ -40,10 +42,26 @@ class Recurrent(Op):
     returns: str = arg("what is returned", choice("sequence", "last", "all"), default="sequence")
     bidirectional: bool = arg("whether a second one reads backwards", boolean, default=False)
     layers: int = arg("how many are stacked", whole(1, 256), default=1)
+    dropout: float = arg(
+        "share of what one layer hands to the next that is set to zero in training",
+        real(0, 1, open_high=True),
+        default=0.0,
+    )
 
     @property
     def directions(self) -> int:
         return 2 if self.bidirectional else 1
+
+    @property
+    def stochastic(self) -> bool:
+        return self.dropout > 0
+
+    @property
+    def modal(self) -> bool:
+        return self.dropout > 0
+
+    def settled(self) -> Op:
+        return replace(self, dropout=0.0)
 
     @abstractmethod
     def step(
@@ -62,6 +80,11 @@ class Recurrent(Op):
         x, *initial = inputs
         need_rank(x, 3, what="a sequence [N, T, C]")
         need_float(x)
+        if self.dropout and self.layers == 1:
+            raise ShapeError(
+                "has one layer, and `dropout` stands between layers",
+                help=f"`-> Dropout({self.dropout})` before or after it",
+            )
         n, t, _ = x.shape
         width = self.units * self.directions
         handed_on = x.with_shape((n, width) if self.layers == 1 else (n, self.layers, width))
@@ -91,6 +114,8 @@ class Recurrent(Op):
         zeros = to.broadcast_to(to.number(0, x.dtype), (x.shape[0], self.units))
         ends: list[list[Term]] = [[] for _ in range(self.states)]
         for layer in range(self.layers):
+            if self.dropout and layer:
+                (x,) = to.apply(Dropout(self.dropout), x)
             given = [each if self.layers == 1 else at(to, each, 1, layer) for each in initial]
             sides: list[Term] = []
             final: list[tuple[Term, ...]] = []
@@ -179,7 +204,9 @@ class Recurrent(Op):
         stacked, both = (x.with_shape((N, 3, size)) for size in (4, 8))
         yield Example(cls(4, "all", layers=3), (x, *(stacked,) * cls.states))
         yield Example(cls(4, "all", True, 3), (x.with_shape((N, T, 3)), *(both,) * cls.states))
-        yield Example(cls(4, "last", layers=3), (x, *(stacked,) * cls.states))
+        yield Example(cls(4, "last", layers=3, dropout=0.5), (x, *(stacked,) * cls.states))
+        yield Example(cls(4, "all", True, 2, 0.3), (x,))
+        yield Example(cls(4, layers=2, dropout=0.3), (x,))
 
 
 @declare
@@ -189,7 +216,7 @@ class LSTM(Recurrent):
     `[N, T, C]` becomes, by `returns`: `"sequence"` `[N, T, units]`; `"last"` `[N, units]`, the final
     state; `"all"` the sequence, the final state and the final cell. `bidirectional` doubles `units`:
     forward, then backward, each with its own final state. `layers` stacks: then `"last"` is the state of the last
-    layer, and of `"all"` state and cell are `[N, layers, units]`. It begins with zeros, or with a state and a cell as
+    layer, and of `"all"` state and cell are `[N, layers, units]`. `dropout` stands between the layers. It begins with zeros, or with a state and a cell as
     `"all"` returns them: `LSTM(64)(x, state, cell)`.
     """
 
@@ -222,7 +249,7 @@ class GRU(Recurrent):
 
     `[N, T, C]` becomes, by `returns`: `"sequence"` `[N, T, units]`; `"last"` `[N, units]`, the final
     state; `"all"` both. `bidirectional` doubles `units`: forward, then backward. `layers` stacks: then `"last"` is
-    the state of the last layer, and that of `"all"` is `[N, layers, units]`. It begins with zeros, or with a state
+    the state of the last layer, and that of `"all"` is `[N, layers, units]`. `dropout` stands between the layers. It begins with zeros, or with a state
     as `"all"` returns it: `GRU(64)(x, state)`.
     """
 
@@ -248,7 +275,7 @@ class RNN(Recurrent):
 
     `[N, T, C]` becomes, by `returns`: `"sequence"` `[N, T, units]`; `"last"` `[N, units]`, the final
     state; `"all"` both. `bidirectional` doubles `units`: forward, then backward. `layers` stacks: then `"last"` is
-    the state of the last layer, and that of `"all"` is `[N, layers, units]`. It begins with zeros, or with a state
+    the state of the last layer, and that of `"all"` is `[N, layers, units]`. `dropout` stands between the layers. It begins with zeros, or with a state
     as `"all"` returns it: `RNN(64)(x, state)`.
     """
 

@@ -1,6 +1,6 @@
 """Take chance out of a program, so that two runs of it can be compared.
 
-Contract: dropout becomes the identity; what a training step draws at random becomes a further
+Contract: dropout becomes the identity, that within a layer is left out; what a training step draws at random becomes a further
 column of its batch, the same in every pass of a loop. Draws inside a model are left alone (`random_nodes` names them).
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from nnspec.catalogue.ops import OPS
 from nnspec.graph.graph import Call, Graph, Node, Value, walk
 from nnspec.graph.training import Minimize, Network, Repeat, Training, TrainStep
 
@@ -67,6 +66,6 @@ def _freeze_step(step: Node | Call) -> Node | Call:
 
 
 def _freeze_node(node: Node) -> Node:
-    if node.op.stochastic and node.op.modal:
-        return replace(node, op=OPS["identity"](), layer=None)
-    return node
+    if not (node.op.stochastic and node.op.modal):
+        return node
+    return replace(node, op=node.op.settled(), layer=node.layer if node.weights else None)
