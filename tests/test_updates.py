@@ -101,6 +101,12 @@ PROGRAMS = {
       minimize {LOSS} over net using Lion(Cosine(1e-2, steps = 5), weight_decay = 0.5, no_decay = [norm, net.head.weight])
       minimize mse(other(x), 1) using Decayed(weight_decay = Ramp(0.5, 4), no_decay = [bias])
     """,
+    "average": f"""
+      teacher = average(net, decay = 0.75)
+      frozen = [net.trunk.dropout, other, teacher.trunk.dropout]
+      minimize {LOSS} + mse(net(x), stop_gradient(teacher(x))) using SGD(0.1, momentum = 0.9)
+      metric mse(teacher(x), other(x))
+    """,
     "every": f"""
       frozen = [net.trunk.dropout, net.trunk.lstm, other.trunk, net.trunk.batch_norm]
       minimize {LOSS} using SGD(0.1, momentum = 0.9, every = 2)

@@ -249,6 +249,7 @@ def _update(source: Source, forward: Forward, steps: Sequence[TrainStep], update
     unreached = source.flow.updated(update) - source.flow.reached(update)
     partly = {"ignore_stale_grad": True} if unreached else {}
     moved.append(Expression(Name(source.names[update]).attr("step")(1, **partly)))
+    moved += source.averages(update, source.networks.__getitem__)
     turn = Operator("==", Name("step") % update.update.period, Literal(0))
     if number > 1:
         moved.append(Expression(Name("clear")(_updated(source, update))))
@@ -313,6 +314,10 @@ def _main(source: Source, hybridize: bool) -> Stmt:
     for network, variable in source.networks.items():
         networks.append(Assign(Name(variable), Name(source.classes.names[models[network]])()))
         networks.append(Expression(Name(variable).attr("initialize")(ctx=ctx)))
+    for follower in source.training.networks:
+        if follower.follows:
+            pair = (Name(source.networks[n]) for n in (follower.name, follower.follows))
+            networks.append(Expression(Name("begin_as")(*pair)))
     variables = tuple(map(Name, source.networks.values()))
     optimizers = tuple(map(Name, source.optimizers))
     pairs = zip(source.training.batch, source.layouts, strict=True)

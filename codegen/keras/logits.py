@@ -23,7 +23,7 @@ from nnspec.catalogue.ops.shaping import Cast
 from nnspec.core.declare import declaration
 from nnspec.core.types import TensorType
 from nnspec.graph.graph import Call, Graph, Node, Step, Value
-from nnspec.graph.training import Network, Training, TrainStep
+from nnspec.graph.training import Training, TrainStep
 
 HAND_ON = (Identity, Watched, Cast, Clip, Dropout, Squeeze)
 """Ops that give their operand itself in some use."""
@@ -110,7 +110,7 @@ class _Copies:
         steps: list[TrainStep] = []
         for step in training.steps:
             steps += self._step(step) if isinstance(step, (Node, Call)) else [step]
-        networks = (Network(n.name, self.graph(n.model), n.span) for n in training.networks)
+        networks = (replace(n, model=self.graph(n.model)) for n in training.networks)
         return replace(training, networks=tuple(networks), steps=tuple(steps))
 
     def _step(self, step: Step) -> list[Step]:

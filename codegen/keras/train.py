@@ -81,10 +81,15 @@ def _main(source: Source) -> Stmt:
         Expression(Name("keras.utils.set_random_seed")(Name("args.seed"))),
     ]
     models = {n.name: n.model for n in source.training.networks}
-    networks = [
+    networks: list[Stmt] = [
         Assign(Name(variable), Name(source.classes.names[models[network]])())
         for network, variable in source.networks.items()
     ]
+    for network in source.training.networks:
+        if network.follows:
+            weights = Name(source.networks[network.follows]).attr("get_weights")()
+            begin = Name(source.networks[network.name]).attr("set_weights")(weights)
+            networks.append(Expression(begin))
     return command_line.main(source, start=start, networks=networks, train=_fit(source))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from codegen.keras.optimizers import optimizer
+from codegen.python.dialect import Unsupported
 from codegen.python.forward import Forward
 from codegen.python.gradients import Taped, Watched
 from codegen.python.names import attribute, distinct, identifier
@@ -30,7 +31,7 @@ from codegen.python.source import (
     Unary,
     With,
 )
-from codegen.python.training import Figure, Part, Source, figures, parameters
+from codegen.python.training import LATER, Figure, Part, Source, figures, parameters
 from nnspec.graph.flow import Flow
 from nnspec.graph.graph import Call as NetworkCall
 from nnspec.graph.graph import Node
@@ -192,6 +193,11 @@ def _step(source: Source, *, update: bool) -> tuple[Stmt, ...]:
         else:
             turn = Name("update_every")(every, Name("self.steps"), used, gradients, weights)
             forward.emit(Expression(turn))
+        if program.followers(step) and step.update.period > 1:
+            what = "an average of what is updated on some steps only"
+            raise Unsupported(what, step.span, "Keras", LATER)
+        for statement in source.averages(step, network):
+            forward.emit(statement)
 
     forward = Forward(
         source.dialect,

@@ -11,7 +11,7 @@ from nnspec.graph.graph import Call, Graph, Program, Value
 from nnspec.graph.layouts import Layouts
 from nnspec.graph.passes.layout import Lowered, LoweredTraining, lower, lower_training
 from nnspec.graph.passes.legalize import Legality, legalize, legalize_training
-from nnspec.graph.training import Network, Training
+from nnspec.graph.training import Training
 from nnspec.graph.weight_map import NativeWeight, Piece, Transform, WeightMap
 
 
@@ -43,7 +43,7 @@ def legal_training(training: Training, target: Legality) -> Training:
     """The program and its networks, of what the target can write."""
     legal = legalize_training(training, target)
     models = {n.name: legalize(n.model, target) for n in training.networks}
-    networks = tuple(Network(n.name, models[n.name], n.span) for n in training.networks)
+    networks = tuple(replace(n, model=models[n.name]) for n in training.networks)
     steps = tuple(
         replace(s, body=models[s.layer]) if isinstance(s, Call) and s.layer in models else s
         for s in legal.steps

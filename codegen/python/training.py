@@ -25,7 +25,16 @@ from codegen.python.plan import (
     owners,
     reference,
 )
-from codegen.python.source import ClassDef, Dict, Expr, Literal, Name, Parameter
+from codegen.python.source import (
+    ClassDef,
+    Dict,
+    Expr,
+    Expression,
+    Literal,
+    Name,
+    Parameter,
+    Stmt,
+)
 from codegen.target import ProgramNames
 from nnspec.catalogue.ops.recurrent import Recurrent
 from nnspec.graph.decay import spared
@@ -221,6 +230,12 @@ class Source:
             return None
         rate = update.arguments.get("lr")
         return rate if isinstance(rate, (int, float)) else None
+
+    def averages(self, update: Minimize, base: Callable[[str], str]) -> Iterator[Stmt]:
+        """`average(teacher, net, 0.99)` for each network that follows what an update moves."""
+        for network in self.training.followers(update):
+            follower, net = Name(base(network.name)), Name(base(network.follows or ""))
+            yield Expression(Name("average")(follower, net, network.decay))
 
     def plan(self, network: str) -> Plan:
         model = next(n.model for n in self.training.networks if n.name == network)

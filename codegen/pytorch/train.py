@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from codegen.python import command_line, training
 from codegen.python.forward import Forward
@@ -32,7 +32,7 @@ from codegen.pytorch.optimizers import optimizer
 from codegen.target import ProgramNames
 from nnspec.graph.graph import Call as NetworkCall
 from nnspec.graph.graph import Node
-from nnspec.graph.training import Gradient, Minimize, Training
+from nnspec.graph.training import Gradient, Minimize, Network, Training
 
 OPTIMIZER = Name("torch.optim.Optimizer")
 FIGURES = Name("dict")[Tuple((Name("str"), Name("Tensor")))]
@@ -93,7 +93,8 @@ def _make_optimizers(source: Source) -> Stmt:
         _optimizer(source, u, None if rate is None else Name("lr")) for u in source.making.values()
     )
     frozen = (p.expression for p in source.frozen(source.networks.__getitem__))
-    body = [Expression(part.attr("requires_grad_")(False)) for part in frozen]
+    still = [*frozen, *(Name(source.networks[n.name]) for n in _followers(source))]
+    body = [Expression(part.attr("requires_grad_")(False)) for part in still]
     value: Expr = made[0] if len(made) == 1 else Tuple(made)
     returns = OPTIMIZER if len(made) == 1 else Name("tuple")[Tuple((OPTIMIZER,) * len(made))]
     return FunctionDef(source.named.make, tuple(given), (*body, Return(value)), returns=returns)
@@ -104,6 +105,10 @@ def _optimizer(source: Source, update: Minimize, rate: Expr | None) -> Expr:
     if update.update in source.rules:
         return Name(source.rules[update.update].name)(updated)
     return optimizer(update.update, updated, rate)
+
+
+def _followers(source: Source) -> Iterator[Network]:
+    return (n for n in source.training.networks if n.follows)
 
 
 def _grouped(source: Source, update: Minimize) -> Expr:
@@ -125,7 +130,8 @@ def _step(source: Source, *, update: bool) -> Stmt:
         share = loss / number if number > 1 else loss
         clear = Expression(used.attr("zero_grad")())
         back = Expression(Call(share.attr("backward"), (), _wanted_by(source, step)))
-        move = (*_clip(source, step), Expression(used.attr("step")()))
+        averages = source.averages(step, source.networks.__getitem__)
+        move = (*_clip(source, step), Expression(used.attr("step")()), *averages)
         turn = Operator("==", Name("step") % step.update.period, Literal(0))
         if number > 1:
             forward.statements.extend((back, If(turn, (*move, clear))))
@@ -234,6 +240,11 @@ def _main(source: Source) -> Stmt:
         Assign(Name(v), Name(source.classes.names[models[n]])().attr("to")(Name("args.device")))
         for n, v in source.networks.items()
     ]
+    start: list[Stmt] = [*networks]
+    for network in _followers(source):
+        begin = Name(source.networks[network.follows or ""]).attr("state_dict")()
+        follower = Name(source.networks[network.name])
+        start.append(Expression(follower.attr("load_state_dict")(begin)))
     variables = tuple(map(Name, source.networks.values()))
     optimizers = tuple(map(Name, source.optimizers))
     steps = (Name("itertools.count")(1),) if source.named.counted else ()
@@ -255,4 +266,4 @@ def _main(source: Source) -> Stmt:
     )
     target = optimizers[0] if len(optimizers) == 1 else Tuple(optimizers)
     make = Assign(target, Name(source.named.make)(*variables, *rate))
-    return command_line.main(source, start=[seed], networks=networks, train=[make, Expression(fit)])
+    return command_line.main(source, start=[seed], networks=start, train=[make, Expression(fit)])

@@ -50,10 +50,12 @@ class Trained:
 
 def initial_weights(training: Training) -> dict[str, dict[str, Array]]:
     """What `nnspec init` gives each network with the program's seed."""
-    return {
-        network.name: weights.initialize(weights_of(network.model), training.settings.seed + i)
-        for i, network in enumerate(training.networks)
-    }
+    begun: dict[str, dict[str, Array]] = {}
+    for i, network in enumerate(training.networks):
+        seed = training.settings.seed + i
+        made = begun.get(network.follows or "")
+        begun[network.name] = made or weights.initialize(weights_of(network.model), seed)
+    return begun
 
 
 def train(

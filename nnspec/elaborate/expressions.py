@@ -21,6 +21,7 @@ from nnspec.elaborate.modules import Module, reference
 from nnspec.elaborate.session import Body
 from nnspec.elaborate.values import (
     POISON,
+    Average,
     BlockFunction,
     BlockLayer,
     BlockReference,
@@ -37,6 +38,7 @@ from nnspec.elaborate.values import (
     clone,
     describe,
     is_layer,
+    is_number,
     is_size,
 )
 from nnspec.graph.decay import ROLES
@@ -45,6 +47,10 @@ from nnspec.graph.training import Gradient, Minimize, Network
 from nnspec.report.diagnostics import Label, SpecError, did_you_mean
 from nnspec.report.source import Span
 from nnspec.syntax import tree
+
+
+AVERAGE = "average"
+"""A function of training programs alone."""
 
 
 def evaluate(body: Body, expr: tree.Expr) -> Any:
@@ -112,6 +118,8 @@ def lookup(body: Body, name: str, span: Span) -> Any:
         if index is not None:
             index.name(span, block.declaration.name.span)
         return block
+    if name == AVERAGE and body.kind == "train":
+        return Reference(AVERAGE, AVERAGE, None)
     if name in body.scope.later:
         raise error(
             "E0202",
@@ -428,6 +436,8 @@ def _call(body: Body, expr: tree.Call) -> Any:
             return body.session.scan(body, positional, named, span)
         case Reference(kind="grad"):
             return _gradient(body, positional, named, span)
+        case Reference(kind=kind) if kind == AVERAGE:
+            return _average(body, positional, named, span)
         case BlockReference() if body.kind in TRAINS and optimizers.is_optimizer(callee):
             return optimizers.made_optimizer(callee, positional, named, span)
         case BlockReference() if body.kind in TRAINS and optimizers.is_schedule(callee):
@@ -532,6 +542,35 @@ def _gradient(
     step = Gradient.of(loss, x, span, body.builder.take_doc())
     body.builder.steps.append(step)
     return step.output
+
+
+def _average(
+    body: Body, positional: arguments.Positional, named: arguments.Named, span: Span
+) -> Average:
+    """`average(net, decay = 0.99)`"""
+    found = arguments.assign("average", ["network", "decay"], positional, named, span)
+    for name in ("network", "decay"):
+        if name not in found:
+            what = f"`average` needs `{name}`: `average(net, decay = 0.99)`"
+            raise error("E0303", what, span)
+    (network, first), (decay, second) = found["network"], found["decay"]
+    if not isinstance(network, Network) or network.follows is not None:
+        raise error(
+            "E0301",
+            "`average` follows a network that a program trains",
+            first,
+            f"found {describe(network)}"
+            + (", which follows another" * isinstance(network, Network)),
+            helps=("for the mean of a tensor, write `mean(x)`",) * isinstance(network, Value),
+        )
+    if not is_number(decay) or not 0 <= decay <= 1:
+        raise error(
+            "E0301",
+            "`decay` of `average` expects a number from 0 to 1",
+            second,
+            f"found {describe(decay)}",
+        )
+    return Average(network, float(decay), span)
 
 
 def _depends(body: Body, value: Value, on: Value) -> bool:

@@ -27,6 +27,7 @@ from nnspec.elaborate.scope import Scope
 from nnspec.elaborate.session import Body, Session
 from nnspec.elaborate.statements import tensor_type
 from nnspec.elaborate.values import (
+    Average,
     BlockLayer,
     BlockReference,
     Layer,
@@ -83,6 +84,8 @@ class Program:
             value = BlockLayer(target.span, value, {})
         if isinstance(value, BlockLayer) and value.owner is None:
             return self._network(body, target, value)
+        if isinstance(value, Average):
+            return self._follower(body, target, value)
         if isinstance(value, Layer):
             raise error(
                 "E0506",
@@ -110,14 +113,7 @@ class Program:
                 (Label(declaration.name.span, "declared here"),),
                 ("declare it with `model` and typed inputs",),
             )
-        if name in self.networks:
-            raise error(
-                "E0203",
-                f"there are two networks `{name}`",
-                target.span,
-                "again here",
-                (Label(self.networks[name].span or target.span, "first here"),),
-            )
+        self._refuse_second(target)
         body.session.chain.append((layer.block.name, layer.span))
         try:
             given = body.session.parameters(declaration) | layer.arguments
@@ -129,6 +125,26 @@ class Program:
         network = self.networks[name] = Network(name, graph, target.span)
         body.scope.read.add(name)
         return network
+
+    def _follower(self, body: Body, target: tree.Identifier, value: Average) -> Network:
+        """`teacher = average(net, decay = 0.99)`"""
+        self._refuse_second(target)
+        network = Network(
+            target.text, value.network.model, target.span, value.network.name, value.decay
+        )
+        self.networks[target.text] = network
+        body.scope.read |= {target.text, value.network.name}
+        return network
+
+    def _refuse_second(self, target: tree.Identifier) -> None:
+        if (first := self.networks.get(target.text)) is not None:
+            raise error(
+                "E0203",
+                f"there are two networks `{target.text}`",
+                target.span,
+                "again here",
+                (Label(first.span or target.span, "first here"),),
+            )
 
     def _setting(self, body: Body, name: str, value: Any, span: Span) -> None:
         if name in self.settings:
@@ -311,6 +327,14 @@ class Program:
                 helps=did_you_mean(first.text, self.networks)
                 or (f"networks are {', '.join(f'`{n}`' for n in self.networks)}",),
             )
+        if (followed := self.networks[first.text].follows) is not None:
+            raise error(
+                "E0503",
+                f"`{first.text}` is an average, which no update moves",
+                first.span,
+                f"it follows `{followed}`",
+                helps=(f"update `{followed}`",),
+            )
         self._check_part(tuple(p.text for p in path), rest[0].span if rest else first.span)
         return tuple(p.text for p in path)
 
@@ -318,7 +342,7 @@ class Program:
         """Networks whose weights the loss depends on, not looking through `stop_gradient`."""
         passed = passages(body.builder.steps, [loss], tuple(self.networks.values()))
         found = {name for passage in passed for name, _ in passage.weights}
-        return tuple((name,) for name in self.networks if name in found)
+        return tuple((n,) for n, net in self.networks.items() if n in found and not net.follows)
 
     def _metric(self, body: Body, item: tree.NamedExpr) -> None:
         value = evaluate(body, item.value)

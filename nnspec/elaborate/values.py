@@ -36,7 +36,7 @@ class Poisoned(Exception):
 class Reference:
     """A name of the catalogue, not yet constructed or applied.
 
-    kind: "op", "initializer", "data", "builtin", "grad", "scan"; "library": a block that ships with nnspec.
+    kind: "op", "initializer", "data", "builtin", "grad", "scan", "average"; "library": a block that ships with nnspec.
     """
 
     kind: str
@@ -221,6 +221,15 @@ def _key(arguments: Mapping[str, Any]) -> str:
 
 
 @dataclass(frozen=True, eq=False)
+class Average:
+    """`average(net, decay = 0.99)`, before it has the name under which it is a network."""
+
+    network: Network
+    decay: float
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
 class Part:
     """What `net.head` names: everything whose weights begin with a path."""
 
@@ -289,7 +298,7 @@ def describe(value: Any) -> str:
         case Reference(name=name):
             return (
                 f"the function `{name}`"
-                if value.kind in ("op", "builtin", "grad", "scan")
+                if value.kind in ("op", "builtin", "grad", "scan", "average")
                 else f"`{name}`"
             )
         case BlockFunction(block=block):
@@ -301,6 +310,8 @@ def describe(value: Any) -> str:
             return f"the network `{value.name}`"
         case Role(name=name):
             return f"the role `{name}`"
+        case Average(network=network):
+            return f"an average of `{network.name}`"
         case Part():
             return f"the part `{value.path}` of a network"
         case OpLayer():

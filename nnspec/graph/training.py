@@ -20,11 +20,18 @@ from nnspec.report.source import Span
 @dataclass(frozen=True, eq=False)
 class Network:
     """An instance with weights; `name` is its binding (`net`), and the prefix of its weights where
-    a program has several networks."""
+    a program has several networks.
+
+    follows: the name of the network whose weights its own follow, of the same model: they begin as the
+        other's, no update moves them, and after each update of the other they, running statistics too, become
+        `decay` times what they were and `1 - decay` times what the other's are.
+    """
 
     name: str
     model: Graph
     span: Span | None = None
+    follows: str | None = None
+    decay: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,3 +173,8 @@ class Training:
     span: Span | None = None
     doc: str | None = None
     frozen: tuple[tuple[str, ...], ...] = ()
+
+    def followers(self, update: Minimize) -> tuple[Network, ...]:
+        """The networks that take a step after an update, since it moves what they follow."""
+        moved = {path[0] for path in update.over}
+        return tuple(n for n in self.networks if n.follows in moved)

@@ -76,7 +76,10 @@ def _jitter(weight: Weight, array: Array, generator: np.random.Generator) -> Arr
 
 def networks_weights(training: Training, seed: int) -> dict[str, dict[str, Array]]:
     """Weights for every network of a training program."""
-    return {n.name: weights_of(n.model, seed + i) for i, n in enumerate(training.networks)}
+    begun: dict[str, dict[str, Array]] = {}
+    for i, n in enumerate(training.networks):
+        begun[n.name] = begun.get(n.follows or "") or weights_of(n.model, seed + i)
+    return begun
 
 
 def batches_of(training: Training, count: int, seed: int) -> Iterator[list[Array]]:

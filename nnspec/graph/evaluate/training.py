@@ -17,7 +17,7 @@ from nnspec.graph.evaluate.interpreter import Interpreter
 from nnspec.graph.flow import Flow
 from nnspec.graph.graph import Call, Graph, Node, Value
 from nnspec.graph.graph import weights as weights_of
-from nnspec.graph.training import Minimize, Training, performed
+from nnspec.graph.training import Minimize, Network, Training, performed
 from nnspec.graph.updates import Schedule, Update
 
 Place = tuple[str, str]
@@ -152,7 +152,17 @@ class TrainingRun:
         reached = Flow(self.training).reached(minimize)
         for place, flow in clipped(update, {p: a for p, a in found.items() if p in reached}):
             held[place] = self._moved(update, place, held[place], flow)
+        for network in self.training.followers(minimize):
+            self._follow(network, held)
         return [found]
+
+    def _follow(self, network: Network, held: dict[Place, Term]) -> None:
+        """A step of an average towards the network that it follows."""
+        assert network.follows is not None
+        for weight in weights_of(network.model):
+            old, new = held[network.name, weight.path], held[network.follows, weight.path]
+            mean = network.decay * old.held + (1 - network.decay) * new.held
+            held[network.name, weight.path] = Term(old.site, old.type, mean.astype(old.held.dtype))
 
     def _mean(self, minimize: Minimize, found: dict[Place, Array]) -> dict[Place, Array]:
         """The mean of the gradients since the last update, these included."""

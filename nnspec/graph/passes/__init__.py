@@ -9,7 +9,7 @@ from nnspec.graph.graph import Call, Graph, Program
 from nnspec.graph.passes.drop_dead import drop_dead
 from nnspec.graph.passes.fold_loops import fold_loops
 from nnspec.graph.passes.verify_graph import verify_graph
-from nnspec.graph.training import Network, Training
+from nnspec.graph.training import Training
 
 PASSES: tuple[Callable[[Graph], Graph], ...] = (drop_dead,)
 
@@ -38,7 +38,7 @@ def optimise_program(program: Program) -> Program:
 
 
 def _training(training: Training, once: Callable[[Graph], Graph]) -> Training:
-    networks = {n.name: Network(n.name, once(n.model), n.span) for n in training.networks}
+    networks = {n.name: replace(n, model=once(n.model)) for n in training.networks}
     steps = tuple(
         replace(s, body=networks[s.layer].model) if isinstance(s, Call) and s.layer else s
         for s in training.steps

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from nnspec.graph.graph import Call, Graph, Node, Value, walk
-from nnspec.graph.training import Minimize, Network, Repeat, Training, TrainStep
+from nnspec.graph.training import Minimize, Repeat, Training, TrainStep
 
 
 def freeze_graph(graph: Graph) -> Graph:
@@ -25,7 +25,7 @@ def random_nodes(graph: Graph) -> Iterator[Node]:
 
 def freeze_training(training: Training) -> Training:
     """The training program without dropout, its random draws taken from the batch."""
-    frozen = {n.name: Network(n.name, freeze_graph(n.model), n.span) for n in training.networks}
+    frozen = {n.name: replace(n, model=freeze_graph(n.model)) for n in training.networks}
     renamed: dict[Value, Value] = {}
     drawn: list[Value] = []
     steps: list[TrainStep] = []

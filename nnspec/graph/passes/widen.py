@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from nnspec.graph.evaluate.sizes import with_sizes
 from nnspec.graph.graph import Call, Graph, Node, Program, Value
-from nnspec.graph.training import Minimize, Network, Repeat, Training, TrainStep
+from nnspec.graph.training import Minimize, Repeat, Training, TrainStep
 
 AnyValue = TypeVar("AnyValue", bound=Value)
 WIDE = "f64"
@@ -48,7 +48,7 @@ class Widening:
     def _training(self, training: Training) -> Training:
         return replace(
             training,
-            networks=tuple(Network(n.name, self.graph(n.model), n.span) for n in training.networks),
+            networks=tuple(replace(n, model=self.graph(n.model)) for n in training.networks),
             batch=self._all(training.batch),
             steps=tuple(map(self._step, training.steps)),
             metrics=tuple(replace(m, value=self._value(m.value)) for m in training.metrics),

@@ -17,7 +17,7 @@ from nnspec.graph.graph import Call, Graph, Node, Value, Weight, walk, weights
 from nnspec.graph.layouts import IMAGE_AXES, Layout, Layouts
 from nnspec.graph.passes.layout.scope import Lowering, Scope
 from nnspec.graph.passes.layout.survey import Forms, Survey, Wish
-from nnspec.graph.training import Network, Training
+from nnspec.graph.training import Training
 from nnspec.graph.weight_map import Transform
 
 
@@ -92,7 +92,7 @@ def lower_training(training: Training) -> LoweredTraining:
     )
     physical = replace(
         training,
-        networks=tuple(Network(n.name, graphs[n.name], n.span) for n in training.networks),
+        networks=tuple(replace(n, model=graphs[n.name]) for n in training.networks),
         batch=batch,
         steps=tuple(scope.needed([m.value for m in metrics])),
         metrics=metrics,
