@@ -255,6 +255,25 @@ def test_options_that_do_not_exist(options: dict[str, object]) -> None:
         nnspec.load("specs/digits_cnn.nn").build("onnx", **options)
 
 
+DRAWS = """\
+model Noisy {
+  input x: f32[N, 3]
+  output y = random_normal([x.shape[0], 3]), z = random_uniform([2, 3]), coin = random_bernoulli([5])
+}
+"""
+
+
+def test_draws_are_for_operator_sets_that_onnxruntime_draws_in() -> None:
+    spec = nnspec.load(DRAWS)
+    (content,) = spec.build("onnx", opset=21).files.values()
+    session = onnxruntime.InferenceSession(content)
+    first, second = (session.run(None, {"x": np.zeros((4, 3), "f4")}) for _ in range(2))
+    assert [a.shape for a in first] == [(4, 3), (2, 3), (5,)]
+    assert not np.array_equal(first[0], second[0]) and not np.array_equal(first[1], second[1])
+    with pytest.raises(SpecError, match="E0704.*no kernel.*beyond operator set 21.*--opset 21"):
+        spec.build("onnx", opset=22)
+
+
 def test_a_wrong_layer_is_found() -> None:
     """The check can fail: swapped columns of one weight change the outputs."""
     case = next(c for c in CASES if c.name.startswith("Dense"))

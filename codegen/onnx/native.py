@@ -43,7 +43,8 @@ class Table:
     """Everything that a family of ops is in ONNX; filled by records and by rules.
 
     A record's arguments by keyword become attributes, those by position constants after the operands and weights.
-    An op may have several records, since different operator sets; `since` says it of rules. A rule is a function whose first parameter is
+    An op may have several records, since different operator sets; `since` says it of rules, `until` the last set for which
+    onnxruntime has a kernel. A rule is a function whose first parameter is
     annotated with the op that it writes, the second is the `Use`; then come the names of operands:
 
         @TABLE.rule
@@ -53,6 +54,7 @@ class Table:
     natives: list[Native] = field(default_factory=list)
     rules: dict[type[Op], Rule] = field(default_factory=dict)
     since: dict[type[Op], int] = field(default_factory=dict)
+    until: dict[type[Op], int] = field(default_factory=dict)
     legal: dict[type[Op], Callable[[Node], bool]] = field(default_factory=dict)
     rewrites: dict[type[Op], Rewrite] = field(default_factory=dict)
 
@@ -87,7 +89,9 @@ def operators(families: Iterable[Table], opset: int) -> Operators:
     rewrites: dict[type[Op], Rewrite] = {}
     legal: dict[type[Op], Callable[[Node], bool]] = {}
     newest: dict[type[Op], Native] = {}
+    until: dict[type[Op], int] = {}
     for family in families:
+        until |= family.until
         for native in family.natives:
             if opset >= native.since >= newest.get(native.op, native).since:
                 newest[native.op] = native
@@ -99,12 +103,16 @@ def operators(families: Iterable[Table], opset: int) -> Operators:
 
     def is_native(node: Node) -> bool:
         kind = type(node.op)
-        if kind not in rules or lack(node, LACKS) is not None:
+        if kind not in rules or opset > until.get(kind, opset) or lack(node, LACKS) is not None:
             return False
         return kind not in legal or legal[kind](node)
 
     def refuse(node: Node) -> UnsupportedOp:
         reason = lack(node, LACKS) or "it is in none of the target's tables"
+        if opset > (last := until.get(type(node.op), opset)):
+            reason = (
+                f"onnxruntime has no kernel for it beyond operator set {last} (`--opset {last}`)"
+            )
         return UnsupportedOp(node, "ONNX", reason)
 
     return Operators(rules, Legality(is_native, refuse, rewrites))
