@@ -36,6 +36,16 @@ def test_long_models(text: str) -> None:
     assert time.process_time() - begin < 10
 
 
+def test_drawings_of_long_skips() -> None:
+    """A thousand edges that each pass as many rows: points in every row were a million."""
+    chain = [f"x{i + 1} = relu(x{i})" for i in range(1_000)]
+    total = "output y = " + " + ".join(f"x{i}" for i in reversed(range(1, 1_001)))
+    spec = nnspec.load(model("input x0: f32[N, 4]", *chain, total))
+    begin = time.process_time()
+    assert spec.model().draw("svg").count("C") < 30_000
+    assert time.process_time() - begin < 5
+
+
 @pytest.mark.parametrize("blocks", [1, 10_000], ids=["values", "blocks"])
 def test_thousands_of_wrong_names_among_as_many(blocks: int) -> None:
     """Each is told; the first ones with a suggestion."""

@@ -1,7 +1,8 @@
 """Placing boxes in rows (after Sugiyama): ranks by longest path, then order, then positions.
 
 Items and the edges between them come in; every item leaves with `x` and `y`. An edge that passes
-rows on its way gets a point in each, so that it goes around the boxes there.
+rows on its way gets a point in each, so that it goes around the boxes there; one that passes very many
+does so near its ends only, and behind what lies between.
 """
 
 from __future__ import annotations
@@ -12,6 +13,12 @@ from dataclasses import dataclass, field
 GAP_X = 24.0
 GAP_Y = 40.0
 SWEEPS = 4
+
+FAR = 64
+"""Rows that an edge goes around one by one: points in all of them would grow with the square of a picture."""
+
+NEAR = 2
+"""Of an edge that passes more, the rows at each end."""
 
 
 @dataclass(eq=False)
@@ -66,16 +73,28 @@ def _rank(items: Sequence[Item], edges: Sequence[tuple[Item, Item, object]]) -> 
 
 def _routes(edges: Sequence[tuple[Item, Item, object]], rows: list[list[Item]]) -> list[Route]:
     passing: dict[tuple[int, object], list[Item]] = {}
+
+    def point(above: Item | None, rank: int) -> Item:
+        made = Item(0.0, 0.0, rank=rank)
+        rows[rank].append(made)
+        if above is not None:
+            _join(above, made)
+        return made
+
     routes = []
     for source, target, payload in edges:
         # Edges of one value share their points: a skip connection is one line that branches.
         points = passing.setdefault((id(source), payload), [])
-        while len(points) < target.rank - source.rank - 1:
-            point = Item(0.0, 0.0, rank=source.rank + len(points) + 1)
-            _join(points[-1] if points else source, point)
-            points.append(point)
-            rows[point.rank].append(point)
-        between = points[: target.rank - source.rank - 1]
+        count = target.rank - source.rank - 1
+        is_far = count > FAR
+        shared = NEAR if is_far else count
+        while len(points) < shared:
+            points.append(point(points[-1] if points else source, source.rank + len(points) + 1))
+        between = points[:shared]
+        if is_far:
+            own = [point(None, target.rank - NEAR)]
+            own += [point(own[-1], rank) for rank in range(target.rank - NEAR + 1, target.rank)]
+            between = between + own
         _join(between[-1] if between else source, target)
         routes.append(Route((source, *between, target), payload))
     return routes
