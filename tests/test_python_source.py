@@ -212,9 +212,9 @@ def test_layout_is_that_of_ruff(tmp_path: Path) -> None:
             for i in range(trees.random.randint(0, 6))
         )
         body = tuple(trees.statement() for _ in range(5))
-        made = FunctionDef(
-            f"f_{number}", parameters, body, returns=Name("Tensor"), doc="What it does."
-        )
+        given = Tuple((Name("Tensor"),) * (number % 20))
+        returns = Name("tuple")[given] if given.elements else Name("Tensor")
+        made = FunctionDef(f"f_{number}", parameters, body, returns=returns, doc="What it does.")
         functions.append(made if number % 2 else ClassDef(f"C_{number}", (), (made,)))
     source = module_source(Module("Random statements.", tuple(functions)))
     ast.parse(source)

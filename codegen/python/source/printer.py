@@ -26,7 +26,7 @@ from codegen.python.source.tree import (
     Verbatim,
     With,
 )
-from codegen.python.source.wrapping import STEP, WIDTH, bracketed, right_side
+from codegen.python.source.wrapping import STEP, WIDTH, bracketed, exploded, right_side
 
 
 class _Writer:
@@ -108,8 +108,12 @@ class _Writer:
         tail = f" -> {flat.bare(definition.returns)}:" if definition.returns else ":"
         parameters = [_parameter(p) for p in definition.parameters]
         line = ", ".join(parameters)
-        if indent + len(head) + len(line) + 2 + len(tail) > WIDTH and parameters:
-            self.put(head + bracketed("()", line, parameters, indent) + tail, indent)
+        if indent + len(head) + len(line) + 2 + len(tail) > WIDTH:
+            head += _parameters(line, parameters, indent)
+            last = head.rpartition("\n")[2].lstrip()
+            if definition.returns and indent + len(last) + len(tail) > WIDTH:
+                tail = right_side(definition.returns, indent, f"{last} -> ", ":").removeprefix(last)
+            self.put(head + tail, indent)
         else:
             self.put(f"{head}({line}){tail}", indent)
         self.documented(definition.doc, definition.body, indent + STEP, apart=False)
@@ -132,6 +136,15 @@ class _Writer:
                 self.lines.append("")
         if body or not doc:
             self.block(body, indent)
+
+
+def _parameters(line: str, parameters: list[str], indent: int) -> str:
+    """In brackets, on lines of their own; one alone has its comma."""
+    if not parameters:
+        return "()"
+    if len(parameters) == 1:
+        return exploded("()", parameters, indent)
+    return bracketed("()", line, parameters, indent)
 
 
 def _parameter(parameter: Parameter) -> str:

@@ -50,11 +50,11 @@ def _broken(expression: Expr, indent: int, column: int) -> str | None:
                 indent,
             )
         case List(elements) if elements:
-            return _exploded("[]", [_argument(e, inner, "") for e in elements], indent)
+            return exploded("[]", [_argument(e, inner, "") for e in elements], indent)
         case Tuple(elements) if elements:
-            return _exploded("()", [_argument(e, inner, "") for e in elements], indent)
+            return exploded("()", [_argument(e, inner, "") for e in elements], indent)
         case Dict(items) if items:
-            return _exploded("{}", [_argument(v, inner, f"{flat(k)}: ") for k, v in items], indent)
+            return exploded("{}", [_argument(v, inner, f"{flat(k)}: ") for k, v in items], indent)
         case Comprehension(element):
             clauses = flat.clauses(expression)
             one = " ".join((flat(element), *clauses))
@@ -70,12 +70,11 @@ def _broken(expression: Expr, indent: int, column: int) -> str | None:
             return f"[\n{' ' * inner}{one}\n{' ' * indent}]"
         case Item(value, index) if isinstance(value, (Call, Item, Attribute, List, Tuple)):
             if column + len(flat(value)) + 1 <= WIDTH:
-                return f"{flat(value)}[\n{' ' * inner}{flat.bare(index)}\n{' ' * indent}]"
+                return flat(value) + _index(index, indent)
             broken = _broken(value, indent, column)
             return None if broken is None else f"{broken}[{flat.bare(index)}]"
         case Item(value, index):
-            text = flat.bare(index)
-            return f"{flat.primary(value)}[\n{' ' * inner}{text}\n{' ' * indent}]"
+            return flat.primary(value) + _index(index, indent)
         case Unary("*", operand):
             broken = _broken(operand, indent, column + 1)
             return None if broken is None else f"*{broken}"
@@ -84,6 +83,16 @@ def _broken(expression: Expr, indent: int, column: int) -> str | None:
             return None if broken is None else f"{broken}.{name}"
         case _:
             return None
+
+
+def _index(index: Expr, indent: int) -> str:
+    """What stands in brackets behind a value, on lines of its own."""
+    elements = index.elements if isinstance(index, Tuple) and len(index.elements) > 1 else ()
+    line = flat.bare(index)
+    inner = indent + STEP
+    if not elements:
+        return f"[\n{' ' * inner}{line}\n{' ' * indent}]"
+    return bracketed("[]", line, [_argument(e, inner, "") for e in elements], indent)
 
 
 def _clause(target: Expr, iterable: Expr, indent: int) -> str:
@@ -106,10 +115,10 @@ def bracketed(brackets: str, line: str, elements: list[str], indent: int) -> str
     """All elements on one indented line if they fit there, else one on each."""
     if indent + STEP + len(line) <= WIDTH:
         return f"{brackets[0]}\n{' ' * (indent + STEP)}{line}\n{' ' * indent}{brackets[1]}"
-    return _exploded(brackets, elements, indent)
+    return exploded(brackets, elements, indent)
 
 
-def _exploded(brackets: str, elements: list[str], indent: int) -> str:
+def exploded(brackets: str, elements: list[str], indent: int) -> str:
     pad = " " * (indent + STEP)
     body = "".join(f"{pad}{element},\n" for element in elements)
     return f"{brackets[0]}\n{body}{' ' * indent}{brackets[1]}"
