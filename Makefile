@@ -69,6 +69,7 @@ proof: $(ORACLES)/.ready  ## long runs: mutated texts, random models, killed com
 	$(BIN)/python tests/proof/kills.py
 	$(BIN)/python tests/proof/trained.py
 	$(BIN)/python tests/proof/full_size.py
+	$(BIN)/python tests/proof/onnx_zoo.py
 
 bench: env  ## measure: start-up, scaling, training steps, ONNX export, ONNX of the zoo
 	for name in startup scaling train_step onnx_export zoo_onnx; do \

@@ -3,56 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+from beside_pytorch import models_of, network, onnx_file, pytorch_source, there
+from test_zoo import SMALL
 
-from codegen import TARGETS
 from codegen.target import EmittedModel
 from nnspec.compiler import load
-from nnspec.core.files import write_files
-from nnspec.driver.generated import load_module
-from nnspec.driver.verify.cases import inputs_of, symbol_sizes, weights_of
-from nnspec.graph.exported import exported
-from nnspec.graph.graph import Graph, Program
-from nnspec.graph.passes.freeze_random import freeze_graph
-from nnspec.graph.weight_map import Array, to_native
+from nnspec.driver.verify.cases import weights_of
+from nnspec.graph.graph import Graph
+from nnspec.graph.weight_map import Array
 
-ROOT = Path(__file__).parent.parent
-ZOO = ROOT / "specs" / "zoo"
+ZOO = Path(__file__).parent.parent / "specs" / "zoo"
 
 
 def models(name: str, full: bool) -> dict[str, Graph]:
     """Of a file of the zoo, as large as the tests have them, or as the file says; without chance."""
-    sys.path.append(str(ROOT / "tests"))
-    from test_zoo import SMALL
-
-    program = load(ZOO / f"{name}.nn", **({} if full else SMALL.get(name, {})))
-    return {called: freeze_graph(model) for called, model in exported(program).items()}
-
-
-def trials_of(
-    model: Graph, sizes: Sequence[Sequence[int]]
-) -> list[tuple[dict[str, int], list[Array]]]:
-    """Sizes of what is symbolic, and inputs of these sizes in the language's order of axes."""
-    generator = np.random.default_rng(0)
-    tried = [dict(zip(symbol_sizes(model.inputs), each)) for each in sizes]
-    return [(each, inputs_of(model.inputs, model.steps, each, generator)) for each in tried]
+    return models_of(load(ZOO / f"{name}.nn", **({} if full else SMALL.get(name, {}))))
 
 
 def ours(model: Graph, opset: int) -> tuple[Path, EmittedModel]:
     """The file, and how inputs lie in it."""
-    weights = {model: weights_of(model, 0)}
-    emitted = TARGETS["onnx"].emit(
-        Program((model,)), stem="model", provenance="", weights=weights, opset=opset
-    )
     folder = Path(tempfile.mkdtemp(prefix="nnspec-zoo-"))
-    write_files({folder / name: content for name, content in emitted.files.items()})
-    return folder / "model.onnx", emitted.models[model]
+    return onnx_file(model, weights_of(model, 0), folder, opset)
 
 
 def theirs(model: Graph, inputs: Sequence[Array], kept: Path) -> tuple[Path, bool]:
@@ -62,22 +37,16 @@ def theirs(model: Graph, inputs: Sequence[Array], kept: Path) -> tuple[Path, boo
     """
     import torch
 
-    emitted = TARGETS["pytorch"].emit(Program((model,)), stem="model", provenance="")
-    (source,) = emitted.files.values()
-    assert isinstance(source, str)
+    source, entry = pytorch_source(model)
     shapes = str([i.shape for i in inputs])
     digest = hashlib.sha256(f"{torch.__version__}{shapes}{source}".encode()).hexdigest()[:16]
     files = {True: kept / f"{digest}.onnx", False: kept / f"{digest}_fixed.onnx"}
     for dynamic, path in files.items():
         if path.exists():
             return path, not dynamic
-    file = Path(tempfile.mkdtemp(prefix="nnspec-zoo-")) / "model_pytorch.py"
-    file.write_text(source)
-    entry = emitted.models[model]
-    native = to_native(weights_of(model, 0), entry.weight_map)
-    net = network(getattr(load_module(file), entry.class_name), native)
+    net = network(source, entry, weights_of(model, 0))
     layouts = entry.input_layouts
-    given = tuple(torch.tensor(x.there(a)) for x, a in zip(layouts, inputs, strict=True))
+    given = tuple(map(torch.tensor, there(entry, inputs)))
     open_ = tuple(
         {
             place: torch.export.Dim.DYNAMIC
@@ -96,16 +65,3 @@ def theirs(model: Graph, inputs: Sequence[Array], kept: Path) -> tuple[Path, boo
             failed = failed or error
     assert failed is not None
     raise failed
-
-
-def network(made_by: Any, native: Mapping[str, Array]) -> Any:
-    """The generated module with given weights, in evaluation; it counts batches, which the language does not."""
-    import torch
-
-    net = made_by()
-    found = net.load_state_dict({n: torch.tensor(a) for n, a in native.items()}, strict=False)
-    fixed = {name for name, p in net.named_parameters() if not p.requires_grad}
-    lost = [n for n in found.missing_keys if n not in fixed and "num_batches" not in n]
-    assert not lost, lost
-    assert not found.unexpected_keys, found.unexpected_keys
-    return net.eval()

@@ -23,7 +23,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from beside_pytorch import difference, fed, there, trials_of  # noqa: E402
+from zoo_models import ZOO, models, ours, theirs  # noqa: E402
 
 SIZES = ((1, 4, 6), (2, 7, 3), (3, 5, 7))
 FULL_SIZES = ((1, 16, 24), (3, 33, 20), (2, 128, 96))
@@ -54,16 +58,11 @@ class Row:
 
 def measure(name: str, options: argparse.Namespace) -> Iterator[Row]:
     """A row for each model of a file."""
-    from zoo_models import models, ours, theirs, trials_of
-
     for called, model in models(name, options.full).items():
         row = Row(called)
         trials = trials_of(model, FULL_SIZES if options.full else SIZES)
         path, entry = ours(model, options.opset)
-        feeds = [
-            (sizes, [x.there(a) for a, x in zip(given, entry.input_layouts, strict=True)])
-            for sizes, given in trials
-        ]
+        feeds = [(sizes, there(entry, given)) for sizes, given in trials]
         try:
             other, row.fixed = theirs(model, trials[-1][1], options.keep)
         except Exception as error:  # noqa: BLE001  exporters fail with whatever they meet
@@ -86,7 +85,7 @@ def compare(row: Row, path: Path, other: Path, feeds: Any, options: argparse.Nam
     row.kinds = {k: [kinds_a[k], kinds_b[k]] for k in names if kinds_a[k] != kinds_b[k]}
     for (_, arrays), wanted in zip(feeds, expected, strict=True):
         if wanted is not None:
-            row.apart = max(row.apart, difference(runs(a, arrays), wanted))
+            row.apart = max(row.apart, difference(runs(a, arrays) or [], wanted))
     row.seconds, row.ratio = in_turns([a, b], feeds[-1][1], options.rounds)
 
 
@@ -122,21 +121,6 @@ def runs(model: Any, arrays: list[Any]) -> list[Any] | None:
     except Exception:  # noqa: BLE001  onnxruntime's own errors have no common base
         return None
     return found
-
-
-def fed(model: Any, arrays: list[Any]) -> dict[str, Any]:
-    return {i.name: a for i, a in zip(model.get_inputs(), arrays, strict=True)}
-
-
-def difference(ours: list[Any] | None, theirs: list[Any]) -> float:
-    """The largest of all outputs, of the scale of each."""
-    apart = [0.0]
-    for x, y in zip(ours or [], theirs, strict=True):
-        if x.shape != y.shape or not (np.isfinite(x).all() and np.isfinite(y).all()):
-            return float("inf")
-        scale = max(float(np.abs(y).max(initial=0)), 1e-6)
-        apart.append(float(np.abs(x.astype("f8") - y.astype("f8")).max(initial=0)) / scale)
-    return max(apart)
 
 
 def in_turns(models: list[Any], arrays: list[Any], rounds: int) -> tuple[list[float], float]:
@@ -186,9 +170,8 @@ def main() -> None:
         rows = [asdict(row) for name in options.names for row in measure(name, options)]
         print(json.dumps(rows))
         return
-    zoo = Path(__file__).parent.parent / "specs" / "zoo"
     found: dict[str, Any] = {}
-    for name in options.names or sorted(p.stem for p in zoo.glob("*.nn")):
+    for name in options.names or sorted(p.stem for p in ZOO.glob("*.nn")):
         folder = options.keep / f"{name}{'_full' * options.full}"
         folder.mkdir(parents=True, exist_ok=True)
         # Each in a process of its own: what an exporter leaves behind is no one else's.

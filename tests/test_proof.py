@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 FUZZ = Path(__file__).parent / "proof" / "fuzz.py"
 MODELS = FUZZ.with_name("models.py")
 
@@ -33,3 +35,19 @@ def test_a_few_random_models(tmp_path: Path) -> None:
     run = subprocess.run([*command, "--count", "3"], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert json.loads((tmp_path / "s.json").read_text())["next"] == 3
+
+
+@pytest.mark.framework
+def test_a_network_of_the_zoo(tmp_path: Path) -> None:
+    state = tmp_path / "s.json"
+    script = FUZZ.with_name("onnx_zoo.py")
+    command = [sys.executable, str(script), "--only", "lenet5", "--state", str(state)]
+    told = {
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in "12"
+    }
+    assert len(told) == 1 and "lenet5: agrees; LeNet5 " in told.pop()
+    found = json.loads(state.read_text())
+    found["lenet5"]["trials"][0]["right"] = False
+    state.write_text(json.dumps(found))
+    subprocess.run(command, capture_output=True, check=True)
+    assert json.loads(state.read_text())["lenet5"]["trials"][0]["right"]

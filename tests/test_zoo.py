@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from beside_pytorch import models_of, trials
 
 from codegen import TARGETS
 from nnspec.catalogue.ops.pooling import GlobalPool, Pool
@@ -202,6 +203,15 @@ def test_as_short_as_by_hand(name: str) -> None:
     lines = text.splitlines()
     written = [line for n in made[: last + 1] for line in lines[n.lineno - 1 : n.end_lineno]]
     assert len([line for line in written if line.strip()]) < LINES[name]
+
+
+@pytest.mark.framework
+def test_onnx_at_several_sizes() -> None:
+    """Other batches and lengths than those of the targets' comparison, against PyTorch, at the sizes of `SMALL`."""
+    for path in FILES:
+        for called, model in models_of(load(path, **SMALL.get(path.stem, {}))).items():
+            found = list(trials(model, ((1, 4, 6), (2, 7, 3), (5, 1, 9))))
+            assert all(trial.is_right for trial in found), (path.stem, called, found)
 
 
 @pytest.mark.framework
