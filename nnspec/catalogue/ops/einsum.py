@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from string import ascii_letters
 
 from nnspec.catalogue.ops.base import Example, Op, Operand, ShapeError, declare
+from nnspec.catalogue.ops.derivatives import part
 from nnspec.catalogue.ops.helpers import need_float, same_dtype
 from nnspec.catalogue.ops.site import Site, Term
 from nnspec.core.dims import Dim, product, symbol
@@ -30,12 +31,10 @@ class Equation:
 
 
 def _side(text: str) -> None:
-    """One operand, or the result: letters, each once, and at most one `...`."""
+    """One operand, or the result: letters, and at most one `...`."""
     letters = text.replace("...", "", 1)
     if not all(c in ascii_letters for c in letters):
         raise ValueError(equation.expects)
-    if len(set(letters)) < len(letters):
-        raise ValueError(f"each letter once in `{text}`: a diagonal has no letters here")
 
 
 def _equation(value: object) -> str:
@@ -49,6 +48,8 @@ def _equation(value: object) -> str:
     if not arrow:
         letters = sorted({c for c in before if c in ascii_letters and before.count(c) == 1})
         after = "..." * ("..." in before) + "".join(letters)
+    if twice := [c for c in after if c != "." and after.count(c) > 1]:
+        raise ValueError(f"`{twice[0]}` once in the result: a diagonal is read, not written")
     if unknown := [c for c in after if c != "." and c not in before]:
         raise ValueError(f"no `{unknown[0]}` in the result that is in no operand")
     if "..." in before and "..." not in after:
@@ -66,9 +67,10 @@ class Einsum(Op):
     """Products of tensors, summed over axes: `einsum("nqd,nkd->nqk", query, key)`.
 
     A letter stands for an axis: the same letter, the same size; those that the result does not name are summed over.
+    One that stands twice in a tensor takes its diagonal (`"bii->bi"`; `"ii->"` is the trace).
     `...` stands for the other axes, which meet by broadcasting. Without an arrow the result has the letters that stand
-    once, in the order of the alphabet. In a pipe, `(query, key) -> einsum("nqd,nkd->nqk")`. As NumPy's, but for a letter
-    that stands twice in one tensor (a diagonal). Tensors are multiplied from the left to the right.
+    once, in the order of the alphabet. In a pipe, `(query, key) -> einsum("nqd,nkd->nqk")`. As NumPy's; tensors are
+    multiplied from the left to the right.
     """
 
     name = "einsum"
@@ -108,15 +110,15 @@ class Einsum(Op):
         return (TensorType(dtype, tuple(sizes[a][0] for a in parsed.result)),)
 
     def expand(self, to: Site, *xs: Term) -> Term:
-        """Two at a time, summed over what nothing that follows has."""
+        """Diagonals first; then two at a time, summed over what nothing that follows has."""
         parsed = self.parsed(*xs)
-        axes, total = parsed.operands[0], xs[0]
+        axes, total = _diagonals(to, parsed.operands[0], xs[0])
         for i in range(len(xs)):
             wanted = {*parsed.result, *(a for o in parsed.operands[i + 1 :] for a in o)}
             if i == 0:
                 axes, total = _summed(to, axes, total, wanted)
                 continue
-            other, x = parsed.operands[i], xs[i]
+            other, x = _diagonals(to, parsed.operands[i], xs[i])
             other, x = _summed(to, other, x, wanted | {*axes})
             axes, total = _joined(to, axes, total, other, x, wanted)
         return _moved(to, axes, total, parsed.result)
@@ -140,6 +142,11 @@ class Einsum(Op):
             (x.with_shape((N, 5)), x.with_shape((5, 3, 4)), x.with_shape((N, 3))),
         )
         yield Example(cls("i,i->"), (x.with_shape((5,)), x.with_shape((5,))))
+        yield Example(cls("ii->i"), (x.with_shape((5, 5)),))
+        yield Example(cls("bii->b"), (x.with_shape((N, 3, 3)),))
+        yield Example(cls("itit,bt->bi"), (x.with_shape((3, 4, 3, 4)), x.with_shape((N, 4))))
+        yield Example(cls("b...ii->bi..."), (x.with_shape((N, 4, T, T)),))
+        yield Example(cls("iii->"), (x.with_shape((3, 3, 3)),))
 
 
 def _named(side: str, others: int) -> Axes:
@@ -147,6 +154,25 @@ def _named(side: str, others: int) -> Axes:
     front, dots, back = side.partition("...")
     between = [f".{i}" for i in reversed(range(others))] if dots else []
     return (*front, *between, *back)
+
+
+def _diagonals(to: Site, axes: Axes, x: Term) -> tuple[Axes, Term]:
+    """Where a letter stands twice, only cells with the same number along both axes."""
+    while twice := [a for a in axes if axes.count(a) > 1]:
+        one = axes.index(twice[0])
+        other = axes.index(twice[0], one + 1)
+        rest = tuple(i for i in range(x.rank) if i not in (one, other))
+        square = to.transpose(x, (*rest, one, other)) if rest else x
+        size = square.shape[-1]
+        if isinstance(size, int):
+            row = to.reshape(square, (*square.shape[:-2], size * size))
+            x = part(to, row, row.rank - 1, 0, None, size + 1)
+        else:
+            number = to.positions(square, axis=-1)
+            same = to.equal(to.expand_dims(number, -1), number)
+            x = to.sum(to.where(same, square, 0), axis=(-1,))
+        axes = (*(axes[i] for i in rest), twice[0])
+    return axes, x
 
 
 def _summed(to: Site, axes: Axes, x: Term, wanted: set[str]) -> tuple[Axes, Term]:
