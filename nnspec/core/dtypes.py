@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -84,4 +85,9 @@ INTEGERS = tuple(dtype.name for dtype in TABLE if dtype.is_integer)
 
 def of_array(array: np.ndarray[Any, Any]) -> DType | None:
     """The type of an array's elements; None where the language has none such."""
-    return next((dtype for dtype in TABLE if dtype.array == array.dtype.name), None)
+    return _of(array.dtype)
+
+
+@lru_cache(maxsize=64)  # NumPy puts the name together anew each time, and every term is asked
+def _of(elements: np.dtype[Any]) -> DType | None:
+    return next((dtype for dtype in TABLE if dtype.array == elements.name), None)

@@ -11,7 +11,9 @@ else:
 
     class _Lazy:
         def __getattr__(self, name: str) -> Any:
-            return getattr(importlib.import_module("numpy"), name)
+            found = getattr(importlib.import_module("numpy"), name)
+            setattr(self, name, found)  # from now on, a lookup as of any module
+            return found
 
     np = _Lazy()
 
