@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conformance import Case, case_of, check_case, op_cases, run_case, same
+from grouped import each
 
 import nnspec
 from codegen import TARGETS, gluon
@@ -21,7 +22,7 @@ from codegen.gluon.symbol import MODES
 from nnspec.catalogue.ops import OPS
 from nnspec.graph.passes.legalize import legalize
 
-CASES = list(op_cases())
+CASES = op_cases()
 NO_F64 = re.compile(r"erf\b|RNN.*relu")
 """MXNet computes the derivative of its error function, and the relu of its recurrent layers, with the digits of f32 (each is
 a `Fault`)."""
@@ -55,16 +56,16 @@ def test_booleans_are_bytes(style: str, tmp_path: Path) -> None:
     target: Any = SimpleNamespace(emit=partial(gluon.emit, style=style))
     found = run_case(target, runtime, case, tmp_path)
     assert [a.dtype.name for a in found] == [*["float32"] * 3, *["int8"] * 5]
-    same(found, case.expected(), 2e-5)
+    same(found, case.expected, 2e-5)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
+@each(CASES, name=lambda case: case.name, group=lambda case: case.op)
 def test_rewrites_keep_the_meaning(case: Case) -> None:
     """What is written in place of an op is the same by the definition."""
     legal = legalize(case.model, DIALECT.legality)
     if legal is not case.model:
-        found = replace(case, model=legal, known={}).expected()
-        for a, b in zip(found, case.expected(), strict=True):
+        found = replace(case, model=legal, known={}).expected
+        for a, b in zip(found, case.expected, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
 
 
@@ -83,4 +84,4 @@ def test_symbol_outputs(case: Case, tmp_path: Path) -> None:
     from codegen.gluon import runtime
 
     target: Any = SimpleNamespace(emit=partial(gluon.emit, style="symbol"))
-    same(run_case(target, runtime, case, tmp_path), case.expected(), 2e-5)
+    same(run_case(target, runtime, case, tmp_path), case.expected, 2e-5)

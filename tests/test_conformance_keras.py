@@ -12,7 +12,7 @@ from codegen import TARGETS
 from codegen.keras.dialect import DIALECT
 from nnspec.catalogue.ops import OPS
 
-CASES = list(op_cases())
+CASES = op_cases()
 NO_F64 = re.compile(r"max_window\(steps = \(2, 2, 2\)")
 """TensorFlow has no maxima of windows over volumes in f64."""
 

@@ -11,7 +11,7 @@ from codegen import TARGETS
 from codegen.pytorch.dialect import DIALECT
 from nnspec.catalogue.ops import OPS
 
-CASES = list(op_cases())
+CASES = op_cases()
 
 
 def test_every_op_is_in_a_table() -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
 
 from nnspec.catalogue.data import digits
 from nnspec.catalogue.data import mnist as idx
@@ -16,6 +15,8 @@ from nnspec.report.diagnostics import SpecError
 
 
 def test_digits_are_the_public_ones_each_once() -> None:
+    from sklearn.datasets import load_digits
+
     train, held_out = digits.read(size=8)
     images = np.concatenate([train["image"], held_out["image"]])[..., 0] * 16
     ours = sorted(image.astype(int).tobytes() for image in images)

@@ -482,7 +482,7 @@ def test_dilated_strides(stride: tuple[int, int], padding: str, tmp_path: Path) 
     for target in (gluon, symbols):
         for dtype in ("f32", "f64"):
             (found,) = run_case(target, runtime, case, tmp_path, dtype)
-            np.testing.assert_allclose(found, case.expected()[0], rtol=2e-5, atol=2e-5)
+            np.testing.assert_allclose(found, case.expected[0], rtol=2e-5, atol=2e-5)
 
 
 # A broken installation.

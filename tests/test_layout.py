@@ -9,18 +9,17 @@ from __future__ import annotations
 import itertools
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 from onnxruntime import InferenceSession
+from uses import of_ops, uses
 
 import nnspec
 from codegen import TARGETS
 from codegen.onnx.model import build
 from codegen.onnx.operator_sets import operator_set
-from nnspec.catalogue.ops import OPS
 from nnspec.catalogue.ops.base import Example
 from nnspec.compiler import load
 from nnspec.core.dims import substitute
@@ -68,15 +67,7 @@ def shown(lowered: Lowered) -> str:
     return "\n".join([" -> ".join(sides), *steps, *turns]) + "\n"
 
 
-def _examples() -> list[Any]:
-    return [
-        pytest.param(example, id=f"{name}-{i}")
-        for name, op in OPS.items()
-        for i, example in enumerate(op.examples())
-    ]
-
-
-@pytest.mark.parametrize("example", _examples())
+@of_ops(uses())
 def test_every_op_says_how_it_looks_in_any_order(example: Example) -> None:
     """For operands that lie in every order, the op as it then is gives the types that it promises."""
     op, inputs = example.op, example.inputs

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
-from uses import arrays, concrete, uses, weights, with_floats
+from uses import arrays, concrete, of_ops, uses, weights, with_floats
 
 from nnspec.catalogue.ops import OPS, Example, Op
 from nnspec.catalogue.ops.base import expansion_types
 from nnspec.graph.evaluate import ArraySite
 from nnspec.graph.evaluate.sizes import with_sizes
-from nnspec.views.reference.written import use
 
 USES = list(uses())
 COMPOSITES = [e for e in USES if not e.op.is_primitive()]
@@ -26,10 +24,13 @@ def test_every_op_has_a_meaning() -> None:
     assert silent == []
 
 
-@pytest.mark.parametrize("floats", ("f32", "f64"))
-@pytest.mark.parametrize("example", USES, ids=use)
-def test_evaluates_to_its_types(example: Example, floats: str) -> None:
-    example = concrete(example)
+@of_ops(USES)
+def test_evaluates_to_its_types(example: Example) -> None:
+    for floats in ("f32", "f64"):
+        _evaluates(concrete(example), floats)
+
+
+def _evaluates(example: Example, floats: str) -> None:
     types = example.op.infer(*example.inputs)
     for training in (False, True)[: 1 + example.op.modal]:
         site = ArraySite(training=training, generator=np.random.default_rng(0))
@@ -39,11 +40,11 @@ def test_evaluates_to_its_types(example: Example, floats: str) -> None:
         for expected, term in zip(types, results, strict=True):
             # What is drawn at random is f32 whatever else is computed.
             drawn = example.op.stochastic and not example.op.modal
-            assert term.type == (expected if drawn else with_floats(expected, floats))
+            assert term.type == (expected if drawn else with_floats(expected, floats)), floats
         assert all(new.type == weight.type for weight, new in site.kept.items())
 
 
-@pytest.mark.parametrize("example", COMPOSITES, ids=use)
+@of_ops(COMPOSITES)
 def test_expansion_has_the_same_types(example: Example) -> None:
     example = concrete(example)
     assert expansion_types(example.op, example.inputs)[0] == example.op.infer(*example.inputs)

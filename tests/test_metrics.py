@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn import metrics
 
 import nnspec
 
@@ -44,6 +43,8 @@ def columns(rows: int, seed: int, dtype: str) -> dict[str, np.ndarray]:
 
 
 def expected(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    from sklearn import metrics
+
     return {
         "precision": metrics.precision_score(labels, scores > 0.5),
         "high": metrics.recall_score(labels, scores > 0.6),

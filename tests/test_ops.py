@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 
 import numpy as np
 import pytest
+from grouped import each
 
 from nnspec.catalogue.data.catalogue import DATASETS
 from nnspec.catalogue.initializers import INITIALIZERS
@@ -38,12 +40,14 @@ def test_examples_are_valid(cls: type) -> None:
         assert isinstance(flops, int) and flops >= 0
 
 
-@pytest.mark.parametrize("size", range(1, 12))
-@pytest.mark.parametrize("kernel", (1, 2, 3, 5))
-@pytest.mark.parametrize("stride", (1, 2, 3))
-@pytest.mark.parametrize("dilation", (1, 2))
-def test_windows_count(size: int, kernel: int, stride: int, dilation: int) -> None:
+@each(
+    itertools.product(range(1, 12), (1, 2, 3, 5), (1, 2, 3), (1, 2)),
+    name="size {0[0]}, kernel {0[1]}, stride {0[2]}, dilation {0[3]}".format,
+    group="kernel {0[1]}".format,
+)
+def test_windows_count(case: tuple[int, int, int, int]) -> None:
     """Count the places at which a window fits, one by one."""
+    size, kernel, stride, dilation = case
     reach = dilation * (kernel - 1)
     before, after = same_padding(size, kernel, stride, dilation)
     told = same_padding(symbol("n"), kernel, stride, dilation)

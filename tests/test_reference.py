@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conformance import uses
+from uses import of_ops, uses
 
 import nnspec
 from nnspec.catalogue.ops import OPS, Example
@@ -15,13 +15,13 @@ from nnspec.cli import status
 from nnspec.driver.reference import pages
 from nnspec.graph.graph import Node
 from nnspec.views.reference.library import library_blocks
-from nnspec.views.reference.written import statements, use
+from nnspec.views.reference.written import statements
 
 PAGES = Path(__file__).parent.parent / "docs" / "catalogue"
 WRITTEN = [e for e in uses() if not e.op.hidden]
 
 
-@pytest.mark.parametrize("example", WRITTEN, ids=use)
+@of_ops(WRITTEN)
 def test_an_example_is_read_as_what_it_shows(example: Example) -> None:
     spec = nnspec.load(f"model Example {{\n{statements(example)}\n}}")
     (model,) = spec.program.models

@@ -5,14 +5,13 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator
-from typing import Any
 
-import pytest
-from uses import uses
+from grouped import each
 
 import codegen
 from codegen.python.native import Table
 from codegen.rules import REQUIRED, Native
+from nnspec.catalogue.ops import Example
 from nnspec.graph.graph import Node
 from nnspec.graph.single import single
 from nnspec.views.reference.written import use
@@ -28,17 +27,17 @@ def records() -> Iterator[tuple[str, Native]]:
                     yield module.name.split(".")[1], native
 
 
-CASES = [
-    pytest.param(native, example, id=f"{target} {use(example)}")
-    for target, native in records()
-    for example in uses()
-    if type(example.op) is native.op
-]
+CASES = [(target, native, e) for target, native in records() for e in native.op.examples()]
 
 
-@pytest.mark.parametrize(("native", "example"), CASES)
-def test_read_back(native: Native, example: Any) -> None:
+@each(
+    CASES,
+    name=lambda case: f"{case[0]} {use(case[2])}",
+    group=lambda case: f"{case[0]} {case[1].op.name}",
+)
+def test_read_back(case: tuple[str, Native, Example]) -> None:
     """The arguments of a call, without those that are the framework's defaults, give the fields again."""
+    _, native, example = case
     (node,) = single(example).steps
     assert isinstance(node, Node)
     positional, keywords = [], {}

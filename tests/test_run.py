@@ -282,7 +282,10 @@ def test_large_outputs_are_shown_short(capsys: pytest.CaptureFixture[str]) -> No
     assert "doubled float32[200, 4, 6, 1]" in text and "..." in text and len(text) < 3000
 
 
-def test_bench_says_and_takes_sizes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_bench_says_and_takes_sizes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("nnspec.driver.runner.SECONDS", 0.0)
     measure = ["tokens.nn", "--bench", "--threads", "1", "--warm-up", "0"]
     assert run(*measure, "--batch", "2", "--size", "T=7") == 0
     assert "batch 2, T = 7:" in capsys.readouterr().out

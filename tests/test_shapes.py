@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from uses import of_ops, uses
 
 from nnspec.catalogue.ops import OPS, ShapeError
 from nnspec.catalogue.ops.base import Example
@@ -16,9 +17,7 @@ from nnspec.graph.evaluate.sizes import with_sizes
 
 N, T = symbol("N"), symbol("T")
 SIZES = {"N": 2, "T": 5}
-EXAMPLES = [
-    pytest.param(e, id=f"{n}-{i}") for n, c in OPS.items() for i, e in enumerate(c.examples())
-]
+EXAMPLES = list(uses())
 
 NUMPY: dict[str, Any] = {
     "add": lambda op, a, b: a + b,
@@ -47,23 +46,21 @@ def sized(x: TensorType) -> TensorType:
     return x.with_shape(tuple(substitute(d, SIZES) for d in x.shape))
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
+@of_ops(EXAMPLES)
 def test_symbols_agree_with_numbers(example: Example) -> None:
     symbolic = [sized(t) for t in example.op.infer(*example.inputs)]
     op = with_sizes(example.op, SIZES)
     assert symbolic == list(op.infer(*map(sized, example.inputs)))
 
 
-@pytest.mark.parametrize("example", [e for e in EXAMPLES if e.values[0].op.name in NUMPY])
+@of_ops(e for e in EXAMPLES if e.op.name in NUMPY)
 def test_agrees_with_numpy(example: Example) -> None:
     arrays = [np.ones(sized(x).shape) for x in example.inputs]
     (result,) = example.op.infer(*example.inputs)
     assert sized(result).shape == NUMPY[example.op.name](example.op, *arrays).shape
 
 
-@pytest.mark.parametrize(
-    "example", [e for e in EXAMPLES if hasattr(e.values[0].op, "channels_first")]
-)
+@of_ops(e for e in EXAMPLES if hasattr(e.op, "channels_first"))
 def test_channels_first_is_the_same_image(example: Example) -> None:
     (x,) = example.inputs
 

@@ -298,7 +298,7 @@ def test_the_definition_of_a_model(trap: str) -> None:
     (x,), weights = case.inputs, {p: a.astype("f8") for p, a in case.weights.items()}
     held = inside(weights)
     held |= {p.removeprefix("multi_head_attention."): a for p, a in weights.items()}
-    np.testing.assert_allclose(case.expected()[0], hand(held, x.astype("f8")), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(case.expected[0], hand(held, x.astype("f8")), rtol=1e-9, atol=1e-9)
 
 
 def trained(text: str, steps: int) -> tuple[Weights, list[Array], Weights]:

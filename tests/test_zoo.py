@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from beside_pytorch import models_of, trials
 from codegen import TARGETS
 from nnspec.catalogue.ops.pooling import GlobalPool, Pool
 from nnspec.catalogue.ops.site import TypeSite
-from nnspec.compiler import check, load
+from nnspec.compiler import compile_source, load
 from nnspec.core.dims import substitute, symbols
 from nnspec.driver.verify.run import verify_all
-from nnspec.graph.graph import Graph, walk
+from nnspec.elaborate.sources import SAVED
+from nnspec.graph.graph import Graph, Program, walk
+from nnspec.report.diagnostics import Diagnostic, Reporter
 from nnspec.report.source import Source
 from nnspec.syntax.format import format_source
 from nnspec.views.summary import summarize
@@ -161,9 +164,16 @@ def multiply_adds(model: Graph) -> int:
     return total
 
 
+@cache
+def compiled(path: Path) -> tuple[Program, list[Diagnostic]]:
+    """A file at its true size, and what is said of it."""
+    reporter = Reporter()
+    return compile_source(SAVED.source(path), reporter), reporter.diagnostics
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 def test_as_published(path: Path) -> None:
-    said, program = published(path), load(path)
+    said, (program, _) = published(path), compiled(path)
     counts = [int(text.replace(",", "")) for text in PARAMETERS.findall(said)]
     assert [summarize(model).trainable for model in program.models] == counts
     if stated := MULTIPLY_ADDS.search(said):
@@ -174,7 +184,7 @@ def test_as_published(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 def test_clean(path: Path) -> None:
-    assert not check(path).diagnostics
+    assert not compiled(path)[1]
     text = path.read_text()
     assert format_source(Source(path.name, text)) == text
 
@@ -182,7 +192,7 @@ def test_clean(path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 def test_written_for_every_target(path: Path) -> None:
-    program = load(path)
+    program, _ = compiled(path)
     for target in TARGETS.values():
         emitted = target.emit(program, stem=path.stem, provenance="test")
         assert emitted.files
@@ -195,7 +205,8 @@ def test_written_for_every_target(path: Path) -> None:
 @pytest.mark.parametrize("name", LINES)
 def test_as_short_as_by_hand(name: str) -> None:
     """Lines in PyTorch up to the end of the network's class, without imports, empty ones and the training program."""
-    emitted = TARGETS["pytorch"].emit(load(FOLDER / f"{name}.nn"), stem=name, provenance="test")
+    program, _ = compiled(FOLDER / f"{name}.nn")
+    emitted = TARGETS["pytorch"].emit(program, stem=name, provenance="test")
     text = emitted.files[f"{name}_pytorch.py"]
     assert isinstance(text, str)
     made = [n for n in ast.parse(text).body if isinstance(n, (ast.ClassDef, ast.FunctionDef))]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
+from grouped import Check, each
 
 from nnspec.catalogue.ops import OPS, Example
 from nnspec.core.dims import substitute
@@ -12,6 +13,7 @@ from nnspec.core.dtypes import DTYPES
 from nnspec.core.types import TensorType
 from nnspec.graph.evaluate.sizes import with_sizes
 from nnspec.graph.weight_map import Array
+from nnspec.views.reference.written import use
 
 SIZES = {"N": 3, "T": 5, "S": 4}
 
@@ -73,3 +75,8 @@ def weights(example: Example, seed: int = 0, floats: str = "f32") -> dict[str, A
         values = 1 + np.abs(values) if spec.role == "running_var" else values
         made[spec.role] = np.asarray(values, DTYPES[floats].numpy)
     return made
+
+
+def of_ops(examples: Iterable[Example]) -> Callable[[Check[Example]], Check[list[Example]]]:
+    """A test of every use, those of an op in one test."""
+    return each(examples, name=use, group=lambda example: example.op.name)

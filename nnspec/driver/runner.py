@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 WARM_UP = 5
 """Calls that do not count, before those that are measured."""
+SECONDS = 2.0
+"""So long the calls that count go on, and for ten of them at least."""
 
 
 @dataclass(frozen=True)
@@ -92,15 +94,13 @@ class Runner(ABC):
         checked = self._checked(feeds)
         return dict(zip(self.outputs, self._call(checked), strict=True))
 
-    def bench(
-        self, feeds: Mapping[str, Array], *, seconds: float = 2.0, warm_up: int = WARM_UP
-    ) -> Latency:
+    def bench(self, feeds: Mapping[str, Array], *, warm_up: int = WARM_UP) -> Latency:
         """Latency of calls with these inputs, after some that do not count."""
         checked = self._checked(feeds)
         for _ in range(warm_up):
             self._call(checked)
         times: list[float] = []
-        end = time.perf_counter() + seconds
+        end = time.perf_counter() + SECONDS
         while time.perf_counter() < end or len(times) < 10:
             start = time.perf_counter()
             self._call(checked)
