@@ -42,6 +42,7 @@ class ProgramNames:
     step: an update on a batch; evaluate: the same figures without one; both where there are such functions.
     prepare: what `fit` takes, from columns by name.
     counted: whether `step` takes an iterator that counts the steps, after the optimizers.
+    hybrid: whether networks are compiled before they are trained, where the framework asks for it.
     """
 
     main: str
@@ -51,6 +52,7 @@ class ProgramNames:
     prepare: str = ""
     more: tuple[str, ...] = ()
     counted: bool = False
+    hybrid: bool = False
 
     def all(self) -> tuple[str, ...]:
         """All of them, and the file's further names for the program (`more`)."""

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from nnspec.core.version import __version__
 
-__all__ = ["Diagnostic", "Model", "Spec", "SpecError", "__version__", "load"]
+__all__ = ["Diagnostic", "Model", "Spec", "SpecError", "__version__", "load", "resume"]
 
 if TYPE_CHECKING:
-    from nnspec.api import Model, Spec, load
+    from nnspec.api import Model, Spec, load, resume
     from nnspec.report.diagnostics import Diagnostic, SpecError
 
 _HOME = {
     "load": "nnspec.api",
+    "resume": "nnspec.api",
     "Spec": "nnspec.api",
     "Model": "nnspec.api",
     "Diagnostic": "nnspec.report.diagnostics",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnspec.compiler import compile_source
 from nnspec.driver.sources import read_source
-from nnspec.elaborate.sources import SAVED, Sources
+from nnspec.elaborate.sources import SAVED, Noted, Sources, shown
 from nnspec.graph.exported import exported
 from nnspec.graph.graph import Graph, Program
 from nnspec.graph.graph import weights as weights_of
@@ -28,7 +28,7 @@ from nnspec.report.source import Source
 if TYPE_CHECKING:
     from codegen.target import Emitted
     from nnspec.driver.importing.run import Imported
-    from nnspec.driver.train import Progress, Trained
+    from nnspec.driver.training.run import Job, Progress, Trained
     from nnspec.driver.verify.report import Report
     from nnspec.graph.weight_map import Array
     from nnspec.views.summary import Summary
@@ -210,32 +210,69 @@ class Spec:
         *,
         program: str | None = None,
         weights: str | Path | None = None,
-        report: Callable[[Progress], None] = lambda progress: None,
+        run: str | Path | bool = False,
+        checkpoint_every: int | None = None,
+        report: Callable[[Progress], None] | None = None,
+        meanwhile: Callable[[Progress], None] | None = None,
         **options: int,
     ) -> Trained:
-        """Run the generated program of a framework; `.weights` are canonical.
+        """Train with the generated functions of a framework; `.weights` are canonical.
 
         weights: canonical, to start from; options: `epochs`, `batch_size`, `seed`.
+        run: a folder to keep the run in (true: the next under `runs/`), which `nnspec.resume` takes up again;
+        checkpoint_every: steps between checkpoints, beside those after each epoch.
+        report: called after each epoch; meanwhile: every second or so within one.
         """
-        from nnspec.driver.requirements import require, runnable_named
         from nnspec.driver.stored import load_networks
-        from nnspec.driver.train import train
+        from nnspec.driver.training.run import Kept, train
 
         training = self.training(program)
-        found = runnable_named(target)
-        require(found, "train")
-        spec = replace(self, program=replace(self.program, trainings=(training,)))
+        job = self._job(target, training, checkpoint_every, report, meanwhile, options)
         initial = None
         if weights is not None:
             initial = load_networks(Path(weights), training, self.program)
-        return train(
+        if run is False:
+            return train(job, initial=initial)
+        sources = Noted(self.sources)
+        compile_spec(self.source, self.roots, self.parameters, sources)
+        path = self.source.path
+        main = path if path.startswith("<") else str(Path(path).absolute())
+        spec = {
+            "path": main,
+            "parameters": dict(self.parameters),
+            "roots": [str(root.absolute()) for root in self.roots],
+        }
+        name = f"{self.stem}-{training.name}-{target}"
+        folder = None if run is True else Path(run)
+        kept = Kept(folder, name, spec, {main: self.source.text} | sources.texts)
+        return train(job, initial=initial, kept=kept)
+
+    def _job(
+        self,
+        target: str,
+        training: Training,
+        every: int | None,
+        report: Callable[[Progress], None] | None,
+        meanwhile: Callable[[Progress], None] | None,
+        options: Mapping[str, int],
+    ) -> Job:
+        """What is trained, and who hears of it."""
+        from nnspec.driver.requirements import require, runnable_named
+        from nnspec.driver.training.run import Job, ignored
+
+        found = runnable_named(target)
+        require(found, "train")
+        spec = replace(self, program=replace(self.program, trainings=(training,)))
+        emitted = spec.build(target)
+        return Job(
             training,
             found,
-            spec.build(target),
-            root=self.folder,
-            initial=initial,
-            options=options,
-            report=report,
+            emitted,
+            self.folder,
+            options,
+            every,
+            report or ignored,
+            meanwhile or ignored,
         )
 
     def summary(self) -> tuple[Summary, ...]:
@@ -248,6 +285,44 @@ class Spec:
     def __repr__(self) -> str:
         names = ", ".join(m.name for m in self.models)
         return f"<nnspec.Spec {self.source.path}: {names or 'no model'}>"
+
+
+def resume(
+    run: str | Path,
+    *,
+    report: Callable[[Progress], None] | None = None,
+    meanwhile: Callable[[Progress], None] | None = None,
+    warn: Callable[[Diagnostic], None] = lambda diagnostic: None,
+) -> Trained:
+    """Go on with a run that was broken off, from its folder: with its own copy of the spec, its settings, and the
+    last of its checkpoints. What comes of it is, bit for bit, what would have come of it undisturbed.
+    warn: is given what is to be said of checkpoints that are damaged.
+
+    Raises `SpecError` (E0621, E0622, E0624) where there is no such run, or it would be another one.
+    """
+    from nnspec.driver.stored import load_networks
+    from nnspec.driver.training.folder import INITIAL, RunFolder
+    from nnspec.driver.training.run import check_resumable
+    from nnspec.driver.training.run import resume as go_on
+
+    folder = RunFolder.existing(Path(run))
+    try:
+        about = folder.about
+        check_resumable(folder)
+        told, texts = about["spec"], folder.texts()
+        main = told["path"]
+        source = Source(main if main.startswith("<") else shown(Path(main)), texts[main])
+        roots = tuple(map(Path, told["roots"]))
+        spec = compile_spec(source, roots, told["parameters"], Sources(texts))
+        training = spec.training(about["program"])
+        every = about["settings"]["checkpoint_every"]
+        job = spec._job(about["target"], training, every, report, meanwhile, about["given"])
+        initial, path = None, folder.path / INITIAL
+        if path.exists():
+            initial = load_networks(path, training, spec.program)
+        return go_on(replace(job, root=Path(about["root"])), folder, initial, warn)
+    finally:
+        folder.close()
 
 
 @dataclass(frozen=True)

@@ -125,18 +125,18 @@ def _other_ways(
 ) -> Iterator[list[Any]]:
     """Hybridized; called with symbols; exported and loaded again, for another batch too."""
     mx = runtime.mx
-    arrays = [runtime._array(a) for a in inputs]
+    arrays = [runtime.to_array(a) for a in inputs]
 
     def numbers(outputs: Any) -> list[Any]:
         return [a.asnumpy() for a in runtime._flat(outputs)]
 
     symbols = [mx.sym.var(f"input_{i}") for i in range(len(arrays))]
-    net = runtime._build(model, native)
+    net = runtime.network(model, native)
     graph = runtime._flat(net(*symbols))
     pure = mx.gluon.SymbolBlock(mx.sym.Group(graph), symbols, params=net.collect_params())
     yield numbers(pure(*arrays))
 
-    net = runtime._build(model, native)
+    net = runtime.network(model, native)
     net.hybridize()
     yield numbers(net(*arrays))
     net.export(str(folder / "net"))
@@ -161,7 +161,7 @@ def test_another_device(path: Path, model: Graph, tmp_path: Path) -> None:
     net = getattr(block, emitted(path, "block").models[model].class_name)()
     net.initialize(ctx=there)
     with mx.autograd.record():
-        outputs = runtime._flat(net(*(runtime._array(a).as_in_context(there) for a in inputs)))
+        outputs = runtime._flat(net(*(runtime.to_array(a).as_in_context(there) for a in inputs)))
     assert {o.context for o in outputs} == {there}
     mx.nd.waitall()
 
@@ -182,7 +182,7 @@ def test_gradients(path: Path, model: Graph, tmp_path: Path) -> None:
     entry = emitted(path, "block").models[model]
     found = []
     for hybrid in (False, True):
-        net = runtime._build(getattr(block, entry.class_name), native)
+        net = runtime.network(getattr(block, entry.class_name), native)
         if hybrid:
             net.hybridize()
         with mx.autograd.record():

@@ -69,7 +69,7 @@ def test_a_saved_model_comes_back(tmp_path: Path) -> None:
     import keras
 
     runtime = importlib.import_module("codegen.keras.runtime")
-    runtime._use("f32")
+    runtime.use("f32")
     program = program_of(LANGUAGE)
     module = module_of(emit(program), tmp_path)
     net = module.M()
@@ -127,7 +127,7 @@ def test_models_are_keras_models(name: str, tmp_path: Path) -> None:
     import keras
 
     runtime = importlib.import_module("codegen.keras.runtime")
-    runtime._use("f32")
+    runtime.use("f32")
     keras.utils.set_random_seed(1)  # by chance all relu end at zero, and nothing trains
     program = program_of(ZOO)
     (model,) = (m for m in program.models if m.name == name)
@@ -407,7 +407,7 @@ def test_dropout_drops_under_fit(tmp_path: Path) -> None:
     import keras
 
     runtime = importlib.import_module("codegen.keras.runtime")
-    runtime._use("f32")
+    runtime.use("f32")
     keras.utils.set_random_seed(0)
     text = CLASSIFIER.replace("LOSS OVER", "cross_entropy(logits, y)")
     module = module_of(emit(program_of(text.replace("DROP", "Dropout(0.9) ->"))), tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -13,8 +14,8 @@ import pytest
 
 import nnspec
 from nnspec.catalogue.data.dataset import Dataset
-from nnspec.driver import train
 from nnspec.driver.columns import check_columns
+from nnspec.driver.training import run
 from nnspec.driver.worker import WorkerError
 from nnspec.report.diagnostics import SpecError
 
@@ -53,6 +54,7 @@ CASES: dict[str, tuple[dict[str, np.ndarray], str]] = {
         {"x": X, "y": Y, "validation_x": X, "validation_y": Y + 9},
         "column `validation_y` holds 9 in row 0",
     ),
+    "not a number": ({"x": np.where(np.arange(6) == 4, np.nan, X.T).T, "y": Y}, "column `x` holds nan in row 4"),
     "one row": ({"x": X[:5], "y": Y[:5]}, "5 rows in batches of 4 leave a last batch of one row"),
 }  # fmt: skip
 
@@ -65,7 +67,7 @@ def test_data_is_held_against_the_program(
     np.savez(tmp_path / "data.npz", **columns)
     (tmp_path / "t.nn").write_text(PROGRAM)
     monkeypatch.setattr("nnspec.driver.requirements.require", lambda *_: None)
-    monkeypatch.setattr(train, "worker", None)  # nothing may be started
+    monkeypatch.setattr(run, "followed", None)  # nothing may be started
     with pytest.raises(SpecError) as caught:
         nnspec.load(tmp_path / "t.nn").train("pytorch")
     if case == "rows":
@@ -78,15 +80,6 @@ def test_good_data_is_taken() -> None:
     good = {"x": X, "y": Y}
     check_columns(training, Dataset(good, {}), 4)
     check_columns(training, Dataset({"x": X.astype("f8"), "y": Y.astype("u1")}, good), 6)
-
-
-def test_a_run_that_leaves_the_finite_numbers() -> None:
-    training = nnspec.load(PROGRAM).training()
-    broken = {"net": {"dense.weight": np.array([1, np.nan])}}
-    history = [train.Progress(1, 2, {"loss": 1.0}), train.Progress(2, 2, {"loss": np.nan})]
-    with pytest.raises(SpecError, match="E0605") as caught:
-        train._check_finite(training, broken, history)
-    assert "figures of epoch 2" in str(caught.value)
 
 
 TRACEBACK = """\
@@ -114,20 +107,12 @@ def test_what_a_worker_died_of(output: str, status: int, says: str) -> None:
     assert diagnostic.notes == ()
 
 
-def test_a_program_ends_with_whoever_follows_it(tmp_path: Path) -> None:
-    code = "import os, time; print('epoch 1/2 - loss:', os.getpid()); time.sleep(60)"
-    running = train._follow("x", [sys.executable, "-c", code], lambda progress: None)
-    number = int(next(running).figures["loss"])
-    running.close()  # type: ignore[attr-defined]
-    with pytest.raises(ProcessLookupError):
-        os.kill(number, 0)
-
-
 def started(tmp_path: Path, setup: str) -> subprocess.Popen[str]:
     """`nnspec train` in a process, whose temporary files stand in `tmp_path / "tmp"`."""
     (tmp_path / "tmp").mkdir()
     code = (
-        "import time, resource; from nnspec.driver import requirements, worker; "
+        "import time, resource; from nnspec.driver import requirements; "
+        "from nnspec.driver.training import run; "
         f"requirements.require = lambda *_: None; {setup}; "
         f"from nnspec.cli import main; main(['train', '{SPEC}', '-t', 'pytorch'])"
     )
@@ -141,24 +126,27 @@ def started(tmp_path: Path, setup: str) -> subprocess.Popen[str]:
     )
 
 
-def test_a_run_that_is_terminated_leaves_nothing(tmp_path: Path) -> None:
-    wait = "worker.run = lambda *_: (print('ready', flush=True), time.sleep(60))"
+def test_a_run_that_is_terminated_says_so(tmp_path: Path) -> None:
+    wait = "run.followed = lambda *_: (print('ready', flush=True), time.sleep(60))"
     process = started(tmp_path, wait)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    assert list((tmp_path / "tmp").iterdir())
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate()
     assert (process.returncode, errors) == (128 + signal.SIGTERM, "")
-    assert [p.name for p in tmp_path.iterdir()] == ["tmp"]
+    [folder] = (tmp_path / "runs").iterdir()
+    assert json.loads((folder / "run.json").read_text())["status"] == "stopped"
+    assert not list(folder.glob(".nnspec-*"))
     assert not list((tmp_path / "tmp").iterdir())
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_full_disk_is_told_and_leaves_nothing_half(tmp_path: Path) -> None:
     limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (10**5, 10**5))"
     process = started(tmp_path, limit)
     _, errors = process.communicate()
     assert process.returncode == 1
-    assert "E0716" in errors and "file too large" in errors
+    assert "E0703" in errors and "file too large" in errors
     assert "Traceback" not in errors
+    [folder] = (tmp_path / "runs").iterdir()
+    assert not list(folder.glob(".nnspec-*"))
     assert not list((tmp_path / "tmp").iterdir())

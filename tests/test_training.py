@@ -12,24 +12,22 @@ from codegen import TARGETS
 from nnspec.catalogue.data import digits
 from nnspec.driver import inference, worker
 from nnspec.driver.native import write_module
-from nnspec.driver.train import Trained, train
+from nnspec.driver.training.run import Trained
 from nnspec.graph.weight_map import to_native
 
 SPECS = Path(__file__).parent.parent / "specs"
 CLASSIFIERS = ("digits_cnn", "digits_cnn_fast", "digits_mlp", "digits_convnet", "digits_lstm")
 FRAMEWORKS = ("pytorch", "keras", "gluon")
 BY_CHANCE = 0.03
-"""What three right programs may differ by: each shuffles in its own way, and of 360 digits at 97 % a share has a standard
-error of 0.9 points. That the steps themselves are equal is what `nnspec verify` shows, to 1e-9."""
+"""What three right programs may differ by: each rounds and draws in its own way, and of 360 digits at 97 % a share has a
+standard error of 0.9 points. That the steps themselves are equal is what `nnspec verify` shows, to 1e-9."""
 
 pytestmark = [pytest.mark.framework, pytest.mark.slow]
 
 
 def trained_by(name: str, target: str, **options: int) -> tuple[nnspec.Spec, Trained]:
     spec = nnspec.load(SPECS / f"{name}.nn")
-    training = spec.training()
-    found = TARGETS[target]
-    return spec, train(training, found, spec.build(target), root=SPECS, options=options)
+    return spec, spec.train(target, **options)
 
 
 def scores(spec: nnspec.Spec, weights: dict[str, np.ndarray]) -> np.ndarray:

@@ -161,7 +161,9 @@ def emit(
         t.training.name: layouts_of(t.training.batch, t.batch_layouts) for t in lowered.trainings
     }
     text = file_text(module_doc(provenance, program), classes.definitions, dialect, loops)
-    programs = {t.name: names for t, names in zip(trainings, named, strict=True)}
+    programs = {
+        t.name: replace(names, hybrid=hybridize) for t, names in zip(trainings, named, strict=True)
+    }
     return Emitted({f"{stem}_gluon.py": text}, models, layouts, programs)
 
 

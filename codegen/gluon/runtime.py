@@ -58,10 +58,10 @@ def predict(
 ) -> list[Array]:
     """Outputs of a model; in training mode batch norms use the statistics of the batch."""
     model = getattr(module, class_name)
-    arrays = [_array(a) for a in inputs]
+    arrays = [to_array(a) for a in inputs]
     if not isinstance(model, type):
         return _predict_symbol(model, weights, arrays, training)
-    net = _build(model, weights)
+    net = network(model, weights)
     with mx.autograd.pause(train_mode=training):
         return [a.asnumpy() for a in _flat(net(*arrays))]
 
@@ -88,7 +88,7 @@ def _predict_symbol(
 def _split(symbol: Any, weights: Mapping[str, Array]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Arguments and auxiliary states, as Module takes them."""
     states = set(symbol.list_auxiliary_states())
-    arrays = {name: _array(array) for name, array in weights.items()}
+    arrays = {name: to_array(array) for name, array in weights.items()}
     return (
         {n: a for n, a in arrays.items() if n not in states},
         {n: a for n, a in arrays.items() if n in states},
@@ -104,8 +104,8 @@ def differentiate(
     training: bool = True,
 ) -> dict[str, Any]:
     """Outputs in training mode or evaluation, and gradients of their sum times `projections`."""
-    net = _build(getattr(module, class_name), weights)
-    arrays = [_array(a) for a in inputs]
+    net = network(getattr(module, class_name), weights)
+    arrays = [to_array(a) for a in inputs]
     floats = [a if _is_float(a) else None for a in arrays]
     parameters = net._collect_params_with_prefix().items()
     trained = {name: p for name, p in parameters if p.grad_req != "null"}
@@ -116,7 +116,7 @@ def differentiate(
     with mx.autograd.record(train_mode=training):
         outputs = _flat(net(*arrays))
         terms = [
-            o * _array(p.astype(o.dtype)) for o, p in zip(outputs, projections) if _is_float(o)
+            o * to_array(p.astype(o.dtype)) for o, p in zip(outputs, projections) if _is_float(o)
         ]
         # MXNet refuses to derive what none of the leaves has reached: each has a part in it.
         terms += [leaf * 0 for leaf in leaves]
@@ -127,7 +127,7 @@ def differentiate(
         "outputs": [o.asnumpy() for o in outputs],
         "weights": {name: p.grad().asnumpy() for name, p in trained.items()},
         "inputs": [None if a is None else a.grad.asnumpy() for a in floats],
-        "state": _arrays(net),
+        "state": arrays_of(net),
     }
 
 
@@ -143,7 +143,7 @@ def train(
 ) -> TrainResult:
     """Take the generated program's own training steps, and report what they did."""
     names = [name for name, _ in request.networks]
-    nets = [_build(getattr(module, cls), weights[name]) for name, cls in request.networks]
+    nets = [network(getattr(module, cls), weights[name]) for name, cls in request.networks]
     made = getattr(module, request.functions.make)(*nets)
     trainers = list(made) if isinstance(made, tuple) else [made]
     train_step = getattr(module, request.functions.step)
@@ -151,12 +151,12 @@ def train(
 
     result = TrainResult([], [])
     for count, batch in enumerate(batches[: max(request.at)], start=1):
-        columns = list(map(_array, batch))
+        columns = list(map(to_array, batch))
         with _recorded(trainers if count == 1 else [], names, nets, result.gradients):
             report = train_step(*nets, *trainers, *steps, *columns)
         result.losses.append([loss.asscalar() for loss in list(report.values())[: request.losses]])
         if count in request.at:
-            result.weights[str(count)] = {n: _arrays(net) for n, net in zip(names, nets)}
+            result.weights[str(count)] = {n: arrays_of(net) for n, net in zip(names, nets)}
     return result
 
 
@@ -201,7 +201,7 @@ def save_native(
     """Write `.params`: structural names for a block, `arg:` and `aux:` names for a symbol."""
     model = getattr(module, class_name)
     if isinstance(model, type):
-        _build(model, weights).save_parameters(str(path))
+        network(model, weights).save_parameters(str(path))
         return
     arguments, states = _split(model(), weights)
     named = {f"arg:{n}": a for n, a in arguments.items()}
@@ -221,7 +221,7 @@ def load_native(module: ModuleType, class_name: str, path: Path) -> dict[str, Ar
     }
 
 
-def _build(model: Any, weights: Mapping[str, Array]) -> Any:
+def network(model: Any, weights: Mapping[str, Array]) -> Any:
     """An instance that holds these weights, in their precision."""
     net = model()
     net.initialize()
@@ -232,15 +232,15 @@ def _build(model: Any, weights: Mapping[str, Array]) -> Any:
     if unknown:
         raise SystemExit(f"{model.__name__} has no weight {', '.join(unknown)}")
     for name, array in weights.items():
-        parameters[name].set_data(_array(array))
+        parameters[name].set_data(to_array(array))
     return net
 
 
-def _arrays(net: Any) -> dict[str, Array]:
+def arrays_of(net: Any) -> dict[str, Array]:
     return {n: p.data().asnumpy() for n, p in net._collect_params_with_prefix().items()}
 
 
-def _array(array: Array) -> Any:
+def to_array(array: Array) -> Any:
     # MXNet's operators take no booleans.
     return mx.nd.array(array, dtype="int8" if array.dtype == bool else array.dtype)
 

@@ -30,11 +30,11 @@ def predict(
 ) -> list[Array]:
     """Outputs of a model; in f64 where the weights or inputs are."""
     floats = {a.dtype for a in (*weights.values(), *inputs) if a.dtype.kind == "f"}
-    _use("f64" if floats == {np.dtype("float64")} else "f32")
-    net = _network(module, class_name, weights)
+    use("f64" if floats == {np.dtype("float64")} else "f32")
+    net = network(module, class_name, weights)
     result = net(*inputs, training=training)
     outputs = result if isinstance(result, tuple) else (result,)
-    return [_array(o) for o in outputs]
+    return [to_array(o) for o in outputs]
 
 
 def differentiate(
@@ -46,10 +46,10 @@ def differentiate(
     training: bool = True,
 ) -> dict[str, Any]:
     """Outputs in training mode or evaluation, and gradients of their sum times `projections`."""
-    _use("f32" if any(a.dtype == np.float32 for a in inputs) else "f64")
-    net = _network(module, class_name, weights)
+    use("f32" if any(a.dtype == np.float32 for a in inputs) else "f64")
+    net = network(module, class_name, weights)
     tensors = [keras.ops.convert_to_tensor(a) for a in inputs]
-    trained = {n: v for n, v in _variables(net) if v.trainable}
+    trained = {n: v for n, v in variables_of(net) if v.trainable}
     leaves = [x for x in tensors if x.dtype.is_floating] + [v.value for v in trained.values()]
     with tensorflow.GradientTape() as tape:
         tape.watch(leaves)
@@ -63,13 +63,13 @@ def differentiate(
             if o.dtype.is_floating
         )
     flows = tape.gradient(total, leaves) if tensorflow.is_tensor(total) else [None] * len(leaves)
-    found = [np.zeros(x.shape) if g is None else _array(g) for x, g in zip(leaves, flows)]
+    found = [np.zeros(x.shape) if g is None else to_array(g) for x, g in zip(leaves, flows)]
     given = iter(found)
     return {
-        "outputs": [_array(o) for o in outputs],
+        "outputs": [to_array(o) for o in outputs],
         "inputs": [next(given) if x.dtype.is_floating else None for x in tensors],
         "weights": {n: next(given) for n in trained},
-        "state": _arrays(net),
+        "state": arrays_of(net),
     }
 
 
@@ -80,8 +80,8 @@ def train(
     batches: Sequence[Sequence[Array]],
 ) -> TrainResult:
     """Take the generated program's own steps, and note what happens at each."""
-    _use(request.dtype)
-    networks = {name: _network(module, cls, weights[name]) for name, cls in request.networks}
+    use(request.dtype)
+    networks = {name: network(module, cls, weights[name]) for name, cls in request.networks}
     step = _step(module, request, tuple(networks.values()))
     result = TrainResult([], [])
     with _watched(networks, result, request.updates):
@@ -90,7 +90,7 @@ def train(
             batch = dict(zip(request.columns, arrays, strict=True))
             result.losses.append(step(batch)[: request.losses])
             if number in request.at:
-                result.weights[str(number)] = {n: _arrays(net) for n, net in networks.items()}
+                result.weights[str(number)] = {n: arrays_of(net) for n, net in networks.items()}
     return result
 
 
@@ -120,7 +120,7 @@ def _watched(networks: Mapping[str, Any], result: TrainResult, updates: int) -> 
     places = {
         id(variable): (network, name)
         for network, net in networks.items()
-        for name, variable in _variables(net)
+        for name, variable in variables_of(net)
     }
     optimizer = keras.optimizers.Optimizer
     apply = optimizer.apply
@@ -130,7 +130,7 @@ def _watched(networks: Mapping[str, Any], result: TrainResult, updates: int) -> 
             found: Weights = {}
             for gradient, variable in zip(grads, trainable_variables, strict=True):
                 network, name = places[id(variable)]
-                array = np.zeros(variable.shape) if gradient is None else _array(gradient)
+                array = np.zeros(variable.shape) if gradient is None else to_array(gradient)
                 found.setdefault(network, {})[name] = array
             result.gradients.append(found)
         return apply(self, grads, trainable_variables)
@@ -149,26 +149,26 @@ def save_native(
     path: Path,
 ) -> None:
     """Write `.weights.h5`."""
-    _use("f32")
-    _network(module, class_name, weights).save_weights(path)
+    use("f32")
+    network(module, class_name, weights).save_weights(path)
 
 
 def load_native(module: ModuleType, class_name: str, path: Path) -> dict[str, Array]:
     """Read `.weights.h5`; what does not fit the class is an error."""
-    _use("f32")
+    use("f32")
     net = getattr(module, class_name)()
     net.load_weights(path)
-    return _arrays(net)
+    return arrays_of(net)
 
 
-def _use(dtype: str) -> None:
+def use(dtype: str) -> None:
     keras.config.set_floatx("float64" if dtype == "f64" else "float32")
     keras.config.set_dtype_policy(keras.config.floatx())
 
 
-def _network(module: ModuleType, class_name: str, weights: Mapping[str, Array]) -> Any:
+def network(module: ModuleType, class_name: str, weights: Mapping[str, Array]) -> Any:
     net = getattr(module, class_name)()
-    variables = dict(_variables(net))
+    variables = dict(variables_of(net))
     if variables.keys() != weights.keys():
         raise KeyError(
             f"weights do not fit {class_name}: {sorted(variables.keys() ^ weights.keys())}"
@@ -178,7 +178,7 @@ def _network(module: ModuleType, class_name: str, weights: Mapping[str, Array]) 
     return net
 
 
-def _variables(holder: Any) -> Iterator[tuple[str, Any]]:
+def variables_of(holder: Any) -> Iterator[tuple[str, Any]]:
     """Every weight under its native name (`codegen/keras/weights.py`), each once."""
     seen: set[int] = set()
     for name, variable in _walk(holder):
@@ -215,9 +215,9 @@ def _parts(holder: Any) -> Iterator[tuple[str, Any]]:
             return
 
 
-def _array(tensor: Any) -> Array:
+def to_array(tensor: Any) -> Array:
     return np.asarray(tensorflow.convert_to_tensor(tensor).numpy())
 
 
-def _arrays(net: Any) -> dict[str, Array]:
-    return {name: np.array(variable) for name, variable in _variables(net)}
+def arrays_of(net: Any) -> dict[str, Array]:
+    return {name: np.array(variable) for name, variable in variables_of(net)}

@@ -27,11 +27,11 @@ def predict(
     training: bool = False,
 ) -> list[Array]:
     """Outputs of a model, in the types of its weights and inputs."""
-    net = _network(module, class_name, weights).train(training)
+    net = network(module, class_name, weights).train(training)
     with torch.no_grad():
-        result = net(*map(_tensor, inputs))
+        result = net(*map(to_tensor, inputs))
     outputs = result if isinstance(result, tuple) else (result,)
-    return [_array(o) for o in outputs]
+    return [to_array(o) for o in outputs]
 
 
 def differentiate(
@@ -43,8 +43,8 @@ def differentiate(
     training: bool = True,
 ) -> dict[str, Any]:
     """Outputs in training mode or evaluation, and gradients of their sum times `projections`."""
-    net = _network(module, class_name, weights).train(training)
-    tensors = list(map(_tensor, inputs))
+    net = network(module, class_name, weights).train(training)
+    tensors = list(map(to_tensor, inputs))
     for x in tensors:
         x.requires_grad_(x.is_floating_point())
     result = net(*tensors)
@@ -59,7 +59,7 @@ def differentiate(
         "outputs": [o.detach().numpy() for o in outputs],
         "weights": {n: _gradient(p) for n, p in trained.items()},
         "inputs": [_gradient(x) if x.requires_grad else None for x in tensors],
-        "state": _arrays(net),
+        "state": arrays_of(net),
     }
 
 
@@ -75,9 +75,7 @@ def train(
     batches: Sequence[Sequence[Array]],
 ) -> TrainResult:
     """Take the generated program's own steps, and note what happens at each."""
-    networks = {
-        name: _network(module, cls, weights[name]).train() for name, cls in request.networks
-    }
+    networks = {name: network(module, cls, weights[name]).train() for name, cls in request.networks}
     result = TrainResult([], [])
     made = getattr(module, request.functions.make)(*networks.values())
     optimizers = made if isinstance(made, tuple) else (made,)
@@ -87,10 +85,10 @@ def train(
     steps = [itertools.count(1)] if request.functions.counted else []
     for number in range(1, max(request.at) + 1):
         batch = batches[(number - 1) % len(batches)]
-        figures = step(*networks.values(), *optimizers, *steps, *map(_tensor, batch))
+        figures = step(*networks.values(), *optimizers, *steps, *map(to_tensor, batch))
         result.losses.append([loss.item() for loss in list(figures.values())[: request.losses]])
         if number in request.at:
-            result.weights[str(number)] = {n: _arrays(net) for n, net in networks.items()}
+            result.weights[str(number)] = {n: arrays_of(net) for n, net in networks.items()}
     return result
 
 
@@ -104,7 +102,7 @@ def _watch(optimizer: Any, networks: Mapping[str, Any], result: TrainResult, upd
         found: Weights = {}
         for name, net in networks.items():
             gradients = {
-                key: _array(torch.zeros_like(p) if p.grad is None else p.grad).copy()
+                key: to_array(torch.zeros_like(p) if p.grad is None else p.grad).copy()
                 for key, p in net.named_parameters()
                 if id(p) in own and p.requires_grad
             }
@@ -122,19 +120,19 @@ def save_native(
     path: Path,
 ) -> None:
     """Write a state dict as `.safetensors`."""
-    save_file(_network(module, class_name, weights).state_dict(), path)
+    save_file(network(module, class_name, weights).state_dict(), path)
 
 
 def load_native(module: ModuleType, class_name: str, path: Path) -> dict[str, Array]:
     """Read a state dict; what does not fit the class is an error."""
     net = getattr(module, class_name)()
     net.load_state_dict(load_file(path))
-    return _arrays(net)
+    return arrays_of(net)
 
 
-def _network(module: ModuleType, class_name: str, weights: Mapping[str, Array]) -> Any:
+def network(module: ModuleType, class_name: str, weights: Mapping[str, Array]) -> Any:
     net = getattr(module, class_name)()
-    state = {name: _tensor(array) for name, array in weights.items()}
+    state = {name: to_tensor(array) for name, array in weights.items()}
     # Parameters of a layer that the language does not have follow the others.
     if {t.dtype for t in state.values() if t.is_floating_point()} == {torch.float64}:
         net = net.double()
@@ -157,18 +155,18 @@ def _held(net: Any, name: str) -> Any:
     return getattr(net.get_submodule(owner), last)
 
 
-def _tensor(array: Array) -> Any:
+def to_tensor(array: Array) -> Any:
     if array.dtype == BF16:
         return torch.tensor(array.view(np.int16)).view(torch.bfloat16)
     return torch.tensor(array)
 
 
-def _array(tensor: Any) -> Array:
+def to_array(tensor: Any) -> Array:
     if tensor.dtype == torch.bfloat16:
         bits: Array = tensor.detach().contiguous().view(torch.int16).numpy()
         return bits.view(BF16)
     return tensor.detach().numpy()  # type: ignore[no-any-return]
 
 
-def _arrays(net: Any) -> dict[str, Array]:
-    return {name: _array(t).copy() for name, t in net.state_dict().items()}
+def arrays_of(net: Any) -> dict[str, Array]:
+    return {name: to_array(t).copy() for name, t in net.state_dict().items()}

@@ -4,37 +4,48 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from nnspec.commands.streams import tell
 
 if TYPE_CHECKING:
-    from nnspec.driver.train import Progress
+    from nnspec.driver.training.run import Progress
+
+
+Hears = Callable[["Progress"], None]
 
 
 @contextlib.contextmanager
-def epochs_shown(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
-    """Show each epoch's figures; with a bar beneath them where standard error is a terminal."""
-    if quiet:
-        yield lambda progress: None
-    elif not sys.stderr.isatty():
-        yield lambda progress: tell(_line(progress))
-    else:
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
+def epochs_shown(*, quiet: bool) -> Iterator[tuple[Hears, Hears]]:
+    """What shows each epoch's figures, and what shows those within one: a bar with the rate and the time that is
+    left, where standard error is a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield (_unheard if quiet else lambda progress: tell(_line(progress))), _unheard
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
 
-        from nnspec.commands.terminal import console
+    from nnspec.commands.terminal import console
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with Bar(*columns, TimeRemainingColumn(), console=console(stderr=True)) as bar:
-            task = bar.add_task("training", total=None)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Bar(*columns, TimeRemainingColumn(), console=console(stderr=True)) as bar:
+        task = bar.add_task("training", total=None)
 
-            def show(progress: Progress) -> None:
-                bar.console.print(_line(progress))
-                bar.update(task, total=progress.epochs, completed=progress.epoch)
+        def move(progress: Progress) -> None:
+            figures = _figures({n: f for n, f in progress.figures.items() if "loss" in n})
+            shown = f"epoch {progress.epoch}/{progress.epochs}  {figures}  {progress.rate:.0f}/s"
+            bar.update(task, total=progress.steps, completed=progress.step, description=shown)
 
-            yield show
+        def show(progress: Progress) -> None:
+            bar.console.print(_line(progress))
+            move(progress)
+
+        yield show, move
+
+
+def _unheard(progress: Progress) -> None:
+    pass
 
 
 @contextlib.contextmanager
@@ -55,7 +66,11 @@ def line_shown(title: str) -> Iterator[Callable[[str], None]]:
 
 
 def _line(progress: Progress) -> str:
-    # Losses first, training before validation, whatever order the framework prints them in.
-    names = sorted(progress.figures, key=lambda n: (n.startswith("val_"), "loss" not in n))
-    figures = "  ".join(f"{name} {progress.figures[name]:.4f}" for name in names)
-    return f"epoch {progress.epoch:>3}/{progress.epochs}  {figures}"
+    rate = f"  {progress.rate:.0f}/s" if progress.rate else ""
+    return f"epoch {progress.epoch:>3}/{progress.epochs}  {_figures(progress.figures)}{rate}"
+
+
+def _figures(figures: Mapping[str, float]) -> str:
+    # Losses first, training before validation, whatever order the framework has them in.
+    names = sorted(figures, key=lambda n: (n.startswith("val_"), "loss" not in n))
+    return "  ".join(f"{name} {figures[name]:.4f}" for name in names)

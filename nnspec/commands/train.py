@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnspec.commands.options import Format, ImportRoots, OutputFormat, Settings, SpecFile, place
+from nnspec.commands.options import Format, ImportRoots, OutputFormat, Settings, place
+from nnspec.report.diagnostics import Diagnostic, SpecError
+
+if TYPE_CHECKING:
+    from nnspec.commands.progress import Hears
+    from nnspec.driver.training.run import Trained
 
 
 def register(app: typer.Typer) -> None:
@@ -15,10 +20,18 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    file: SpecFile,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE",
+            parser=place,
+            help="a .nn file, or - for standard input",
+            show_default=False,
+        ),
+    ] = None,
     target: Annotated[
-        str, typer.Option("--target", "-t", metavar="NAME", help="pytorch, keras or gluon")
-    ],
+        str | None, typer.Option("--target", "-t", metavar="NAME", help="pytorch, keras or gluon")
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -27,6 +40,27 @@ def train(
             metavar="FILE.safetensors",
             parser=place,
             help="default: <stem>.safetensors",
+        ),
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            "--run",
+            metavar="DIR",
+            parser=place,
+            help="the run's folder (default: the next under runs/)",
+        ),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            "--resume", metavar="DIR", parser=place, help="go on with the run in that folder"
+        ),
+    ] = None,
+    checkpoint_every: Annotated[
+        int | None,
+        typer.Option(
+            "--checkpoint-every", metavar="N", min=1, help="steps; beside those after each epoch"
         ),
     ] = None,
     weights: Annotated[
@@ -46,12 +80,15 @@ def train(
     roots: ImportRoots = None,
     format: OutputFormat = Format.text,
 ) -> None:
-    """Train with the generated program of a framework, and end with canonical weights.
+    """Train with the generated functions of a framework, and end with canonical weights.
+
+    A run has a folder with the spec, its settings, figures (metrics.jsonl) and the last two checkpoints.
 
     \b
     Examples:
       nnspec train digits_cnn.nn --target pytorch -o trained.safetensors
       nnspec train digits_cnn.nn --target keras --epochs 3
+      nnspec train --resume runs/digits_cnn-DigitsCNN-keras-1
       nnspec build digits_cnn.nn --target onnx --weights trained.safetensors
     """
     from nnspec.commands.progress import epochs_shown
@@ -60,18 +97,71 @@ def train(
     from nnspec.driver.stored import joined
     from nnspec.graph.weight_files import save
 
-    spec = load_spec(file, settings, roots)
-    output = output or Path(f"{spec.stem}.safetensors")
-    options = {"epochs": epochs, "batch_size": batch_size, "seed": seed}
-    with epochs_shown(quiet=format is Format.json) as report:
-        trained = spec.train(
-            target,
-            program=program,
-            weights=weights,
-            report=report,
-            **{name: value for name, value in options.items() if value is not None},
-        )
-    save(output, joined(trained.weights))
+    given = {"epochs": epochs, "batch_size": batch_size, "seed": seed}
+    with epochs_shown(quiet=format is Format.json) as heard:
+        if resume is not None:
+            fixed: dict[str, object] = {
+                "FILE": file,
+                "--run": run,
+                "--weights": weights,
+                "--set": settings,
+                "-I": roots,
+            }
+            same = given | {"checkpoint_every": checkpoint_every}
+            trained = _resumed(resume, fixed, same, target, program, heard)
+        else:
+            if file is None or target is None:
+                missing = "argument 'FILE'" if file is None else "option '--target' / '-t'"
+                raise typer.BadParameter(f"missing {missing}")
+            spec = load_spec(file, settings, roots)
+            output = output or Path(f"{spec.stem}.safetensors")
+            trained = spec.train(
+                target,
+                program=program,
+                weights=weights,
+                run=True if run is None else run,
+                checkpoint_every=checkpoint_every,
+                report=heard[0],
+                meanwhile=heard[1],
+                **{name: value for name, value in given.items() if value is not None},
+            )
+    if output is not None:
+        save(output, joined(trained.weights))
     if format is Format.json:
         print_json([{"epoch": p.epoch, **p.figures} for p in trained.history])
-    say(f"wrote {output}")
+    say(f"wrote {trained.folder}" if output is None else f"wrote {output} and {trained.folder}")
+
+
+def _resumed(
+    run: Path,
+    fixed: dict[str, object],
+    same: dict[str, int | None],
+    target: str | None,
+    program: str | None,
+    heard: tuple[Hears, Hears],
+) -> Trained:
+    """The rest of a run. fixed: what it has itself, and nobody else gives; same: what may be said again."""
+    from nnspec.api import resume
+    from nnspec.commands.terminal import show_diagnostics
+    from nnspec.driver.training.folder import read_about
+
+    about = read_about(run)
+    for name, value in fixed.items():
+        if value:
+            raise SpecError(
+                Diagnostic(
+                    "E0706", f"`{name}` and `--resume`: a run goes on with what it began with"
+                )
+            )
+    known = about["settings"] | {"target": about["target"], "program": about["program"]}
+    for name, value in {"target": target, "program": program, **same}.items():
+        if value is not None and value != known[name]:
+            flag = "--" + name.replace("_", "-")
+            raise SpecError(
+                Diagnostic(
+                    "E0706",
+                    f"`{flag} {value}` contradicts the run in `{run}`, which has {known[name]}",
+                    helps=(f"leave `{flag}` out, or begin another run",),
+                )
+            )
+    return resume(run, report=heard[0], meanwhile=heard[1], warn=lambda d: show_diagnostics([d]))

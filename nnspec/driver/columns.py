@@ -36,7 +36,11 @@ def check_columns(training: Training, dataset: Dataset, batch_size: int) -> None
     if wanted & dataset.validation.keys():
         problems += _problems(training, dataset.validation, HELD_OUT)
     if not problems:
-        problems += _single_row(training, len(next(iter(dataset.train.values()))), batch_size)
+        rows = len(next(iter(dataset.train.values())))
+        problems += [
+            *_too_large(training, rows, batch_size),
+            *_single_row(training, rows, batch_size),
+        ]
     if problems:
         raise SpecError(*problems)
 
@@ -79,8 +83,11 @@ def _fits(column: Value, array: Array, sizes: dict[str, tuple[int, str]], shown:
 
 
 def _outside(column: Value, array: Array, choices: int | None, shown: str) -> Iterator[Diagnostic]:
-    """Whole numbers beyond what they choose from, or beyond their type."""
+    """What is no number, and whole numbers beyond what they choose from, or beyond their type."""
     wanted = DTYPES[column.type.dtype]
+    if array.dtype.kind == "f" and (first := _not_finite(array)) is not None:
+        row = int(np.unravel_index(first, array.shape)[0])
+        yield _wrong(column, f"column `{shown}` holds {array.flat[first]} in row {row}")
     if not wanted.is_integer:
         return
     info = np.iinfo(wanted.numpy)
@@ -94,9 +101,29 @@ def _outside(column: Value, array: Array, choices: int | None, shown: str) -> It
             return
 
 
+def _not_finite(array: Array) -> int | None:
+    """Where the first element stands that is infinite or NaN, counted through."""
+    # A sum shows it without an array of answers as large as the data.
+    with np.errstate(all="ignore"):
+        if np.isfinite(array.sum(dtype=np.float64)):
+            return None
+    places = np.flatnonzero(~np.isfinite(array))
+    return int(places[0]) if len(places) else None
+
+
+def _too_large(training: Training, rows: int, batch_size: int) -> Iterator[Diagnostic]:
+    if batch_size > rows:
+        yield Diagnostic(
+            "E0604",
+            f"a batch of {batch_size} rows is more than the data has: {rows}",
+            Label(training.span) if training.span else None,
+            helps=(f"set `batch_size = {rows}` or less",),
+        )
+
+
 def _single_row(training: Training, rows: int, batch_size: int) -> Iterator[Diagnostic]:
     """A batch norm has no variance by which to normalise one row."""
-    if (rows - 1) % batch_size == 0 and normalises_rows(training):
+    if batch_size <= rows and (rows - 1) % batch_size == 0 and normalises_rows(training):
         yield Diagnostic(
             "E0604",
             f"{rows} rows in batches of {batch_size} leave a last batch of one row, which a batch "

@@ -139,7 +139,7 @@ def run(target: str, jobs: Sequence[Job], *, timeout: float = 1800) -> list[Any]
                 text=True,
                 errors="replace",
                 timeout=timeout,
-                env=_environment(),
+                env=environment(),
                 check=False,
             )
         except subprocess.TimeoutExpired:
@@ -150,7 +150,7 @@ def run(target: str, jobs: Sequence[Job], *, timeout: float = 1800) -> list[Any]
         return results
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """This process's environment, with our packages importable and nothing of the current folder."""
     root = str(Path(__file__).resolve().parent.parent.parent)
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]

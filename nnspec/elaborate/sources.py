@@ -15,7 +15,7 @@ LARGEST_FILE = 16 * 1024 * 1024
 class Sources:
     """Reads files; a path of `unsaved` has the text given there, whether it is on the disk or not."""
 
-    def __init__(self, unsaved: Mapping[str | Path, str] | None = None) -> None:
+    def __init__(self, unsaved: Mapping[str, str] | Mapping[str | Path, str] | None = None) -> None:
         self.unsaved = {Path(path).resolve(): text for path, text in (unsaved or {}).items()}
 
     def has(self, path: Path) -> bool:
@@ -29,6 +29,20 @@ class Sources:
     def source(self, path: Path) -> Source:
         """The text of a file as messages call it."""
         return Source(shown(path.absolute()), self.read(path))
+
+
+class Noted(Sources):
+    """Reads as others do, and keeps what was read. texts: by absolute path."""
+
+    def __init__(self, sources: Sources) -> None:
+        super().__init__()
+        self.unsaved = sources.unsaved
+        self.texts: dict[str, str] = {}
+
+    def read(self, path: Path, at: Span | None = None) -> str:
+        text = super().read(path, at)
+        self.texts[str(path.absolute())] = text
+        return text
 
 
 SAVED = Sources()

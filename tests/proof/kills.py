@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -49,7 +50,8 @@ for target, suffix in NATIVE.items():
     given = ["{spec}", "{weights}", "--model", "Wide", "--to", target]
     COMMANDS[f"convert-{target}"] = ["weights", "convert", *given, "-o", f"{{out}}/w{suffix}"]
     given = ["{spec}", "--target", target]
-    COMMANDS[f"train-{target}"] = ["train", *given, "-o", "{out}/w.safetensors"]
+    output = ["-o", "{out}/w.safetensors", "--run", "{run}"]
+    COMMANDS[f"train-{target}"] = ["train", *given, *output]
 OLD = b"what stood there before"
 
 
@@ -61,6 +63,7 @@ class Runs:
             "spec": folder / "wide.nn",
             "weights": folder / "w.safetensors",
             "out": folder / "out",
+            "run": folder / "run",
         }
         self.words = [word.format(**places) for word in COMMANDS[command]]
         self.folder, self.out = folder, folder / "out"
@@ -80,6 +83,7 @@ class Runs:
     def begun(self) -> subprocess.Popen[bytes]:
         """A run that has begun to write, over older files."""
         self.out.mkdir(exist_ok=True)
+        shutil.rmtree(self.folder / "run", ignore_errors=True)
         for path in self.out.iterdir():
             path.unlink()
         for name in self.whole:

@@ -1,0 +1,208 @@
+"""Runs that are kept: killed and taken up again, damaged, refused."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from nnspec import SpecError, __version__, load
+from nnspec.commands.app import app
+from nnspec.driver.training import checkpoints
+from nnspec.driver.training import folder as run_folder
+from nnspec.driver.training.checkpoints import Checkpoint, Place
+from nnspec.driver.training.folder import RunFolder
+from nnspec.driver.training.plan import planned
+from nnspec.graph import weight_files
+
+ROOT = Path(__file__).parent.parent
+SPEC = """\
+from parts import Head
+
+model Net {
+  input x: f32[N, 6]
+  output y = x -> Dense(16) -> BatchNorm -> relu -> Dropout(0.3) -> Head
+}
+
+train T {
+  net = Net()
+  batch x: f32[N, 6], y: i64[N]
+  logits = net(x + 0.1 * random_normal([N, 6]))
+  minimize cross_entropy(logits, y) using Adam(lr = Cosine(0.01, steps = 40))
+  metric accuracy(logits, y)
+  data = npz("data.npz")
+  epochs = 4
+  accumulate = 2
+  batch_size = 10
+}
+"""
+PARTS = """\
+block Head() {
+  input x: f32[N, 16]
+  output x -> Dense(3)
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def specs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("specs")
+    (folder / "t.nn").write_text(SPEC)
+    (folder / "parts.nn").write_text(PARTS)
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(64, 6)).astype("f4"), random.integers(0, 3, 64)
+    np.savez(folder / "data.npz", x=x, y=y, validation_x=x[:9], validation_y=y[:9])
+    return folder
+
+
+def command(*words: object, **options: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "nnspec", *map(str, words)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,  # type: ignore[call-overload]
+    )
+
+
+def ended(process: subprocess.Popen[str]) -> str:
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    return errors
+
+
+def outcome(run: Path) -> tuple[bytes, list[object]]:
+    """The weights, and the figures of each epoch."""
+    lines = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+    told = [(line["epoch"], line["step"], line["figures"]) for line in lines]
+    return (run / "weights.safetensors").read_bytes(), list(told)
+
+
+@pytest.mark.framework
+@pytest.mark.parametrize("target", ["pytorch", "keras", "gluon"])
+def test_a_killed_run_goes_on_bit_for_bit(target: str, specs: Path, tmp_path: Path) -> None:
+    given = ("train", specs / "t.nn", "-t", target, "--checkpoint-every", 3)
+    ended(command(*given, "--run", tmp_path / "whole", cwd=tmp_path))
+    process = command(*given, "--run", tmp_path / "killed", cwd=tmp_path)
+    while not (tmp_path / "killed" / "checkpoint-00000012").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+    # The one that trains is left to end by itself.
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert json.loads((tmp_path / "killed" / "run.json").read_text())["status"] == "running"
+    ended(command("train", "--resume", tmp_path / "killed", cwd=tmp_path))
+    assert outcome(tmp_path / "killed") == outcome(tmp_path / "whole")
+
+
+def test_order_and_draws_are_told_by_numbers() -> None:
+    plan = planned(23, 5, 7, epochs=None, steps=12)
+    assert (plan.batches, plan.epochs, plan.length(2), plan.length(3)) == (5, 3, 5, 2)
+    first = np.concatenate(list(plan.epoch(1)))
+    assert sorted(first.tolist()) == list(range(23))
+    assert [len(rows) for rows in plan.epoch(1)] == [5, 5, 5, 5, 3]
+    again = list(plan.epoch(1, begin=3))
+    assert np.array_equal(np.concatenate(again), first[15:])
+    assert not np.array_equal(np.concatenate(list(plan.epoch(2))), first)
+    assert len({plan.draws(step) for step in range(12)}) == 12
+
+
+def state(step: int) -> Checkpoint:
+    return Checkpoint(Place(step), {"weights/net/w": np.full(3, step, "f4")}, {"steps": step})
+
+
+def test_the_last_two_checkpoints_are_kept(tmp_path: Path) -> None:
+    for step in (0, 3, 7):
+        checkpoints.save(tmp_path, state(step))
+    assert [p.name for p in sorted(tmp_path.iterdir())] == [
+        "checkpoint-00000003",
+        "checkpoint-00000007",
+    ]
+    found, damaged = checkpoints.load(tmp_path)
+    assert found is not None and found.place.step == 7 and found.numbers == {"steps": 7}
+    assert not damaged
+
+
+@pytest.mark.parametrize("name", [checkpoints.STATE, checkpoints.ABOUT])
+def test_a_damaged_checkpoint_is_told_and_passed_over(name: str, tmp_path: Path) -> None:
+    checkpoints.save(tmp_path, state(3))
+    checkpoints.save(tmp_path, state(7))
+    path = tmp_path / "checkpoint-00000007" / name
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    found, [damaged] = checkpoints.load(tmp_path)
+    assert found is not None and found.place.step == 3
+    assert damaged.code == "W0623"
+
+
+def test_what_a_full_disk_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoints.save(tmp_path, state(3))
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        checkpoints.save(tmp_path, state(7))
+    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint-00000003"]
+
+
+REFUSED: dict[str, tuple[dict[str, object], list[str], str]] = {
+    "no run": ({}, [], "holds no run"),
+    "done": ({"status": "done"}, [], "is done: its weights are in"),
+    "version": ({"nnspec": "0.0.1"}, [], "was begun by nnspec 0.0.1"),
+    "spec": ({"status": "stopped"}, [], "is not what the run began with"),
+    "epochs": ({"status": "stopped"}, ["--epochs", "5"], "`--epochs 5` contradicts the run"),
+    "set": ({"status": "stopped"}, ["--set", "a=1"], "`--set` and `--resume`"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_run_that_is_not_taken_up(case: str, tmp_path: Path) -> None:
+    changes, flags, says = REFUSED[case]
+    if changes:
+        spec = {"path": "t.nn", "files": [{"path": "t.nn", "copy": "t.nn", "sha256": ""}]}
+        settings = {"epochs": 4, "batch_size": 10, "seed": 0, "checkpoint_every": None}
+        about = {"nnspec": __version__, "target": "pytorch", "program": "T", "spec": spec}
+        text = json.dumps(about | {"settings": settings} | changes)
+        (tmp_path / "run.json").write_text(text)
+    result = CliRunner().invoke(app, ["train", "--resume", str(tmp_path), *flags])
+    assert isinstance(result.exception, SpecError)
+    assert says in str(result.exception)
+
+
+def test_one_process_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_folder, "PATIENCE", 0.0)
+    first = RunFolder.new(tmp_path / "run", "x")
+    with pytest.raises(SpecError, match=f"being worked on by process {os.getpid()}"):
+        RunFolder(tmp_path / "run").taken()
+    first.close()
+    RunFolder(tmp_path / "run").taken().close()
+    with pytest.raises(SpecError, match="is not empty"):
+        RunFolder.new(tmp_path / "run", "x")
+
+
+@pytest.mark.framework
+def test_the_step_that_leaves_the_finite_numbers(specs: Path, tmp_path: Path) -> None:
+    text = SPEC.replace("Adam(lr = Cosine(0.01, steps = 40))", "SGD(lr = 1e30)")
+    (specs / "far.nn").write_text(text)
+    spec = load(specs / "far.nn")
+    with pytest.raises(SpecError, match="E0605") as caught:
+        spec.train("pytorch", run=tmp_path / "run")
+    told = str(caught.value)
+    assert "at step 3, in epoch 1" in told
+    assert "the first numbers that are not finite come from here" in told
+    before = weight_files.load(tmp_path / "run" / "before.safetensors")
+    assert all(np.isfinite(before[name]).all() for name in before)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "failed"
