@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 SPEC = str(ROOT / "specs" / "digits_cnn.nn")
 GAN = str(ROOT / "specs" / "digits_dcgan.nn")
 COMMANDS = [
-    "check", "fmt", "build", "verify", "run", "train", "init", "summary", "graph", "data",
+    "check", "fmt", "build", "verify", "run", "train", "runs", "init", "summary", "graph", "data",
     "targets", "explain", "weights",
 ]  # fmt: skip
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -191,6 +192,50 @@ def test_one_process_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     RunFolder(tmp_path / "run").taken().close()
     with pytest.raises(SpecError, match="is not empty"):
         RunFolder.new(tmp_path / "run", "x")
+
+
+def kept(folder: Path, name: str, status: str, losses: list[float], **settings: object) -> None:
+    """A run as `nnspec train` leaves it."""
+    path = folder / name
+    path.mkdir(parents=True)
+    about = {
+        "settings": {"epochs": 4, "batch_size": 10} | settings,
+        "spec": {"path": "/a/t.nn", "files": [{"sha256": "1234567890"}], "parameters": {}},
+        "plan": {"rows": 64, "batch_size": 10, "steps": 28, "seed": 0},
+        "program": "T",
+        "target": "pytorch",
+        "versions": {"torch": "2"},
+        "status": status,
+        "begun": name,
+    }
+    (path / "run.json").write_text(json.dumps(about))
+    lines = [
+        {"epoch": i, "step": 7 * i, "figures": {"loss": x, "val_loss": x / 2}}
+        for i, x in enumerate(losses, 1)
+    ]
+    (path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_runs_are_listed_and_compared(tmp_path: Path) -> None:
+    kept(tmp_path, "a-1", "done", [2.0, 1.5, 1.25, 1.0])
+    kept(tmp_path, "a-2", "running", [2.0, 1.75], seed=3)
+    result = CliRunner().invoke(app, ["runs", str(tmp_path)])
+    lines = [line.split() for line in result.output.splitlines()]
+    assert lines == [
+        ["run", "status", "epoch", "figures", "seed"],
+        ["a-1", "done", "4/4", "loss", "1.0000", "val_loss", "0.5000"],
+        ["a-2", "stopped", "2/4", "loss", "1.7500", "val_loss", "0.8750", "3"],
+    ]
+    told = json.loads(CliRunner().invoke(app, ["runs", str(tmp_path), "--format", "json"]).output)
+    assert [run["epoch"] for run in told] == [4, 2]
+    drawn = tmp_path / "c.svg"
+    CliRunner().invoke(app, ["runs", str(tmp_path), "--plot", str(drawn)])
+    picture = ElementTree.fromstring(drawn.read_text())
+    curves = [
+        e for e in picture.iter() if "curve" in e.get("class", "") and "L" not in e.get("d", "")
+    ]
+    # Two runs, each with what it trained on and what was held out, and two lines of the legend.
+    assert len(curves) == 2 * 2 + 2
 
 
 @pytest.mark.framework

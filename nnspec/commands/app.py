@@ -14,6 +14,7 @@ from nnspec.commands import (
     init,
     ops,
     run,
+    runs,
     summary,
     targets,
     train,
@@ -60,7 +61,7 @@ def nnspec(
     """
 
 
-for module in (check, fmt, build, verify, run, train, init, weights, summary, graph, data, ops, targets,
+for module in (check, fmt, build, verify, run, train, runs, init, weights, summary, graph, data, ops, targets,
                explain):  # fmt: skip
     module.register(app)
 

@@ -33,9 +33,9 @@ def epochs_shown(*, quiet: bool) -> Iterator[tuple[Hears, Hears]]:
         task = bar.add_task("training", total=None)
 
         def move(progress: Progress) -> None:
-            figures = _figures({n: f for n, f in progress.figures.items() if "loss" in n})
-            shown = f"epoch {progress.epoch}/{progress.epochs}  {figures}  {progress.rate:.0f}/s"
-            bar.update(task, total=progress.steps, completed=progress.step, description=shown)
+            figures = shown({n: f for n, f in progress.figures.items() if "loss" in n})
+            told = f"epoch {progress.epoch}/{progress.epochs}  {figures}  {progress.rate:.0f}/s"
+            bar.update(task, total=progress.steps, completed=progress.step, description=told)
 
         def show(progress: Progress) -> None:
             bar.console.print(_line(progress))
@@ -67,10 +67,11 @@ def line_shown(title: str) -> Iterator[Callable[[str], None]]:
 
 def _line(progress: Progress) -> str:
     rate = f"  {progress.rate:.0f}/s" if progress.rate else ""
-    return f"epoch {progress.epoch:>3}/{progress.epochs}  {_figures(progress.figures)}{rate}"
+    return f"epoch {progress.epoch:>3}/{progress.epochs}  {shown(progress.figures)}{rate}"
 
 
-def _figures(figures: Mapping[str, float]) -> str:
+def shown(figures: Mapping[str, float]) -> str:
+    """Figures in a line."""
     # Losses first, training before validation, whatever order the framework has them in.
     names = sorted(figures, key=lambda n: (n.startswith("val_"), "loss" not in n))
     return "  ".join(f"{name} {figures[name]:.4f}" for name in names)

@@ -31,6 +31,7 @@ Commands:
   verify   prove that the targets compute the same numbers
   run      run a model in onnxruntime
   train    train with a framework, end with weights for every target
+  runs     what was trained, how far it is, and in what runs differ
   init     write initial weights
   summary  layers, shapes, weights, FLOPs, memory
   graph    draw a model (SVG, dot, mermaid)

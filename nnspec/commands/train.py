@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ from nnspec.report.diagnostics import Diagnostic, SpecError
 
 if TYPE_CHECKING:
     from nnspec.commands.progress import Hears
-    from nnspec.driver.training.run import Trained
+    from nnspec.driver.training.run import Progress, Trained
 
 
 def register(app: typer.Typer) -> None:
@@ -76,6 +77,12 @@ def train(
         str | None,
         typer.Option("--program", metavar="NAME", help="which `train`, where there are several"),
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot", metavar="FILE.svg", parser=place, help="draw the figures over the epochs"
+        ),
+    ] = None,
     settings: Settings = None,
     roots: ImportRoots = None,
     format: OutputFormat = Format.text,
@@ -127,9 +134,24 @@ def train(
             )
     if output is not None:
         save(output, joined(trained.weights))
+    if plot is not None:
+        from nnspec.core.files import write_file
+        from nnspec.views.curves import to_svg
+
+        name = trained.folder.name if trained.folder is not None else target or ""
+        write_file(plot, to_svg({name: points(trained.history)}))
     if format is Format.json:
         print_json([{"epoch": p.epoch, **p.figures} for p in trained.history])
     say(f"wrote {trained.folder}" if output is None else f"wrote {output} and {trained.folder}")
+
+
+def points(history: Sequence[Progress]) -> dict[str, list[tuple[float, float]]]:
+    """Each figure over the epochs."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for progress in history:
+        for name, figure in progress.figures.items():
+            found.setdefault(name, []).append((progress.epoch, figure))
+    return found
 
 
 def _resumed(

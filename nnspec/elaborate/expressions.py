@@ -48,7 +48,6 @@ from nnspec.report.diagnostics import Label, SpecError, did_you_mean
 from nnspec.report.source import Span
 from nnspec.syntax import tree
 
-
 AVERAGE = "average"
 """A function of training programs alone."""
 

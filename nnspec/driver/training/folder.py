@@ -15,6 +15,7 @@ from nnspec.core.files import write_file
 from nnspec.report.diagnostics import Diagnostic, SpecError
 
 ABOUT, LOCK, SPECS, LOG = "run.json", "run.lock", "spec", "log.txt"
+METRICS = "metrics.jsonl"
 FINAL, INITIAL = "weights.safetensors", "initial.safetensors"
 PATIENCE = 3.0
 """Seconds in which a process that was told to end is waited for."""

@@ -22,11 +22,11 @@ from codegen.running import Runner, named_weights
 from nnspec.driver.training import checkpoints
 from nnspec.driver.training.batches import Batch, Columns, ahead
 from nnspec.driver.training.checkpoints import Checkpoint, Place
+from nnspec.driver.training.folder import METRICS
 from nnspec.driver.training.plan import Plan
 from nnspec.graph.weight_map import Array
 from nnspec.report.diagnostics import Diagnostic, SpecError
 
-METRICS = "metrics.jsonl"
 TELL_EVERY = 1.0
 """Seconds between two looks at the figures within an epoch: each waits for the framework to be done."""
 

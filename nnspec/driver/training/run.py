@@ -28,8 +28,7 @@ from nnspec.driver.requirements import installation
 from nnspec.driver.stored import joined
 from nnspec.driver.training import astray, checkpoints
 from nnspec.driver.training.data import dataset
-from nnspec.driver.training.folder import FINAL, INITIAL, RunFolder
-from nnspec.driver.training.loop import METRICS
+from nnspec.driver.training.folder import FINAL, INITIAL, METRICS, RunFolder
 from nnspec.driver.training.plan import Plan, planned
 from nnspec.driver.training.supervise import Event, followed
 from nnspec.graph import weight_files, weights
