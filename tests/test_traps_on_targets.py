@@ -259,6 +259,26 @@ train T {
             "net.dense.bias": 0.95 * w["net.dense.bias"] - 0.1 * len(x),
         },
     ),
+    "66 l2 of a network is not halved; a part, and a list of weights": (
+        """
+model Net {
+  input x: f32[N, 3]
+  output y = x -> Dense(2)
+}
+train T {
+  net = Net()
+  batch x: f32[N, 3]
+  small = 0.25 * l1(net.dense.weight) + l1([net.dense.bias, net.dense])
+  minimize sum(net(x)) + 0.5 * l2(net) + small using SGD(0.1)
+}
+""",
+        lambda w, x: {
+            "net.dense.weight": 0.9 * w["net.dense.weight"]
+            - 0.1 * (x.sum(0) + 1.25 * np.sign(w["net.dense.weight"])),
+            "net.dense.bias": 0.9 * w["net.dense.bias"]
+            - 0.1 * (len(x) + np.sign(w["net.dense.bias"])),
+        },
+    ),
 }
 
 REFUSED = {

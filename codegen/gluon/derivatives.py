@@ -38,7 +38,7 @@ def _derived(training: Training) -> Training:
             steps.append(step)
             continue
         for weight in step.inputs:
-            if isinstance(weight, Weight) and weight in held:
+            if isinstance(weight, Weight) and weight in held and step not in before:
                 what, reason = (
                     f"`grad` through `{held[weight]}`",
                     "MXNet keeps its weights to itself",

@@ -14,7 +14,7 @@ from codegen.gluon.initializers import initializer
 from codegen.gluon.namespace import PLACE, rewritten
 from codegen.gluon.ops.normalization import TABLE as NORMALIZATION
 from codegen.gluon.ops.tables import TABLES
-from codegen.gluon.weights import native_role
+from codegen.gluon.weights import native_role, recurrent_role
 from codegen.python.dialect import ClassParts, Dialect
 from codegen.python.fixed import snippet_imports, snippets
 from codegen.python.forward import Forward
@@ -43,6 +43,7 @@ from codegen.python.source import (
 from codegen.python.source.tree import children, names
 from nnspec.catalogue.ops.elementwise import StopGradient
 from nnspec.catalogue.ops.normalization import BatchNorm
+from nnspec.catalogue.ops.recurrent import Recurrent
 from nnspec.graph.graph import Node, Weight
 
 IMPORTS: Mapping[str, Import] = {
@@ -122,6 +123,11 @@ class Held(Attribute):
 
 def weight_ref(weight: Weight, owner: Expr, node: Node | None) -> Expr:
     """`self.position` or `self.embed.weight`, to be replaced by `frame`."""
+    if node is not None and isinstance(node.op, Recurrent):
+        part, layer, side = recurrent_role(weight.role)
+        if node.op.layers > 1:
+            owner = owner[2 * layer if node.op.dropout else layer]
+        return Held(owner, f"{side}0_{part}")
     name = weight.role if node is not None else attribute(weight.role, ATTRIBUTES)
     return Held(owner, native_role(node, name) if node else name)
 

@@ -34,7 +34,7 @@ from codegen.python.source import (
 from codegen.python.training import FEW_AXES, Source, parameters
 from codegen.target import ProgramNames
 from nnspec.graph.graph import Call as NetworkCall
-from nnspec.graph.graph import Node, Value, walk
+from nnspec.graph.graph import Node, Value, Weight, walk
 from nnspec.graph.training import Minimize, Repeat, Training, TrainStep, end_of_loop
 
 DEVICE = Conditional(Name("mx.context.num_gpus")(), Literal("gpu"), Literal("cpu"))
@@ -288,6 +288,12 @@ def _step(
     return FunctionDef(name, parameters(names), (*forward.body(), Return(results)), doc=doc)
 
 
+def _trained(source: Source, weights: Sequence[Weight]) -> Expr | None:
+    """Of the block that holds just these."""
+    part = source.holder(weights, source.networks.__getitem__)
+    return None if part is None else Name("trained")(part.expression)
+
+
 def _forward(source: Source, minimize: Callable[[Minimize, Expr, Forward], None]) -> Forward:
     return Forward(
         source.dialect,
@@ -296,6 +302,7 @@ def _forward(source: Source, minimize: Callable[[Minimize, Expr, Forward], None]
         [figure.value for figure in training.figures(source.training)],
         layer=lambda name: Name(source.names[name]),
         weight=lambda w: source.weight(w, source.networks.__getitem__).attr("data")(),
+        together=lambda weights: _trained(source, weights),
         minimize=minimize,
         reserved=[*source.networks.values(), *source.optimizers, *source.named.all()],
     )

@@ -179,6 +179,7 @@ DIALECT = Dialect(
     sequence=sequence,
     weight=free_weight,
     weight_ref=weight_ref,
+    chain_members="layers",
     weight_holder=variable,
     standing_in=Functions(),
     fixed_size=lambda tensor, axis: tensor.attr("shape")[axis],

@@ -34,7 +34,7 @@ from codegen.python.source import (
 from codegen.python.training import LATER, Figure, Part, Source, figures, parameters
 from nnspec.graph.flow import Flow
 from nnspec.graph.graph import Call as NetworkCall
-from nnspec.graph.graph import Node
+from nnspec.graph.graph import Node, Weight
 from nnspec.graph.training import Gradient, Minimize, Repeat, TrainStep, end_of_loop
 
 
@@ -206,6 +206,7 @@ def _step(source: Source, *, update: bool) -> tuple[Stmt, ...]:
         [r.value for r in reports],
         layer=layer,
         weight=lambda wanted: source.weight(wanted, network),
+        together=lambda weights: _trainable(source, weights, network),
         minimize=minimize,
         reserved=["data", *tapes.values()],
         returned=False,
@@ -287,6 +288,14 @@ def _tape_names(source: Source) -> dict[Minimize, str]:
 def _variables(source: Source, update: Minimize, network: Callable[[str], str]) -> Expr:
     """`self.net.trainable_variables`, or a list of those of several."""
     return _held(source.parts(update, network))
+
+
+def _trainable(
+    source: Source, weights: Sequence[Weight], network: Callable[[str], str]
+) -> Expr | None:
+    """The weights of the layer that holds just these."""
+    part = source.holder(weights, network)
+    return None if part is None else _held([part])
 
 
 def _held(parts: Iterable[Part]) -> Expr:

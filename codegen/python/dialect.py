@@ -96,6 +96,7 @@ class Dialect:
     weight: the value of `self.<name> = ...` for a free weight; None where `frame` declares them itself.
     weight_ref: how a weight is read in a forward pass, in the canonical layout. `owner` is the expression of the layer
         object that has it (`self.embed`) with that layer's node, or `self` and None for a free weight.
+    chain_members: the attribute of a chain that holds its layers; None where it is numbered itself.
     weight_holder: the object that is trained, of the same arguments, where that is another expression.
     size: the run-time size of a tensor along an axis; `x.shape[0]` by default.
     fixed_size: a size that is known when compiling, read off a tensor; None where no tensor tells it.
@@ -121,6 +122,7 @@ class Dialect:
     weight_ref: Callable[[Weight, Expr, Node | None], Expr]
     standing_in: Functions
     weight: Callable[[Weight], Expr] | None = None
+    chain_members: str | None = None
     weight_holder: Callable[[Weight, Expr, Node | None], Expr] | None = None
     sequence: Callable[[tuple[Expr, ...]], Expr] | None = None
     modules: Mapping[type[Op], Callable[[Node], Expr | None]] = field(default_factory=dict)

@@ -20,6 +20,7 @@ from codegen.python.source import (
     Expression,
     For,
     Item,
+    List,
     Literal,
     Name,
     Stmt,
@@ -42,6 +43,7 @@ class Forward:
     steps: in order; roots: values that must have an expression in the end (`result`).
     layer: expression of a layer by its name in the graph (`self.conv2d`, or a network `net`).
     weight: expression of a weight that is an operand.
+    together: a list of just these weights, where the program has one (training programs only).
     minimize: writes an update (training programs only); given the step and the expression of its loss.
     returned: whether the roots go into a `return`, and may be nested there; else they keep variables.
     wanted: names for values that the writer did not name.
@@ -58,6 +60,7 @@ class Forward:
         *,
         layer: Callable[[str], Expr],
         weight: Callable[[Weight], Expr] | None = None,
+        together: Callable[[Sequence[Weight]], Expr | None] | None = None,
         minimize: Callable[[Minimize, Expr, Forward], None] | None = None,
         reserved: Sequence[str] = (),
         returned: bool = True,
@@ -65,6 +68,7 @@ class Forward:
     ) -> None:
         self.dialect = dialect
         self.layer_of, self.weight_of, self.minimize = layer, weight, minimize
+        self.together = together
         self.inputs, self.steps, self.roots = tuple(inputs), tuple(steps), tuple(roots)
         self.wanted = wanted or {}
         self.statements: list[Stmt] = []
@@ -139,6 +143,15 @@ class Forward:
     def size(self, dim: Dim) -> Expr:
         """A size at run time: a number, `x.shape[0]`, or arithmetic on such."""
         return size_expression(dim, self._size_at_hand)
+
+    def several(self, values: Sequence[Value], expressions: Sequence[Expr]) -> Expr:
+        """The values as a list: what an object keeps as one, else one by one."""
+        held = [v for v in values if isinstance(v, Weight)]
+        if self.together is not None and len(held) == len(values):
+            one = self.together(held)
+            if one is not None:
+                return one
+        return List(tuple(expressions))
 
     def result(self, value: Value) -> Expr:
         """The expression of a value, once its step has been written (roots; in training any that lives)."""
@@ -333,6 +346,7 @@ class Forward:
             segment.after,
             layer=lambda name: Name(item) if name == segment.layer else self.layer_of(name),
             weight=self.weight_of,
+            together=self.together,
             reserved=(*self.reserved, *living, item),
             returned=len(variables) == 1,
         )

@@ -281,6 +281,21 @@ def reference(base: str, parts: tuple[str, ...]) -> Expr:
     return expression
 
 
+def inside(plan: Plan, parts: tuple[str, ...], members: str | None) -> tuple[str, ...]:
+    """The way to an object of a plan, through the attribute that holds the members of a chain, where it needs one."""
+    way: list[str] = []
+    slot: Slot = BlockSlot(plan)
+    for part in parts if members is not None else ():
+        if isinstance(slot, ChainSlot) and members is not None:
+            way.append(members)
+        if isinstance(slot, BlockSlot):
+            slot = slot.plan.slots[part]
+        elif isinstance(slot, (ChainSlot, ListSlot)):
+            slot = slot.slots[int(part)]
+        way.append(part)
+    return tuple(way) if members is not None else parts
+
+
 @dataclass(frozen=True)
 class Owner:
     """Where a weight lives: the attributes and numbers that lead to its object, and the layer's node
@@ -318,7 +333,8 @@ def weight_reader(plan: Plan, dialect: Dialect) -> Callable[[Weight], Expr]:
         for owner in owners(plan):
             if owner.weight is weight or owner.weight.path == weight.path:
                 path = owner.path if owner.node else owner.path[:-1]
-                return dialect.weight_ref(weight, reference("self", path), owner.node)
+                way = inside(plan, path, dialect.chain_members)
+                return dialect.weight_ref(weight, reference("self", way), owner.node)
         raise KeyError(weight.path)
 
     return read

@@ -22,6 +22,7 @@ from codegen.python.plan import (
     Plan,
     Slot,
     WeightSlot,
+    inside,
     owners,
     reference,
 )
@@ -38,7 +39,7 @@ from codegen.python.source import (
 from codegen.target import ProgramNames
 from nnspec.catalogue.ops.recurrent import Recurrent
 from nnspec.graph.decay import spared
-from nnspec.graph.flow import Flow, Place, owner
+from nnspec.graph.flow import Flow, Place, named, owner
 from nnspec.graph.graph import Value, Weight
 from nnspec.graph.graph import weights as weights_of
 from nnspec.graph.layouts import Layouts
@@ -245,12 +246,38 @@ class Source:
         """How a step reads a weight of a network; `base` gives the networks' expressions."""
         network = owner(self.training.networks, wanted).name
         own = next(o for o in owners(self.plan(network)) if o.weight.path == wanted.path)
-        return self.dialect.weight_ref(own.weight, _at(own, base(network)), own.node)
+        return self.dialect.weight_ref(own.weight, self._at(own, network, base), own.node)
 
-    def _alone(self, own: Owner, base: str) -> Part:
+    def holder(self, wanted: Sequence[Weight], base: Callable[[str], str]) -> Part | None:
+        """The object that holds just these trained weights, where there is one and nothing is frozen."""
+        if self.training.frozen or not wanted:
+            return None
+        network = owner(self.training.networks, wanted[0])
+        path: list[str] = []
+        for names in zip(*(w.path.split(".") for w in wanted), strict=False):
+            if {w for w in named(network, path) if w.trainable} == set(wanted):
+                break
+            if len(set(names)) > 1:
+                return None
+            path.append(names[0])
+        if {w for w in named(network, path) if w.trainable} != set(wanted):
+            return None
+        parts = list(self._parts(((network.name, *path),), base))
+        return parts[0] if len(parts) == 1 and not isinstance(parts[0].slot, WeightSlot) else None
+
+    def _at(self, own: Owner, network: str, base: Callable[[str], str]) -> Expr:
+        """What holds a weight in a network: its layer, or the block whose own it is."""
+        return self._placed(network, own.path if own.node else own.path[:-1], base)
+
+    def _placed(self, network: str, place: tuple[str, ...], base: Callable[[str], str]) -> Expr:
+        way = inside(self.plan(network), place, self.dialect.chain_members)
+        return reference(base(network), way)
+
+    def _alone(self, own: Owner, network: str, base: Callable[[str], str]) -> Part:
         """A weight as an object that an update moves."""
         hold = self.dialect.weight_holder or self.dialect.weight_ref
-        return Part(hold(own.weight, _at(own, base), own.node), WeightSlot(own.weight))
+        at = self._at(own, network, base)
+        return Part(hold(own.weight, at, own.node), WeightSlot(own.weight))
 
     def parts(self, update: Minimize, base: Callable[[str], str]) -> Iterator[Part]:
         """The objects that an update is over."""
@@ -269,7 +296,7 @@ class Source:
                 yield from self._parts((path,), base)
                 continue
             for place in sorted(places & reached):
-                yield self._alone(held[place], base(path[0]))
+                yield self._alone(held[place], path[0], base)
 
     def spared(
         self, update: Minimize, base: Callable[[str], str]
@@ -303,7 +330,7 @@ class Source:
         if not _whole(own):
             what = f"`no_decay` for `{place[1]}`, which is no weight of its own"
             raise Unsupported(what, update.span, self.dialect.name, LATER)
-        return self._alone(own, base(place[0]))
+        return self._alone(own, place[0], base)
 
     def frozen(self, base: Callable[[str], str]) -> Iterator[Part]:
         """The objects that are applied as in evaluation, and not updated."""
@@ -325,16 +352,16 @@ class Source:
                 yield Part(Name(base(network)))
             elif (found := _slot_at(plan, path)) is not None:
                 place, slot = found
-                yield Part(reference(base(network), place), slot)
+                yield Part(self._placed(network, place, base), slot)
             else:
-                yield from self._weights(plan, base(network), ".".join(path))
+                yield from self._weights(network, base, ".".join(path))
 
-    def _weights(self, plan: Plan, base: str, path: str) -> Iterator[Part]:
+    def _weights(self, network: str, base: Callable[[str], str], path: str) -> Iterator[Part]:
         """Weight by weight, where no object holds just these."""
-        for own in owners(plan):
+        for own in owners(self.plan(network)):
             inside = own.weight.path == path or own.weight.path.startswith(path + ".")
             if inside and own.weight.trainable:
-                yield self._alone(own, base)
+                yield self._alone(own, network, base)
 
     def refuse_stale(self, target: str) -> None:
         """For targets whose weights change in place: their old values are gone when a gradient wants them."""
@@ -345,11 +372,6 @@ class Source:
                 target,
                 "weights change in place; write what reads them again after the update",
             )
-
-
-def _at(own: Owner, base: str) -> Expr:
-    """What holds a weight in a network: its layer, or the block whose own it is."""
-    return reference(base, own.path if own.node else own.path[:-1])
 
 
 def _whole(own: Owner) -> bool:

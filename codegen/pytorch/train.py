@@ -31,7 +31,7 @@ from codegen.pytorch.dtypes import DTYPES
 from codegen.pytorch.optimizers import optimizer
 from codegen.target import ProgramNames
 from nnspec.graph.graph import Call as NetworkCall
-from nnspec.graph.graph import Node
+from nnspec.graph.graph import Node, Weight
 from nnspec.graph.training import Gradient, Minimize, Network, Training
 
 OPTIMIZER = Name("torch.optim.Optimizer")
@@ -122,6 +122,12 @@ def _grouped(source: Source, update: Minimize) -> Expr:
     return groups.with_keyword("axes", FEW_AXES) if few else groups
 
 
+def _parameters_of(source: Source, weights: Sequence[Weight]) -> Expr | None:
+    """Of the module that holds just these."""
+    part = source.holder(weights, source.networks.__getitem__)
+    return None if part is None else part.expression.attr("parameters")()
+
+
 def _step(source: Source, *, update: bool) -> Stmt:
     """`train_step`, or `evaluate`, which has no updates."""
 
@@ -149,6 +155,7 @@ def _step(source: Source, *, update: bool) -> Stmt:
         [f.value for f in figures],
         layer=lambda name: Name(names[name]),
         weight=lambda weight: source.weight(weight, source.networks.__getitem__),
+        together=lambda weights: _parameters_of(source, weights),
         minimize=minimize,
         reserved=[*names.values(), *source.named.all()],
         returned=False,

@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Any
 
 from nnspec.catalogue.ops import OPS
+from nnspec.catalogue.ops.distances import Size
 from nnspec.catalogue.synonyms import NAMES, called_here
 from nnspec.core.dtypes import DTYPES
 from nnspec.elaborate import arguments, layers, operators, optimizers, subscripts
@@ -18,6 +19,7 @@ from nnspec.elaborate.errors import error
 from nnspec.elaborate.library import shipped
 from nnspec.elaborate.limits import OutOfBudget
 from nnspec.elaborate.modules import Module, reference
+from nnspec.elaborate.parts import are_parts, trained_weights
 from nnspec.elaborate.session import Body
 from nnspec.elaborate.values import (
     POISON,
@@ -426,6 +428,8 @@ def _call(body: Body, expr: tree.Call) -> Any:
             with _made_then_applied(expr, positional):
                 return layers.construct(body, op, positional, named, span)
         case Reference(kind="op", target=op):
+            if issubclass(op, Size):
+                positional = [_of_weights(v, at) for v, at in positional]
             values = [v for v, *_ in [*positional, *named.values()]]
             if op.operands and not any(_holds_tensor(v) for v in values):
                 layers.check_waiting(op, positional, named, span)
@@ -600,6 +604,11 @@ def _only_compile_time(name: str, span: Span) -> SpecError:
     )
 
 
+def _of_weights(value: Any, span: Span) -> tuple[Any, Span]:
+    """In place of networks and parts, their weights."""
+    return (tuple(trained_weights(value, span)) if are_parts(value) else value), span
+
+
 def _holds_tensor(value: Any) -> bool:
     if isinstance(value, (tuple, list)):
         return any(_holds_tensor(v) for v in value)
@@ -643,9 +652,9 @@ def _attribute(body: Body, expr: tree.Attribute) -> Any:
                 or ("it has `shape`, `rank` and `dtype`",),
             )
         case Network():
-            return Part(f"{value.name}.{name}")
+            return Part(f"{value.name}.{name}", value)
         case Part():
-            return Part(f"{value.path}.{name}")
+            return Part(f"{value.path}.{name}", value.network)
         case OpLayer() | BlockLayer():
             return _weight(body, value, name, expr)
         case _:

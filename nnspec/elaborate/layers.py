@@ -358,8 +358,8 @@ def check_waiting(op: type[Op], positional: Any, named: Any, span: Span) -> None
                 at,
                 f"found {describe(value)}",
                 helps=(
-                    "weights are tensors inside their model, which can put out what they come to:"
-                    " `output logits, size = l2(head.weight)`",
+                    "weights are tensors inside their model, which can put out what they come to;"
+                    " `l1` and `l2` take networks and their parts",
                 ),
             )
     count = len(op.operands)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from itertools import accumulate
 from typing import Any
 
 from nnspec.catalogue.data.catalogue import DataSource
@@ -22,6 +21,7 @@ from nnspec.elaborate.expressions import evaluate
 from nnspec.elaborate.limits import NODE
 from nnspec.elaborate.lints import lint
 from nnspec.elaborate.modules import Module
+from nnspec.elaborate.parts import check_part
 from nnspec.elaborate.rules import update
 from nnspec.elaborate.scope import Scope
 from nnspec.elaborate.session import Body, Session
@@ -38,7 +38,7 @@ from nnspec.elaborate.values import (
     describe,
 )
 from nnspec.graph.flow import passages
-from nnspec.graph.graph import Call, Graph, Node, Value, graphs, weights
+from nnspec.graph.graph import Call, Node, Value, Weight, weights
 from nnspec.graph.training import (
     Metric,
     Minimize,
@@ -205,18 +205,7 @@ class Program:
         body.session.budget.spend(times * (NODE + size), span)
 
     def _check_part(self, path: tuple[str, ...], span: Span) -> None:
-        network, prefix = path[0], ".".join(path[1:])
-        known = set(_parts(self.networks[network].model))
-        if prefix and prefix not in known:
-            beginnings = {k.split(".")[0] for k in known}
-            raise error(
-                "E0503",
-                f"`{network}` has no part `{prefix}`",
-                span,
-                "unknown",
-                helps=did_you_mean(path[1], beginnings)
-                or (f"its parts are {', '.join(f'`{b}`' for b in sorted(beginnings))}",),
-            )
+        check_part(self.networks[path[0]], path[1:], span)
 
     def execute(self, body: Body, statement: tree.Statement) -> None:
         """`batch`, `minimize`, `metric`."""
@@ -376,17 +365,6 @@ class Program:
         self.metrics.append(Metric(name, value, item.span, summary))
 
 
-def _parts(model: Graph) -> Iterator[str]:
-    """Paths of everything in a model that has a name: weights, layers, what holds them."""
-    for weight in weights(model):
-        yield from accumulate(weight.path.split("."), "{}.{}".format)
-    for graph in graphs(model):
-        for step in graph.steps:
-            if step.layer is not None:
-                path = f"{graph.path}.{step.layer}" if graph.path else step.layer
-                yield from accumulate(path.split("."), "{}.{}".format)
-
-
 def _function_name(expr: tree.Expr) -> str:
     match expr:
         case tree.Call(function=tree.Name(text=text)) | tree.Name(text=text):
@@ -481,6 +459,7 @@ def _check(body: Body, program: Program, declaration: tree.Train) -> None:
     _check_accumulation(body, program, declaration.name.span)
     for step in body.builder.steps:
         _check_step(body, program, step, declaration.name.span)
+        _check_weights(body, program, step, declaration.name.span)
     if "epochs" in program.settings and "steps" in program.settings:
         body.fail(
             error(
@@ -537,6 +516,24 @@ def _check_step(body: Body, program: Program, step: Any, at: Span) -> None:
                 step.span or at,
                 "nothing to update",
                 (Label(program.frozen[1], "frozen here"),),
+            )
+        )
+
+
+def _check_weights(body: Body, program: Program, step: Any, at: Span) -> None:
+    """A weight that a program reads belongs to one network: two instances of a model have its weights in common."""
+    read = [v for v in step.inputs if isinstance(v, Weight)] if isinstance(step, Node) else []
+    if not read:
+        return
+    holders = [n.name for n in program.networks.values() if read[0] in weights(n.model)]
+    if len(holders) > 1:
+        body.fail(
+            error(
+                "E0503",
+                f"{' and '.join(f'`{n}`' for n in holders)} are one model",
+                step.span or at,
+                "its weights would be those of which?",
+                helps=("let the model put it out: `output logits, size = l2(head.weight)`",),
             )
         )
 

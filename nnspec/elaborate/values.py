@@ -231,9 +231,10 @@ class Average:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What `net.head` names: everything whose weights begin with a path."""
+    """What `net.head` names: everything whose weights begin with a path, the network's name in front."""
 
     path: str
+    network: Network
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,11 @@ from codegen.gluon.like import like
 from codegen.gluon.ops.elementwise import meeting
 from codegen.python.dialect import Result
 from codegen.python.native import Table, Use
+from codegen.python.regularisers import sizes
 from codegen.python.source import Expr, Name
 from codegen.rewrites import is_plain_entropy, is_unweighted
 from codegen.rules import function
+from nnspec.catalogue.ops.distances import L1, L2
 from nnspec.catalogue.ops.elementwise import Subtract
 from nnspec.catalogue.ops.losses import Accuracy, BinaryCrossEntropy, CrossEntropy, Mse
 from nnspec.catalogue.ops.site import Site, Term
@@ -65,3 +67,12 @@ def mse(op: Mse, use: Use, predictions: Expr, targets: Expr) -> Result:
 
 def reduced(each: Expr, reduction: str) -> Expr:
     return each if reduction == "none" else each.attr(reduction)()
+
+
+sizes(
+    TABLE,
+    {
+        L1: Name("F.sum")(Name("F.abs")(Name("w"))),
+        L2: Name("F.sum")(Name("F.square")(Name("w"))),
+    },
+)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from codegen.keras.logits import AsLogits
 from codegen.python.dialect import Result
 from codegen.python.native import Table, Use
+from codegen.python.regularisers import sizes
 from codegen.python.source import Expr, Literal, Name, Operator, Tuple
 from codegen.rewrites import is_plain_entropy, is_unweighted
 from codegen.rules import function
 from nnspec.catalogue.ops.base import Op
 from nnspec.catalogue.ops.counts import Auc, Precision, Recall
 from nnspec.catalogue.ops.ctc import Ctc
+from nnspec.catalogue.ops.distances import L1, L2
 from nnspec.catalogue.ops.losses import Accuracy, BinaryCrossEntropy, CrossEntropy, Loss, Mse
 from nnspec.catalogue.ops.metrics import MeanAbsoluteError, MeanSquaredError, TopKShare
 from nnspec.graph.graph import Node
@@ -121,3 +123,12 @@ def _object(node: Node, kind: str, **given: str) -> Expr | None:
         return None
     made = Name(f"keras.{kind}.{OBJECTS[type(op)]}")(**given)
     return made if isinstance(op, Mse) else made.with_keyword("from_logits", True)
+
+
+sizes(
+    TABLE,
+    {
+        L1: Name("ops.sum")(Name("ops.abs")(Name("w"))),
+        L2: Name("ops.sum")(Name("ops.square")(Name("w"))),
+    },
+)

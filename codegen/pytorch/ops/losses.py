@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from codegen.python.dialect import Result
 from codegen.python.native import Table, Use
+from codegen.python.regularisers import sizes
 from codegen.python.source import Call, Expr, Literal, Name, Operator, Tuple
 from nnspec.catalogue.ops.ctc import Ctc
 from nnspec.catalogue.ops.differences import Huber, Mae, Poisson
-from nnspec.catalogue.ops.distances import Triplet
+from nnspec.catalogue.ops.distances import L1, L2, Triplet
 from nnspec.catalogue.ops.losses import Accuracy, BinaryCrossEntropy, CrossEntropy, Mse, Pairwise
 from nnspec.graph.graph import Node
 
@@ -131,3 +132,12 @@ def alike(tensor: Expr, number: Literal) -> Expr:
 def accuracy(op: Accuracy, use: Use, logits: Expr, labels: Expr) -> Result:
     right = Operator("==", logits.attr("argmax")(-1), labels)
     return right.attr("float")().attr("mean")()
+
+
+sizes(
+    TABLE,
+    {
+        L1: Name("w.abs")().attr("sum")(),
+        L2: Name("w.square")().attr("sum")(),
+    },
+)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import operator
+from abc import abstractmethod
 from collections.abc import Iterator
+from functools import reduce
 
 from nnspec.catalogue.ops.base import Example, Op, Operand, ShapeError, declare
 from nnspec.catalogue.ops.helpers import need_float, same_dtype
@@ -128,37 +131,60 @@ class Contrastive(Rows):
 
 
 class Size(Op):
-    """A term of a loss that keeps a tensor small. A weight is a tensor inside its model, which puts out what it comes to:
-    `output logits, size = l2(head.weight)`; a program then adds `1e-4 * size`."""
+    """A term of a loss that keeps tensors small: `minimize loss + 1e-4 * l2(net) using Adam()`."""
+
+    operands = (Operand("x", "one or more tensors; networks and their parts", variadic=True),)
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         need_float(*inputs)
+        same_dtype(*inputs)
         return (inputs[0].with_shape(()),)
 
+    @abstractmethod
+    def size(self, to: Site, x: Term) -> Term:
+        """Of one tensor."""
+
+    def expand(self, to: Site, *xs: Term) -> Term:
+        first, *others = (self.size(to, x) for x in xs)
+        return reduce(operator.add, others, first)
+
     def flops(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
-        return product(inputs[0].shape) * 2
+        total: Dim = 0
+        for x in inputs:
+            total = total + product(x.shape) * 2
+        return total
 
     @classmethod
     def examples(cls) -> Iterator[Example]:
         yield Example(cls(), (TensorType("f32", (5, 3)),))
         yield Example(cls(), (TensorType("f32", (N, 5, 3, 4)),))
+        yield Example(cls(), tuple(TensorType("f32", s) for s in ((5, 3), (), (4,))))
 
 
 @declare
 class L1(Size):
-    """The sum of the absolute values of all elements."""
+    """The sum of the absolute values of all elements, of one or more tensors.
+
+    In a training program also of the trained weights, biases among them, of a network, a part of one or a list of them, each
+    weight once: `l1(net)`, `l1(net.head)`, `l1([net.stem, net.head])`.
+    """
 
     name = "l1"
 
-    def expand(self, to: Site, x: Term) -> Term:
+    def size(self, to: Site, x: Term) -> Term:
         return to.sum(abs(x))
 
 
 @declare
 class L2(Size):
-    """The sum of the squares of all elements, not halved: its gradient is `2 x`, as that of Keras's `l2`."""
+    """The sum of the squares of all elements, of one or more tensors, not halved: its gradient is `2 x`, as that of
+    Keras's `l2`.
+
+    In a training program also of the trained weights, biases among them, of a network, a part of one or a list of them, each
+    weight once: `minimize loss + 1e-4 * l2(net) using Adam()`, `l2(net.head)`, `l2([net.stem, net.head.weight])`.
+    """
 
     name = "l2"
 
-    def expand(self, to: Site, x: Term) -> Term:
+    def size(self, to: Site, x: Term) -> Term:
         return to.sum(x * x)

@@ -14,8 +14,8 @@ from nnspec.graph.derivative import gradients
 from nnspec.graph.evaluate.arrays import Array, ArraySite
 from nnspec.graph.evaluate.cost import Forecast
 from nnspec.graph.evaluate.interpreter import Interpreter
-from nnspec.graph.flow import Flow
-from nnspec.graph.graph import Call, Graph, Node, Value
+from nnspec.graph.flow import Flow, owner
+from nnspec.graph.graph import Call, Graph, Node, Value, Weight
 from nnspec.graph.graph import weights as weights_of
 from nnspec.graph.training import Minimize, Network, Training, performed
 from nnspec.graph.updates import Schedule, Update
@@ -119,6 +119,10 @@ class TrainingRun:
     def _apply(self, step: Node | Call, interpreter: Interpreter, held: dict[Place, Term]) -> None:
         """A step of the program; a network is applied with its own weights."""
         if not isinstance(step, Call) or step.layer not in {n.name for n in self.training.networks}:
+            for value in step.inputs:
+                if isinstance(value, Weight):
+                    network = owner(self.training.networks, value)
+                    interpreter.terms[value] = held[network.name, value.path]
             interpreter.step(step)
             return
         for weight in weights_of(step.body):
