@@ -10,6 +10,7 @@ from typing import Any
 
 from nnspec.catalogue.data.catalogue import DataSource
 from nnspec.catalogue.ops.counts import OverPass
+from nnspec.catalogue.ops.shaping import Slice
 from nnspec.catalogue.settings import Settings
 from nnspec.core.fields import Field
 from nnspec.core.types import TensorType
@@ -342,6 +343,8 @@ class Program:
             raise error(
                 "E0503", "a metric is one number", item.value.span, f"found {describe(value)}"
             )
+        if summary is None:
+            _refuse_counts(body, value, item)
         name = item.name.text if item.name else _function_name(item.value)
         if any(m.name == name for m in self.metrics):
             raise error(
@@ -363,6 +366,36 @@ class Program:
             body.scope.bind(name, value, item.name.span)
             body.scope.read.add(name)
         self.metrics.append(Metric(name, value, item.span, summary))
+
+
+def _refuse_counts(body: Body, value: Value, item: tree.NamedExpr) -> None:
+    """What a metric over a pass counts of a batch is read element by element, or not at all."""
+    body.session.budget.spend(len(body.builder.steps), item.span)
+    makers = {v: s for s in body.builder.steps if isinstance(s, (Node, Call)) for v in s.outputs}
+    left, seen = [value], {value}
+    while left:
+        step = makers.get(left.pop())
+        if step is None:
+            continue
+        for operand in step.inputs:
+            counts = makers.get(operand)
+            if (
+                isinstance(counts, Node)
+                and isinstance(counts.op, OverPass)
+                and not (isinstance(step, Node) and isinstance(step.op, Slice))
+            ):
+                name = counts.op.name
+                raise error(
+                    "E0503",
+                    f"what `{name}` counts of a batch is no number before the pass is over",
+                    item.value.span,
+                    "of its counts",
+                    (Label(counts.span, "counted here"),) if counts.span else (),
+                    (f"`metric {name}(...)` alone makes one number of the whole pass",),
+                )
+            if operand not in seen:
+                seen.add(operand)
+                left.append(operand)
 
 
 def _function_name(expr: tree.Expr) -> str:
