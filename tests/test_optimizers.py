@@ -63,10 +63,10 @@ def test_one_object_is_one_optimizer() -> None:
 
 def test_whose_block_it_is() -> None:
     (own,) = updates("minimize loss using Signed(momentum = 0.5)")
-    assert (own.block, own.shipped, own.scheduled) == ("Signed", False, False)
+    assert (own.block, own.shipped, own.scheduled) == ("Signed", False, frozenset())
     assert dict(own.arguments) == {"lr": 1e-3, "momentum": 0.5}
     (library,) = updates("minimize loss using SGD(0.1)")
-    assert (library.block, library.shipped, library.scheduled) == ("SGD", True, False)
+    assert (library.block, library.shipped, library.scheduled) == ("SGD", True, frozenset())
     (scheduled,) = updates("minimize loss using SGD(Constant(0.1), momentum = 0.9)")
     assert scheduled.shipped and scheduled.scheduled
     lr = scheduled.arguments["lr"]

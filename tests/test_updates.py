@@ -91,21 +91,26 @@ PROGRAMS = {
       minimize mse(other(x), 1) using Own(clip_value = 0.01)
     """,
     "accumulated": f"""
-      frozen = [net.trunk.dropout, other.trunk, net.trunk.batch_norm]
+      frozen = [net.trunk.dropout, net.trunk.lstm, other.trunk, net.trunk.batch_norm]
       minimize {LOSS} over net using SGD(0.1, momentum = 0.9, nesterov = true, weight_decay = 0.3, no_decay = [net.head])
       minimize mse(stop_gradient(net(x)), other(x)) over other using Own(accumulate = 2, clip_norm = 1e-3)
       accumulate = 3
     """,
     "spared": f"""
-      frozen = [net.trunk.dropout, other.trunk, net.trunk.batch_norm]
+      frozen = [net.trunk.dropout, net.trunk.lstm, other.trunk, net.trunk.batch_norm]
       minimize {LOSS} over net using Lion(Cosine(1e-2, steps = 5), weight_decay = 0.5, no_decay = [norm, net.head.weight])
       minimize mse(other(x), 1) using Decayed(weight_decay = Ramp(0.5, 4), no_decay = [bias])
     """,
     "average": f"""
       teacher = average(net, decay = 0.75)
-      frozen = [net.trunk.dropout, other, teacher.trunk.dropout]
+      frozen = [net.trunk.dropout, net.trunk.lstm, other, teacher.trunk.dropout, teacher.trunk.lstm]
       minimize {LOSS} + mse(net(x), stop_gradient(teacher(x))) using SGD(0.1, momentum = 0.9)
       metric mse(teacher(x), other(x))
+    """,
+    "rates": f"""
+      frozen = [net.trunk, other.trunk]
+      minimize {LOSS} over net.head using AdamW(OneCycle(1e-2, steps = 6), weight_decay = 0.1, accumulate = 2, no_decay = [bias])
+      minimize mse(stop_gradient(net(x)), other(x)) over other.head using SGD(Warmup(MultiStep(0.1, milestones = [2, 4]), steps = 3), momentum = 0.9, nesterov = true)
     """,
     "every": f"""
       frozen = [net.trunk.dropout, net.trunk.lstm, other.trunk, net.trunk.batch_norm]

@@ -23,7 +23,8 @@ from codegen.python.emission import LoweredProgram, described, lowered_program, 
 from codegen.python.file import module_doc
 from codegen.python.functions import Functions, applied, parameter_names
 from codegen.python.names import distinct
-from codegen.python.rules import written
+from codegen.python.rules import rates, written
+from codegen.python.scalars import scalars
 from codegen.python.source import ClassDef, FunctionDef
 from codegen.python.training import Source, reserved, snake
 from codegen.target import Emitted, EmittedModel, Fault
@@ -136,8 +137,11 @@ def emit(
     steps = training_dialect(dialect, taken)
     dialect.standing_in.learn(applied(trainings), steps)
     rules = written(trainings, steps, NATIVE, taken)
+    changing = rates(trainings, scalars(steps), NATIVE, taken)
     sources = [
-        Source(training, declared, trainings, names, classes, t.batch_layouts, steps, rules)
+        Source(
+            training, declared, trainings, names, classes, t.batch_layouts, steps, rules, changing
+        )
         for training, declared, names, t in zip(
             trainings, program.trainings, named, lowered.trainings, strict=True
         )

@@ -14,7 +14,7 @@ from codegen.gluon.initializers import initializer
 from codegen.gluon.namespace import PLACE, rewritten
 from codegen.gluon.ops.normalization import TABLE as NORMALIZATION
 from codegen.gluon.ops.tables import TABLES
-from codegen.gluon.weights import native_role, recurrent_role
+from codegen.gluon.weights import native_role, place_of, recurrent_role
 from codegen.python.dialect import ClassParts, Dialect
 from codegen.python.fixed import snippet_imports, snippets
 from codegen.python.forward import Forward
@@ -126,7 +126,7 @@ def weight_ref(weight: Weight, owner: Expr, node: Node | None) -> Expr:
     if node is not None and isinstance(node.op, Recurrent):
         part, layer, side = recurrent_role(weight.role)
         if node.op.layers > 1:
-            owner = owner[2 * layer if node.op.dropout else layer]
+            owner = owner[place_of(layer, node.op)]
         return Held(owner, f"{side}0_{part}")
     name = weight.role if node is not None else attribute(weight.role, ATTRIBUTES)
     return Held(owner, native_role(node, name) if node else name)

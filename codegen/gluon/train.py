@@ -61,7 +61,7 @@ def definitions(sources: Sequence[Source], hybridize: bool) -> tuple[Stmt, ...]:
     """
     if not sources:
         return ()
-    written: list[Stmt] = list({c.name: c for s in sources for c in s.rules.values()}.values())
+    written: list[Stmt] = list(dict.fromkeys(d for s in sources for d in s.definitions))
     for source in sources:
         source.refuse_stale("Gluon")
         written += [_make_optimizers(source), _train_step(source), _evaluate(source)]
@@ -176,7 +176,10 @@ def _freeze(part: training.Part) -> Stmt:
 def _optimizer(source: Source, update: Minimize, rate: Expr | None) -> Expr:
     if update.update in source.rules:
         return Name(source.rules[update.update].name)()
-    return optimizer(update.update, rate)
+    made = optimizer(update.update, rate)
+    if (changing := source.rate(update.update)) is None:
+        return made
+    return made.with_keyword("lr_scheduler", Name("Schedule")(changing))
 
 
 def _train_step(source: Source) -> Stmt:

@@ -21,11 +21,15 @@ def native_name(owner: Owner) -> str:
         return place
     if isinstance(node.op, recurrent.Recurrent):
         part, layer, side = recurrent_role(role)
-        layer = 2 * layer if node.op.dropout else layer  # a layer that drops stands between
-        stacked = f".{layer}" if node.op.layers > 1 else ""
+        stacked = f".{place_of(layer, node.op)}" if node.op.layers > 1 else ""
         cell = f"{side}_cell." if node.op.bidirectional else ""
         return f"{place}{stacked}._unfused.0.{cell}{part}"
     return f"{place}.{native_role(node, role)}"
+
+
+def place_of(layer: int, op: recurrent.Recurrent) -> int:
+    """Where a layer of several stands among its like: one that drops stands between two."""
+    return 2 * layer if op.dropout else layer
 
 
 def recurrent_role(role: str) -> tuple[str, int, str]:

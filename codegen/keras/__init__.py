@@ -18,7 +18,7 @@ from codegen.python.emission import LoweredProgram, described, legal_training, w
 from codegen.python.file import module_doc, module_text
 from codegen.python.functions import Functions, applied, parameter_names
 from codegen.python.gradients import TAPE, watching
-from codegen.python.rules import written
+from codegen.python.rules import rates, written
 from codegen.python.source import ClassDef
 from codegen.python.training import Source, reserved
 from codegen.target import Emitted, EmittedModel, Fault, NoOptions
@@ -86,9 +86,11 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     }
     held = [d.name for d in classes.definitions if isinstance(d, ClassDef)]
     dialect.standing_in.learn(applied(trainings), dialect)
-    rules = written(trainings, dialect, NATIVE, [*reserved(named), *held])
+    names = [*reserved(named), *held]
+    rules = written(trainings, dialect, NATIVE, names)
+    changing = rates(trainings, dialect, NATIVE, names)
     sources = [
-        Source(t, declared, trainings, names, classes, batches[t.name], dialect, rules)
+        Source(t, declared, trainings, names, classes, batches[t.name], dialect, rules, changing)
         for t, declared, names in zip(trainings, program.trainings, named, strict=True)
     ]
     body = train.definitions(sources)

@@ -1,12 +1,12 @@
 """Optimizers; where Keras's differ from the language's, a class of the snippets has their place.
 
 Keras's Adam adds epsilon before the root is corrected, and its weight decay is apart from the gradient. Its Ftrl
-begins with an accumulator that is rounded to single precision.
+begins with an accumulator that is rounded to single precision. Its velocities hold the learning rates of their steps.
 """
 
 from __future__ import annotations
 
-from codegen.python.optimizers import Setting, decays, looks_ahead, made, native
+from codegen.python.optimizers import Setting, decays, looks_ahead, made, native, steady
 from codegen.python.source import Call, Expr
 from nnspec.graph.updates import Update
 
@@ -42,8 +42,15 @@ NATIVE = (
     ),
     # The decay that Keras has beside its class does not count in the length of a step.
     native("LAMB", "keras.optimizers.Lamb", *ADAM, covers=lambda given: not decays(given)),
-    native("SGD", "DecayedSGD", *MOMENTUM, DECAY, covers=decays),
-    native("SGD", "keras.optimizers.SGD", *MOMENTUM),
+    native(
+        "SGD", "DecayedSGD", *MOMENTUM, DECAY, covers=lambda given: decays(given) and steady(given)
+    ),
+    native(
+        "SGD",
+        "keras.optimizers.SGD",
+        *MOMENTUM,
+        covers=lambda given: not decays(given) and steady(given),
+    ),
 )
 
 

@@ -128,7 +128,8 @@ def _watched(networks: Mapping[str, Any], result: TrainResult, updates: int) -> 
     def noting(self: Any, grads: Any, trainable_variables: Any = None) -> Any:
         if len(result.gradients) < updates:
             found: Weights = {}
-            for gradient, variable in zip(grads, trainable_variables, strict=True):
+            clipped = self._clip_gradients(grads)
+            for gradient, variable in zip(clipped, trainable_variables, strict=True):
                 network, name = places[id(variable)]
                 array = np.zeros(variable.shape) if gradient is None else to_array(gradient)
                 found.setdefault(network, {})[name] = array

@@ -47,7 +47,7 @@ def definitions(sources: Sequence[Source]) -> tuple[Stmt, ...]:
     """The functions of all programs, and the call of `main`."""
     if not sources:
         return ()
-    written: list[Stmt] = list({c.name: c for s in sources for c in s.rules.values()}.values())
+    written: list[Stmt] = list(dict.fromkeys(d for s in sources for d in s.definitions))
     for source in sources:
         if found := compiled(source.training):
             written += [compile_model(source, found), _prepare(source, found)]

@@ -93,6 +93,11 @@ def made_optimizer(source: Source, update: Minimize, rate: Expr | None) -> Expr:
     if update.update in source.rules:
         made = Name(source.rules[update.update].name)()
     else:
+        changing = source.rate(update.update)
+        if changing is not None:
+            # What Keras counts are batches.
+            batches = update.update.accumulate
+            rate = Name("Schedule")(changing, *([batches] if batches > 1 else []))
         made = optimizer(update.update, rate)
     for keyword, value in (
         ("global_clipnorm", update.update.clip_norm),

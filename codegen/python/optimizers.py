@@ -8,10 +8,13 @@ from typing import Any
 
 from codegen.python.source import Call, Expr, Name, lift
 from codegen.rules import REQUIRED
-from nnspec.graph.updates import Argument, Update
+from nnspec.graph.updates import Argument, Schedule, Update
 
 Arguments = Mapping[str, Argument]
 """Parameters of an optimizer, by name."""
+
+RATE = "lr"
+"""The parameter that the frameworks' classes take a schedule for."""
 
 Source = str | tuple[str, ...] | Callable[[Arguments], object]
 
@@ -62,14 +65,19 @@ def looks_ahead(arguments: Arguments) -> bool:
     return bool(arguments["nesterov"] and arguments["momentum"])
 
 
+def steady(arguments: Arguments) -> bool:
+    """Without a momentum, or with one learning rate: some frameworks' velocities hold the rates of their steps."""
+    return not (isinstance(arguments[RATE], Schedule) and arguments["momentum"])
+
+
 def decays(arguments: Arguments) -> bool:
     return bool(arguments["weight_decay"])
 
 
 def entry_of(table: Sequence[NativeOptimizer], update: Update) -> NativeOptimizer | None:
     """The class for an optimizer; None where its rule has to be written: for a block of the writer's own, and
-    where a schedule gives a parameter."""
-    if not update.shipped or update.scheduled:
+    where a schedule gives another parameter than the learning rate."""
+    if not update.shipped or update.scheduled - {RATE}:
         return None
     own = (e for e in table if e.block == update.block and e.covers(update.arguments))
     return next(own, None)
@@ -81,14 +89,15 @@ def made(
     rate: Expr | None,
     *arguments: Expr,
 ) -> Call:
-    """`torch.optim.Adam(net.parameters())`; `rate`: an expression in place of the learning rate."""
+    """`torch.optim.Adam(net.parameters())`; `rate`: an expression in place of the learning rate, which is left out
+    where a schedule gives it and there is none."""
     entry = entry_of(table, update)
     assert entry is not None, "an optimizer without a class is written by its rule"
     keywords: dict[str, Expr] = {}
     for setting in entry.settings:
         value = setting.value(update.arguments)
-        if setting.source == "lr" and rate is not None:
-            keywords[setting.keyword] = rate
+        if setting.source == RATE and (rate is not None or RATE in update.scheduled):
+            keywords |= {} if rate is None else {setting.keyword: rate}
         elif setting.default is REQUIRED or value != setting.default:
             keywords[setting.keyword] = lift(value)
     return Name(entry.call)(*arguments, **keywords)

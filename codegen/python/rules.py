@@ -14,7 +14,7 @@ from codegen.python.dialect import Dialect, Unsupported
 from codegen.python.docs import paragraphs
 from codegen.python.forward import Forward
 from codegen.python.names import distinct, identifier
-from codegen.python.optimizers import NativeOptimizer, entry_of
+from codegen.python.optimizers import RATE, NativeOptimizer, entry_of
 from codegen.python.source import (
     Assign,
     ClassDef,
@@ -114,7 +114,7 @@ def _body(update: Update, kind: TensorType, dialect: Dialect) -> tuple[Stmt, ...
     scheduled = [n for n in rule.given if isinstance(update.arguments[n], Schedule)]
     return (
         *(Assign(Name(name), lift(held)) for name, held in attributes if held),
-        *(_schedule(update, name, kind.dtype, dialect) for name in scheduled),
+        *(_schedule(update, name, kind.dtype, dialect, "self") for name in scheduled),
         _rule(rule, scheduled, bool(decay), dialect),
     )
 
@@ -142,13 +142,43 @@ def _with_numbers(rule: Rule, update: Update, dtype: str) -> Rule:
     return replace(rule, graph=graph, given=changing)
 
 
-def _schedule(update: Update, name: str, dtype: str, dialect: Dialect) -> FunctionDef:
+def rates(
+    trainings: Iterable[Training],
+    dialect: Dialect,
+    native: Sequence[NativeOptimizer],
+    taken: Sequence[str],
+) -> Mapping[Update, FunctionDef]:
+    """For each optimizer with a class of the target's and a schedule, the learning rate as a function of the step.
+
+    dialect: in which the functions are written; taken: names of the file.
+    """
+    functions: dict[Update, FunctionDef] = {}
+    used = [*taken, *dialect.helpers, *dialect.imports, *dialect.reserved]
+    for training in trainings:
+        for step in training.steps:
+            if not isinstance(step, Minimize) or RATE not in step.update.scheduled:
+                continue
+            if step.update in functions or entry_of(native, step.update) is None:
+                continue
+            made = _schedule(step.update, RATE, "f32", dialect)
+            shown = _shown(step.update.arguments[RATE])
+            doc = "\n\n".join(text for text in (made.doc, shown) if text)
+            made = replace(made, doc=doc)
+            alike = (f for f in functions.values() if replace(f, name=made.name) == made)
+            same = next(alike, None)
+            name = same.name if same else distinct("learning_rate", used)
+            used.append(name)
+            functions[step.update] = replace(made, name=name)
+    return functions
+
+
+def _schedule(update: Update, name: str, dtype: str, dialect: Dialect, *own: str) -> FunctionDef:
     """`lr_at(self, step)`, from a step that is counted from 0."""
     schedule = update.arguments[name]
     assert isinstance(schedule, Schedule)
     graph = legalize(schedule.graph(dtype), dialect.legality)
     names, body, (result,) = _written(graph, dialect)
-    given = tuple(map(Parameter, ("self", *names)))
+    given = tuple(map(Parameter, (*own, *names)))
     doc = paragraphs(graph.doc)[0] if graph.doc else None
     return FunctionDef(f"{name}_at", given, (*body, Return(result)), doc=doc)
 

@@ -31,15 +31,16 @@ from codegen.python.source import (
     Dict,
     Expr,
     Expression,
+    FunctionDef,
     Literal,
     Name,
     Parameter,
     Stmt,
 )
 from codegen.target import ProgramNames
-from nnspec.catalogue.ops.recurrent import Recurrent
+from nnspec.catalogue.ops.recurrent import LSTM
 from nnspec.graph.decay import spared
-from nnspec.graph.flow import Flow, Place, named, owner
+from nnspec.graph.flow import Flow, named, owner
 from nnspec.graph.graph import Value, Weight
 from nnspec.graph.graph import weights as weights_of
 from nnspec.graph.layouts import Layouts
@@ -157,7 +158,7 @@ class Source:
 
     training: with the networks' graphs as they are written; declared: as the language has it.
     trainings: all programs of the file. layouts: of the batch's columns.
-    rules: classes of optimizers that the target has not.
+    rules: classes of optimizers that the target has not. rates: functions that give the learning rates of others.
     """
 
     training: Training
@@ -168,6 +169,7 @@ class Source:
     layouts: Layouts
     dialect: Dialect
     rules: Mapping[Update, ClassDef] = field(default_factory=dict)
+    rates: Mapping[Update, FunctionDef] = field(default_factory=dict)
 
     @cached_property
     def flow(self) -> Flow:
@@ -176,6 +178,15 @@ class Source:
     @property
     def updates(self) -> tuple[Minimize, ...]:
         return self.flow.updates
+
+    def rate(self, update: Update) -> Expr | None:
+        """The function that gives its learning rate at a step, counted from 0."""
+        return Name(self.rates[update].name) if update in self.rates else None
+
+    @property
+    def definitions(self) -> tuple[Stmt, ...]:
+        """The classes and functions of its optimizers, each once."""
+        return tuple(dict.fromkeys((*self.rates.values(), *self.rules.values())))
 
     @cached_property
     def names(self) -> Mapping[object, str]:
@@ -301,10 +312,7 @@ class Source:
     def spared(
         self, update: Minimize, base: Callable[[str], str]
     ) -> tuple[bool, tuple[Part, ...]] | None:
-        """What does not decay: whether all weights of few axes, and which parts; None where all decay.
-
-        Raises `Unsupported` for a selected weight that is no attribute of its object.
-        """
+        """What does not decay: whether all weights of few axes, and which parts; None where all decay."""
         selection = update.update.no_decay
         if not selection:
             return None
@@ -322,15 +330,9 @@ class Source:
         small = {place for place in moved if ranks[place] < FEW_AXES}
         few = small <= chosen
         others = (chosen & moved) - parts - (small if few else set())
-        weights = (self._whole_weight(place, base, update) for place in sorted(others))
+        held = {(n, own.weight.path): own for n in self.networks for own in owners(self.plan(n))}
+        weights = dict.fromkeys(self._alone(held[p], p[0], base) for p in sorted(others))
         return few, (*self._parts(paths, base), *weights)
-
-    def _whole_weight(self, place: Place, base: Callable[[str], str], update: Minimize) -> Part:
-        own = next(o for o in owners(self.plan(place[0])) if o.weight.path == place[1])
-        if not _whole(own):
-            what = f"`no_decay` for `{place[1]}`, which is no weight of its own"
-            raise Unsupported(what, update.span, self.dialect.name, LATER)
-        return self._alone(own, place[0], base)
 
     def frozen(self, base: Callable[[str], str]) -> Iterator[Part]:
         """The objects that are applied as in evaluation, and not updated."""
@@ -376,7 +378,7 @@ class Source:
 
 def _whole(own: Owner) -> bool:
     """Whether a weight is one attribute of its object."""
-    return own.node is None or not isinstance(own.node.op, Recurrent)
+    return own.node is None or not isinstance(own.node.op, LSTM)
 
 
 def _slot_at(plan: Plan, path: Sequence[str]) -> tuple[tuple[str, ...], Slot] | None:

@@ -12,7 +12,8 @@ from codegen.python.emission import described, lowered_program, weight_map
 from codegen.python.file import module_doc, module_text
 from codegen.python.functions import Functions, applied, parameter_names
 from codegen.python.gradients import watching
-from codegen.python.rules import written
+from codegen.python.rules import rates, written
+from codegen.python.scalars import scalars
 from codegen.python.source import ClassDef, Stmt
 from codegen.python.training import Source, reserved
 from codegen.pytorch import train
@@ -73,9 +74,21 @@ def emit(program: Program, *, stem: str, provenance: str) -> Emitted:
     body += classes.definitions
     held = [d.name for d in classes.definitions if isinstance(d, ClassDef)]
     dialect.standing_in.learn(applied(trainings), dialect)
-    rules = written(trainings, dialect, NATIVE, [*reserved(named), *held])
+    taken = [*reserved(named), *held]
+    rules = written(trainings, dialect, NATIVE, taken)
+    changing = rates(trainings, scalars(dialect), NATIVE, taken)
     sources = [
-        Source(t.training, declared, trainings, names, classes, t.batch_layouts, dialect, rules)
+        Source(
+            t.training,
+            declared,
+            trainings,
+            names,
+            classes,
+            t.batch_layouts,
+            dialect,
+            rules,
+            changing,
+        )
         for t, declared, names in zip(lowered.trainings, program.trainings, named, strict=True)
     ]
     loops = train.definitions(sources)

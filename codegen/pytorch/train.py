@@ -57,7 +57,7 @@ def definitions(sources: Sequence[Source]) -> tuple[Stmt, ...]:
     """The functions of all programs, and the call of `main`."""
     if not sources:
         return ()
-    written: list[Stmt] = list({c.name: c for s in sources for c in s.rules.values()}.values())
+    written: list[Stmt] = list(dict.fromkeys(d for s in sources for d in s.definitions))
     for source in sources:
         source.refuse_stale("PyTorch")
         step, check = _step(source, update=True), _step(source, update=False)
@@ -104,7 +104,9 @@ def _optimizer(source: Source, update: Minimize, rate: Expr | None) -> Expr:
     updated = _grouped(source, update)
     if update.update in source.rules:
         return Name(source.rules[update.update].name)(updated)
-    return optimizer(update.update, updated, rate)
+    made = optimizer(update.update, updated, rate)
+    changing = source.rate(update.update)
+    return made if changing is None else Name("follow")(made, changing)
 
 
 def _followers(source: Source) -> Iterator[Network]:

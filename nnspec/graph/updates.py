@@ -96,6 +96,6 @@ class Update:
         return self.every * self.accumulate
 
     @property
-    def scheduled(self) -> bool:
-        """Whether a schedule gives one of the parameters."""
-        return any(isinstance(a, Schedule) for a in self.arguments.values())
+    def scheduled(self) -> frozenset[str]:
+        """The parameters that a schedule gives."""
+        return frozenset(n for n, a in self.arguments.items() if isinstance(a, Schedule))

@@ -39,6 +39,17 @@ class NAG(mx.optimizer.NAG):
         super().update_multi_precision(index, weight, decayed, state)
 
 
+class Schedule(mx.lr_scheduler.LRScheduler):
+    """A learning rate that is a function of the step, counted from 0."""
+
+    def __init__(self, rate):
+        super().__init__()
+        self.rate = rate
+
+    def __call__(self, num_update):
+        return self.rate(num_update - 1)
+
+
 class WrittenOptimizer(mx.optimizer.Optimizer):
     """`rule` gives the new weight and states, from the weight, its gradient and the step.
 

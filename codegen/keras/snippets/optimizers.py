@@ -58,6 +58,20 @@ class DecayedSGD(keras.optimizers.SGD):
         return super().get_config() | {"decay": self.decay}
 
 
+class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that is a function of the step, counted from 0; so many batches are a step."""
+
+    def __init__(self, rate, batches=1):
+        self.rate = rate
+        self.batches = batches
+
+    def __call__(self, step):
+        return self.rate(ops.cast(step // self.batches, keras.config.floatx()))
+
+    def get_config(self):
+        return {"rate": self.rate.__name__, "batches": self.batches}
+
+
 def of_few_axes(variables):
     """Biases, and scales and offsets of normalisations."""
     # Keras has the biases of a GRU in one variable of two axes.

@@ -44,6 +44,20 @@ class WrittenOptimizer(torch.optim.Optimizer):
         w.copy_(new)
 
 
+def follow(optimizer: torch.optim.Optimizer, rate) -> torch.optim.Optimizer:
+    """The optimizer, which begins each step with the learning rate of it, counted from 0."""
+    for group in optimizer.param_groups:
+        group["steps"] = 0
+
+    def advance(*_: object) -> None:
+        for group in optimizer.param_groups:
+            group["lr"] = rate(group["steps"])
+            group["steps"] += 1
+
+    optimizer.register_step_pre_hook(advance)
+    return optimizer
+
+
 def decay_groups(weights, spared=(), *, axes=0) -> list[dict]:
     """Weights in two groups: what has fewer axes, or is spared by itself, does not decay."""
     spared = {id(w) for w in spared}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,7 +29,7 @@ class Step:
     """What one step gave.
 
     losses: of each `minimize`, before it; in a loop, of its last pass.
-    gradients: for each update that this step makes, of what it moves.
+    gradients: for each update that this step makes, of what it moves: as the rule has them, clipped.
     values: of the step's tensors, metrics among them.
     """
 
@@ -154,8 +154,10 @@ class TrainingRun:
             return []
         # What a loss does not depend on stays as it is, whatever the optimizer.
         reached = Flow(self.training).reached(minimize)
-        for place, flow in clipped(update, {p: a for p, a in found.items() if p in reached}):
-            held[place] = self._moved(update, place, held[place], flow)
+        found |= clipped(update, {p: a for p, a in found.items() if p in reached})
+        for place in moved:
+            if place in reached:
+                held[place] = self._moved(update, place, held[place], found[place])
         for network in self.training.followers(minimize):
             self._follow(network, held)
         return [found]
@@ -230,16 +232,15 @@ class TrainingRun:
         return np.asarray(update.arguments[name], step.dtype)
 
 
-def clipped(update: Update, flows: Mapping[Place, Array]) -> Iterator[tuple[Place, Array]]:
+def clipped(update: Update, flows: Mapping[Place, Array]) -> Mapping[Place, Array]:
     """The gradients as the optimizer's rule has them."""
     if (most := update.clip_value) is not None:
-        yield from ((p, np.clip(a, -most, most)) for p, a in flows.items())
-    elif (limit := update.clip_norm) is not None:
+        return {p: np.clip(a, -most, most) for p, a in flows.items()}
+    if (limit := update.clip_norm) is not None:
         norm = math.sqrt(sum(float(np.square(a, dtype=float).sum()) for a in flows.values()))
         scale = limit / max(norm, limit)
-        yield from ((p, (a * scale).astype(a.dtype)) for p, a in flows.items())
-    else:
-        yield from flows.items()
+        return {p: (a * scale).astype(a.dtype) for p, a in flows.items()}
+    return flows
 
 
 def schedule_graph(update: Update, name: str, dtype: str) -> Graph:
