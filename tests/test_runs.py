@@ -23,6 +23,7 @@ from nnspec.driver.training import folder as run_folder
 from nnspec.driver.training.checkpoints import Checkpoint, Place
 from nnspec.driver.training.folder import RunFolder
 from nnspec.driver.training.plan import planned
+from nnspec.driver.training.watch import Watch, watched
 from nnspec.graph import weight_files
 
 ROOT = Path(__file__).parent.parent
@@ -236,6 +237,51 @@ def test_runs_are_listed_and_compared(tmp_path: Path) -> None:
     ]
     # Two runs, each with what it trained on and what was held out, and two lines of the legend.
     assert len(curves) == 2 * 2 + 2
+
+
+WATCHED: dict[str, tuple[str, bool, Watch | str]] = {
+    "held-out loss": ("early_stop = 3", True, Watch("val_loss", False, False, 3)),
+    "loss": ("early_stop = 3", False, Watch("loss", False, False, 3)),
+    "metric": ('keep = best("val_accuracy")', True, Watch("val_accuracy", True, True, None)),
+    "error": ('keep = best("error")', False, Watch("error", False, True, None)),
+    "own": ('keep = best("odd", highest = true)', True, Watch("odd", True, True, None)),
+    "nobody knows": (
+        'keep = best("odd")',
+        True,
+        "is `odd` best where it is highest, or where it is lowest?",
+    ),
+    "misspelt": ('keep = best("acuracy")', False, "did you mean `accuracy`?"),
+    "nothing held out": ('keep = best("val_loss")', False, "which this run does not tell"),
+}
+
+
+@pytest.mark.parametrize("case", WATCHED)
+def test_what_a_run_goes_by(case: str) -> None:
+    setting, held_out, expected = WATCHED[case]
+    more = "  metric error = perplexity(logits, y)\n  metric odd = max(logits)\n"
+    head = PARTS + SPEC.replace("from parts import Head\n", "")
+    text = head.replace("  data =", f"{more}  {setting}\n  data =")
+    program = load(text).training()
+    if isinstance(expected, Watch):
+        assert watched(program, held_out=held_out) == expected
+    else:
+        with pytest.raises(SpecError) as caught:
+            watched(program, held_out=held_out)
+        assert expected in str(caught.value)
+
+
+@pytest.mark.framework
+def test_the_best_epoch_is_kept_and_a_run_ends_early(specs: Path, tmp_path: Path) -> None:
+    text = SPEC.replace("epochs = 4", 'epochs = 40\n  early_stop = 2\n  keep = best("val_loss")')
+    (specs / "best.nn").write_text(text.replace("0.01, steps = 40", "0.2, steps = 400"))
+    spec = load(specs / "best.nn")
+    trained = spec.train("pytorch", run=tmp_path / "run")
+    losses = [p.figures["val_loss"] for p in trained.history]
+    assert trained.best == int(np.argmin(losses)) + 1 == len(losses) - 2 < 38
+    checkpoint, _ = checkpoints.load(tmp_path / "run")
+    assert checkpoint is not None
+    last = checkpoint.arrays["weights/net/dense.weight"]
+    assert not np.array_equal(trained.weights["net"]["dense.weight"], last)
 
 
 @pytest.mark.framework

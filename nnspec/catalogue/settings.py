@@ -7,7 +7,20 @@ from typing import Any
 from nnspec.catalogue.data.catalogue import DataSource, dataset
 from nnspec.core.declare import Declaration, declaration
 from nnspec.core.fields import arg
-from nnspec.core.kinds import anything, choice, positive, whole
+from nnspec.core.kinds import anything, boolean, choice, instance, optional, positive, string, whole
+
+
+@declaration
+class Best(Declaration):
+    """The epoch in which a figure is best: `keep = best("val_accuracy")`."""
+
+    name = "best"
+    figure: str = arg("a loss or metric by its name; of what is held out, `val_` before it", string)
+    highest: bool | None = arg(
+        "whether the highest is best; by default as the metric has it, of losses the lowest",
+        optional(boolean),
+        default=None,
+    )
 
 
 @declaration
@@ -25,6 +38,16 @@ class Settings(Declaration):
     batch_size: int = arg("rows of a batch", whole(1), default=32)
     accumulate: int = arg(
         "so many batches make one update, of the mean of their gradients", whole(1), default=1
+    )
+    keep: Best | None = arg(
+        "which epoch's weights a run ends with; by default the last one's",
+        instance('an epoch, as in `best("val_loss")`', Best),
+        default=None,
+    )
+    early_stop: int | None = arg(
+        "after how many epochs without a better figure a run ends: that of `keep`, or else the held-out loss",
+        whole(1),
+        default=None,
     )
     seed: int = arg("drives shuffling and random numbers", whole(0, 2**32 - 1), default=0)
     precision: str = arg("what is computed in", choice("f32"), default="f32")

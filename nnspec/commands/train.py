@@ -142,6 +142,8 @@ def train(
         write_file(plot, to_svg({name: points(trained.history)}))
     if format is Format.json:
         print_json([{"epoch": p.epoch, **p.figures} for p in trained.history])
+    if trained.best is not None:
+        say(f"the weights are those of epoch {trained.best}, the best")
     say(f"wrote {trained.folder}" if output is None else f"wrote {output} and {trained.folder}")
 
 

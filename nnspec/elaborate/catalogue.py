@@ -8,6 +8,7 @@ from math import pi
 from nnspec.catalogue.data.catalogue import DATASETS
 from nnspec.catalogue.initializers import INITIALIZERS
 from nnspec.catalogue.ops import OPS
+from nnspec.catalogue.settings import Best
 from nnspec.core.dtypes import DTYPES
 from nnspec.elaborate.builtins import BUILTINS
 from nnspec.elaborate.library import shipped_names
@@ -25,6 +26,7 @@ def catalogue() -> dict[str, Reference | str | float]:
     for kind, table in (
         ("initializer", INITIALIZERS),
         ("data", DATASETS),
+        ("setting", {Best.name: Best}),
         ("op", {name: op for name, op in OPS.items() if not op.hidden}),
         ("builtin", BUILTINS),  # where an op has the same name, tensors lead to that
     ):

@@ -445,6 +445,8 @@ def _call(body: Body, expr: tree.Call) -> Any:
             return optimizers.made_optimizer(callee, positional, named, span)
         case BlockReference() if body.kind in TRAINS and optimizers.is_schedule(callee):
             return optimizers.made_schedule(callee, positional, named, span)
+        case Reference(kind="setting", target=made):
+            return arguments.construct(made, positional, named, span)
         case Reference(kind="data", target=data):
             return arguments.construct(data, positional, named, span).source()
         case Reference(kind="initializer", name=name) if any(

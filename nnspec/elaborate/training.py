@@ -56,8 +56,7 @@ SETTINGS: dict[str, Field] = {field.name: field for field in Settings.arguments(
 
 FROZEN = "frozen"
 LATER = {
-    "early_stop": "early stopping",
-    "checkpoint": "checkpoints",
+    "checkpoint": "checkpoints: `nnspec train --checkpoint-every` writes them",
     "init": "starting from a file: give the program `--weights` instead",
 }
 """Settings of the language that no target carries out yet."""

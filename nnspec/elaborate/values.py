@@ -13,7 +13,7 @@ from typing import Any
 from nnspec.catalogue.data.catalogue import DataSource
 from nnspec.catalogue.initializers import Initializer
 from nnspec.catalogue.ops import OPS, Op
-from nnspec.catalogue.settings import Making
+from nnspec.catalogue.settings import Best, Making
 from nnspec.core.dims import Sym
 from nnspec.graph.graph import Value, Weight
 from nnspec.graph.training import Network
@@ -329,6 +329,8 @@ def describe(value: Any) -> str:
             return f"the optimizer {value.block.name}"
         case ScheduleValue():
             return f"the schedule {value.block.name}"
+        case Best():
+            return f"the epoch in which `{value.figure}` is best"
         case DataSource():
             return f"the data set {value.name}"
         case _:

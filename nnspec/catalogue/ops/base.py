@@ -104,12 +104,14 @@ class Op(Declaration):
         an op of its own; it never reaches the graph as a field).
     over_space: reads a sequence, an image or a volume; a model takes images and volumes that reach such
         an op in the target's own order.
+    best_highest: of a figure that a program reports, whether the highest is best; None where nobody can say.
     """
 
     operands: ClassVar[tuple[Operand, ...]] = (Operand("x"),)
     takes_activation: ClassVar[bool] = False
     hidden: ClassVar[bool] = False
     over_space: ClassVar[bool] = False
+    best_highest: ClassVar[bool | None] = None
 
     @property
     def stochastic(self) -> bool:

@@ -29,6 +29,7 @@ class OverPass(Op):
         Operand("scores", "probabilities, one for each answer"),
         Operand("labels", "of the shape of the scores: 0 or false where the answer is no"),
     )
+    best_highest = True
     summary: ClassVar[str] = "ratio"
 
     def check(self, *inputs: TensorType) -> None:

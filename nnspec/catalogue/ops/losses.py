@@ -20,6 +20,7 @@ REDUCTIONS = choice("mean", "sum", "none")
 class Loss(Op):
     """`reduction`: the mean over the batch (and positions), the sum, or each by itself."""
 
+    best_highest = False
     reduction: str
 
     def reduced(self, x: TensorType) -> tuple[TensorType, ...]:
@@ -215,6 +216,7 @@ class BinaryCrossEntropy(Pairwise):
 class Counted(Op):
     """A share of rows of scores and labels; in f32, or f64 of scores in f64."""
 
+    best_highest = True
     operands = (Operand("logits", "scores"), Operand("labels", "the right classes"))
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:

@@ -45,6 +45,7 @@ class TopKShare(Counted):
 class Error(Elementwise):
     """One number, over all elements."""
 
+    best_highest = False
     operands = (Operand("predictions"), Operand("targets", "a tensor or a number"))
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
@@ -84,6 +85,7 @@ class Perplexity(Op):
     """
 
     name = "perplexity"
+    best_highest = False
     operands = (Operand("logits", "raw scores"), Operand("labels", "the right classes"))
     ignore_label: int | None = arg(
         "label of rows that do not count", optional(whole()), default=None

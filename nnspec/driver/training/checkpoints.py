@@ -34,6 +34,7 @@ class Place:
 
     step: updates made. epoch: the one that is under way, from 1; batch: how many of its batches are done.
     seconds: that it took so far. told: bytes of `metrics.jsonl`.
+    best: of the figure that is watched, in the epoch `best_epoch`.
     """
 
     step: int = 0
@@ -41,6 +42,8 @@ class Place:
     batch: int = 0
     seconds: float = 0.0
     told: int = 0
+    best: float | None = None
+    best_epoch: int = 0
 
     def after(self) -> Place:
         """One step on."""
@@ -83,6 +86,19 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
         raise
     for path in _all(folder)[:-KEPT]:
         _remove(path)
+
+
+def save_best(path: Path, arrays: Mapping[str, Array]) -> None:
+    """Write the weights of the best epoch so far in the place of those before; raises `OSError`."""
+    path.parent.mkdir(exist_ok=True)
+    staged = path.with_name(f"{STAGED}{path.name}")
+    try:
+        weight_files.content(arrays)(staged)
+        _to_disk(staged)
+        staged.rename(path)
+    except BaseException:
+        staged.unlink(missing_ok=True)
+        raise
 
 
 def load(folder: Path) -> tuple[Checkpoint | None, list[Diagnostic]]:

@@ -16,7 +16,7 @@ from nnspec.report.diagnostics import Diagnostic, SpecError
 
 ABOUT, LOCK, SPECS, LOG = "run.json", "run.lock", "spec", "log.txt"
 METRICS = "metrics.jsonl"
-FINAL, INITIAL = "weights.safetensors", "initial.safetensors"
+FINAL, INITIAL, BEST = "weights.safetensors", "initial.safetensors", "best/state.safetensors"
 PATIENCE = 3.0
 """Seconds in which a process that was told to end is waited for."""
 

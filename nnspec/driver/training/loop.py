@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from codegen.running import Runner, named_weights
+from codegen.running import WEIGHTS, Runner, named_weights
 from nnspec.driver.training import checkpoints
 from nnspec.driver.training.batches import Batch, Columns, ahead
 from nnspec.driver.training.checkpoints import Checkpoint, Place
-from nnspec.driver.training.folder import METRICS
+from nnspec.driver.training.folder import BEST, METRICS
 from nnspec.driver.training.plan import Plan
+from nnspec.driver.training.watch import Watch
 from nnspec.graph.weight_map import Array
 from nnspec.report.diagnostics import Diagnostic, SpecError
 
@@ -40,7 +41,7 @@ class Loop:
     """A run at some place.
 
     folder: of the run. every: steps between checkpoints, beside those after each epoch. losses: names of figures that have to be numbers.
-    tell: is given what happens, as the parent process reads it.
+    watch: the figure that the run goes by, if there is one. tell: is given what happens, as the parent process reads it.
     """
 
     runner: Runner
@@ -51,6 +52,7 @@ class Loop:
     losses: Sequence[str]
     every: int | None
     tell: Callable[[dict[str, Any]], None]
+    watch: Watch | None = None
     place: Place = Place()
     begun: float = field(default_factory=time.monotonic)
 
@@ -62,7 +64,7 @@ class Loop:
             self.restore(begin)
             self.begun = time.monotonic() - self.place.seconds
         self._cut_metrics()
-        while self.place.step < self.plan.steps:
+        while self.place.step < self.plan.steps and not self._given_up():
             self._epoch()
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -107,8 +109,28 @@ class Loop:
             {**line, "figures": {n: f if math.isfinite(f) else None for n, f in figures.items()}}
         )
         self.tell({"event": "epoch", **self._whole(), **told, "figures": figures})
+        self._compare(figures)
         self.place = replace(self.place, epoch=self.place.epoch + 1, batch=0)
         self._save()
+
+    def _compare(self, figures: Mapping[str, float]) -> None:
+        """Keep the weights of an epoch that is the best so far."""
+        if self.watch is None or not self.watch.better(
+            figure := figures[self.watch.figure], self.place.best
+        ):
+            return
+        self.place = replace(self.place, best=figure, best_epoch=self.place.epoch)
+        if self.watch.keep:
+            arrays, _ = self.runner.state()
+            held = {name: a for name, a in arrays.items() if name.startswith(f"{WEIGHTS}/")}
+            with told_unwritable(self.folder / BEST):
+                checkpoints.save_best(self.folder / BEST, held)
+
+    def _given_up(self) -> bool:
+        """Whether no epoch has been better for so long that the run ends."""
+        patience = self.watch.patience if self.watch is not None else None
+        done = self.place.epoch - 1
+        return patience is not None and done - self.place.best_epoch >= patience
 
     def _checked(self, columns: Columns) -> dict[str, float]:
         """The figures of a pass over what is held out."""

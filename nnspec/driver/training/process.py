@@ -24,6 +24,7 @@ from nnspec.driver.training.batches import Column, Columns
 from nnspec.driver.training.data import dataset
 from nnspec.driver.training.loop import Loop, NotFinite
 from nnspec.driver.training.plan import Plan
+from nnspec.driver.training.watch import Watch
 from nnspec.graph import weight_files
 from nnspec.report.diagnostics import SpecError
 
@@ -92,9 +93,9 @@ def _prepared(request: Mapping[str, Any], tell: Tell) -> tuple[Loop, checkpoints
     module = load_module(Path(request["module"]))
     sample = train.take(slice(0, plan.batch_size))
     runner = kind(module, wanted, named_weights(start), sample, plan.draws(0))
-    loop = Loop(
-        runner, plan, train, held_out, folder, request["losses"], request["checkpoint_every"], tell
-    )
+    watch = None if request["watch"] is None else Watch(**request["watch"])
+    every, losses = request["checkpoint_every"], request["losses"]
+    loop = Loop(runner, plan, train, held_out, folder, losses, every, tell, watch)
     return loop, begin
 
 

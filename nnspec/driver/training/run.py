@@ -28,9 +28,10 @@ from nnspec.driver.requirements import installation
 from nnspec.driver.stored import joined
 from nnspec.driver.training import astray, checkpoints
 from nnspec.driver.training.data import dataset
-from nnspec.driver.training.folder import FINAL, INITIAL, METRICS, RunFolder
+from nnspec.driver.training.folder import BEST, FINAL, INITIAL, METRICS, RunFolder
 from nnspec.driver.training.plan import Plan, planned
 from nnspec.driver.training.supervise import Event, followed
+from nnspec.driver.training.watch import Watch, watched
 from nnspec.graph import weight_files, weights
 from nnspec.graph.graph import weights as weights_of
 from nnspec.graph.training import Minimize, Training
@@ -59,11 +60,15 @@ class Progress:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run ended with: canonical weights by network, the figures of each epoch, its folder if it has one."""
+    """What a run ended with: canonical weights by network, the figures of each epoch, its folder if it has one.
+
+    best: the epoch whose weights these are, where the program keeps the best.
+    """
 
     weights: dict[str, dict[str, Array]]
     history: list[Progress] = field(default_factory=list)
     folder: Path | None = None
+    best: int | None = None
 
 
 def ignored(progress: Progress) -> None:
@@ -116,6 +121,11 @@ class Job:
         check_columns(self.training, found, self.setting("batch_size"))
         return found
 
+    def watch(self, data: Dataset) -> Watch | None:
+        """What the run goes by; raises `SpecError`."""
+        columns = {c.name for c in self.training.batch}
+        return watched(self.training, held_out=bool(columns & data.validation.keys()))
+
     def native(self, canonical: Weights) -> dict[str, Array]:
         """Weights as a state has them."""
         found: dict[str, Array] = {}
@@ -162,29 +172,32 @@ def train(job: Job, *, initial: Weights | None = None, kept: Kept | None = None)
     """
     data = job.data()
     plan = job.plan(len(next(iter(data.train.values()))))
+    watch = job.watch(data)
     if kept is None:
         with tempfile.TemporaryDirectory(prefix="nnspec-") as name:
             folder = RunFolder(Path(name), temporary=True).taken()
             try:
-                trained = _carried_out(job, plan, folder, initial, resume=False)
+                trained = _carried_out(job, plan, watch, folder, initial, resume=False)
             finally:
                 folder.close()
-            return Trained(trained.weights, trained.history)
+            return Trained(trained.weights, trained.history, best=trained.best)
     folder = RunFolder.new(kept.path, kept.name)
     try:
         if initial is not None:
             weight_files.save(folder.path / INITIAL, joined(initial))
         spec = {**kept.spec, "files": folder.keep_texts(kept.texts)}
         folder.note(**_about(job, plan, data), spec=spec)
-        return _carried_out(job, plan, folder, initial, resume=False)
+        return _carried_out(job, plan, watch, folder, initial, resume=False)
     finally:
         folder.close()
 
 
 def _about(job: Job, plan: Plan, data: Dataset) -> dict[str, Any]:
     """What `run.json` says of a run beside its spec."""
-    names = ("epochs", "steps", "batch_size", "seed", "precision")
-    settings = {name: getattr(job.training.settings, name) for name in names}
+    names = ("epochs", "steps", "batch_size", "accumulate", "early_stop", "seed", "precision")
+    own = job.training.settings
+    settings = {name: getattr(own, name) for name in names}
+    settings |= {"keep": own.keep.figure if own.keep is not None else None}
     return {
         "nnspec": __version__,
         "target": job.target.name,
@@ -244,17 +257,23 @@ def resume(
         )
     for damaged in checkpoints.load(folder.path)[1]:
         warn(damaged)
-    return _carried_out(job, plan, folder, initial, resume=True)
+    return _carried_out(job, plan, job.watch(data), folder, initial, resume=True)
 
 
 def _carried_out(
-    job: Job, plan: Plan, folder: RunFolder, initial: Weights | None, *, resume: bool
+    job: Job,
+    plan: Plan,
+    watch: Watch | None,
+    folder: RunFolder,
+    initial: Weights | None,
+    *,
+    resume: bool,
 ) -> Trained:
     """The run itself; what becomes of it is noted in its folder."""
     folder.note(status="running")
     checkpoints.clear(folder.path)
     try:
-        trained = _trained(job, plan, folder, initial, resume=resume)
+        trained = _trained(job, plan, watch, folder, initial, resume=resume)
     except SpecError as error:
         told = [{"code": d.code, "message": d.message} for d in error.diagnostics]
         _noted(folder, status="failed", diagnostics=told)
@@ -275,13 +294,23 @@ def _noted(folder: RunFolder, **changes: Any) -> None:
 
 
 def _trained(
-    job: Job, plan: Plan, folder: RunFolder, initial: Weights | None, *, resume: bool
+    job: Job,
+    plan: Plan,
+    watch: Watch | None,
+    folder: RunFolder,
+    initial: Weights | None,
+    *,
+    resume: bool,
 ) -> Trained:
     module = write_module(job.emitted, folder.path)
     start = folder.path / START
     if not resume or checkpoints.load(folder.path)[0] is None:
         weight_files.save(start, job.native(initial or initial_weights(job.training)))
-    request = _request(job, plan, folder.path, module) | {"weights": str(start), "resume": resume}
+    request = _request(job, plan, folder.path, module) | {
+        "watch": watch and asdict(watch),
+        "weights": str(start),
+        "resume": resume,
+    }
 
     def hear(event: Event) -> None:
         kind = event["event"]
@@ -297,9 +326,10 @@ def _trained(
         raise astray.refusal(job, before, None if folder.temporary else folder.path, last)
     checkpoint, _ = checkpoints.load(folder.path)
     assert checkpoint is not None
-    found = job.canonical(checkpoint.arrays)
+    best = checkpoint.place.best_epoch if watch is not None and watch.keep else 0
+    found = job.canonical(weight_files.load(folder.path / BEST) if best else checkpoint.arrays)
     weight_files.save(folder.path / FINAL, joined(found))
-    return Trained(found, history(folder.path, plan), folder.path)
+    return Trained(found, history(folder.path, plan), folder.path, best or None)
 
 
 def _request(job: Job, plan: Plan, folder: Path, module: Path) -> dict[str, Any]:
