@@ -212,6 +212,7 @@ class Spec:
         weights: str | Path | None = None,
         run: str | Path | bool = False,
         checkpoint_every: int | None = None,
+        tensorboard: bool = False,
         report: Callable[[Progress], None] | None = None,
         meanwhile: Callable[[Progress], None] | None = None,
         **options: int,
@@ -221,6 +222,7 @@ class Spec:
         weights: canonical, to start from; options: `epochs`, `batch_size`, `seed`.
         run: a folder to keep the run in (true: the next under `runs/`), which `nnspec.resume` takes up again;
         checkpoint_every: steps between checkpoints, beside those after each epoch.
+        tensorboard: whether its folder gets files for TensorBoard.
         report: called after each epoch; meanwhile: every second or so within one.
         """
         from nnspec.driver.stored import load_networks
@@ -228,6 +230,7 @@ class Spec:
 
         training = self.training(program)
         job = self._job(target, training, checkpoint_every, report, meanwhile, options)
+        job = replace(job, board=tensorboard)
         initial = None
         if weights is not None:
             initial = load_networks(Path(weights), training, self.program)
@@ -320,7 +323,8 @@ def resume(
         initial, path = None, folder.path / INITIAL
         if path.exists():
             initial = load_networks(path, training, spec.program)
-        return go_on(replace(job, root=Path(about["root"])), folder, initial, warn)
+        job = replace(job, root=Path(about["root"]), board=about["tensorboard"])
+        return go_on(job, folder, initial, warn)
     finally:
         folder.close()
 

@@ -23,6 +23,7 @@ from nnspec.driver.training import folder as run_folder
 from nnspec.driver.training.checkpoints import Checkpoint, Place
 from nnspec.driver.training.folder import RunFolder
 from nnspec.driver.training.plan import planned
+from nnspec.driver.training.tensorboard import Board
 from nnspec.driver.training.watch import Watch, watched
 from nnspec.graph import weight_files
 
@@ -146,6 +147,8 @@ def test_a_damaged_checkpoint_is_told_and_passed_over(name: str, tmp_path: Path)
     found, [damaged] = checkpoints.load(tmp_path)
     assert found is not None and found.place.step == 3
     assert damaged.code == "W0623"
+    checkpoints.forget_after(tmp_path, 3)
+    assert checkpoints.load(tmp_path)[1] == []
 
 
 def test_what_a_full_disk_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,6 +285,25 @@ def test_the_best_epoch_is_kept_and_a_run_ends_early(specs: Path, tmp_path: Path
     assert checkpoint is not None
     last = checkpoint.arrays["weights/net/dense.weight"]
     assert not np.array_equal(trained.weights["net"]["dense.weight"], last)
+
+
+@pytest.mark.framework
+def test_tensorflow_reads_what_tensorboard_is_told(tmp_path: Path) -> None:
+    first = Board(tmp_path, 0)
+    first.tell(7, {"loss": 1.5, "val_loss": 2.5})
+    first.tell(14, {"loss": 1.25, "val_loss": 2.25})
+    Board(tmp_path, 7).tell(14, {"loss": 1.25, "val_loss": 2.25})
+    code = (
+        "import sys, tensorflow as tf\n"
+        "for path in sorted(sys.argv[1:]):\n"
+        "    for e in tf.compat.v1.train.summary_iterator(path):\n"
+        "        for v in e.summary.value: print(e.step, v.tag, v.simple_value)\n"
+        "        if e.session_log.status == 1: print('start', e.step)\n"
+    )
+    files = sorted(map(str, (tmp_path / "validation").iterdir()))
+    run = [sys.executable, "-c", code, *files]
+    told = subprocess.run(run, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert told == ["start 1", "7 loss 2.5", "14 loss 2.25", "start 8", "14 loss 2.25"]
 
 
 @pytest.mark.framework

@@ -83,6 +83,9 @@ def train(
             "--plot", metavar="FILE.svg", parser=place, help="draw the figures over the epochs"
         ),
     ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="write the figures for TensorBoard, too")
+    ] = False,
     settings: Settings = None,
     roots: ImportRoots = None,
     format: OutputFormat = Format.text,
@@ -115,6 +118,7 @@ def train(
                 "-I": roots,
             }
             same = given | {"checkpoint_every": checkpoint_every}
+            fixed |= {"--tensorboard": tensorboard}
             trained = _resumed(resume, fixed, same, target, program, heard)
         else:
             if file is None or target is None:
@@ -128,6 +132,7 @@ def train(
                 weights=weights,
                 run=True if run is None else run,
                 checkpoint_every=checkpoint_every,
+                tensorboard=tensorboard,
                 report=heard[0],
                 meanwhile=heard[1],
                 **{name: value for name, value in given.items() if value is not None},

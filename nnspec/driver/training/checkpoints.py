@@ -120,6 +120,13 @@ def load(folder: Path) -> tuple[Checkpoint | None, list[Diagnostic]]:
     return None, damaged
 
 
+def forget_after(folder: Path, step: int) -> None:
+    """Remove those of later steps: a run that goes on from an earlier one found them damaged."""
+    for path in _all(folder):
+        if int(path.name.removeprefix(PREFIX)) > step:
+            _remove(path)
+
+
 def clear(folder: Path) -> None:
     """Remove what a killed run has left half written."""
     for path in folder.glob(f"{STAGED}*"):

@@ -58,6 +58,8 @@ class Loop:
 
     def run(self, begin: Checkpoint | None) -> None:
         """From the beginning, or from a checkpoint, to the end; raises `NotFinite`, and `SpecError` where its folder takes no more."""
+        with told_unwritable(self.folder):
+            checkpoints.forget_after(self.folder, begin.place.step if begin is not None else -1)
         if begin is None:
             self._save()
         else:

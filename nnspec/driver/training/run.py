@@ -31,6 +31,7 @@ from nnspec.driver.training.data import dataset
 from nnspec.driver.training.folder import BEST, FINAL, INITIAL, METRICS, RunFolder
 from nnspec.driver.training.plan import Plan, planned
 from nnspec.driver.training.supervise import Event, followed
+from nnspec.driver.training.tensorboard import Board
 from nnspec.driver.training.watch import Watch, watched
 from nnspec.graph import weight_files, weights
 from nnspec.graph.graph import weights as weights_of
@@ -39,6 +40,7 @@ from nnspec.graph.weight_map import Array, to_canonical, to_native
 from nnspec.report.diagnostics import Diagnostic, Label, SpecError
 
 Weights = Mapping[str, Mapping[str, Array]]
+BOARD = "tensorboard"
 START = f"{STAGED}start.safetensors"
 """What a run begins with in native names, until its first checkpoint has it."""
 
@@ -81,7 +83,7 @@ class Job:
 
     root: the folder against which the data set's relative paths count.
     report: called after each epoch; meanwhile: about every second within one.
-    every: steps between checkpoints, beside those after each epoch.
+    every: steps between checkpoints, beside those after each epoch. board: whether TensorBoard is told, too.
     """
 
     training: Training
@@ -92,6 +94,7 @@ class Job:
     every: int | None = None
     report: Callable[[Progress], None] = ignored
     meanwhile: Callable[[Progress], None] = ignored
+    board: bool = False
 
     def setting(self, name: str) -> Any:
         """As the command line has it, or else the program."""
@@ -204,6 +207,7 @@ def _about(job: Job, plan: Plan, data: Dataset) -> dict[str, Any]:
         "program": job.training.name,
         "settings": settings | dict(job.options) | {"checkpoint_every": job.every},
         "given": dict(job.options),
+        "tensorboard": job.board,
         "plan": asdict(plan),
         "data": _fingerprint(data),
         "root": str(job.root.absolute()),
@@ -312,10 +316,18 @@ def _trained(
         "resume": resume,
     }
 
+    boards: list[Board] = []
+
     def hear(event: Event) -> None:
-        kind = event["event"]
-        if kind in ("epoch", "progress"):
-            (job.report if kind == "epoch" else job.meanwhile)(_progress(event))
+        match event["event"]:
+            case "begun" if job.board:
+                boards.append(Board(folder.path / BOARD, event["step"]))
+            case "progress":
+                job.meanwhile(_progress(event))
+            case "epoch":
+                for board in boards:
+                    board.tell(event["step"], event["figures"])
+                job.report(_progress(event))
 
     try:
         last = followed(job.target.name, request, folder, hear)
