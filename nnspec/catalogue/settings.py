@@ -7,7 +7,17 @@ from typing import Any
 from nnspec.catalogue.data.catalogue import DataSource, dataset
 from nnspec.core.declare import Declaration, declaration
 from nnspec.core.fields import arg
-from nnspec.core.kinds import anything, boolean, choice, instance, optional, positive, string, whole
+from nnspec.core.kinds import (
+    anything,
+    boolean,
+    choice,
+    instance,
+    optional,
+    positive,
+    require,
+    string,
+    whole,
+)
 
 
 @declaration
@@ -23,6 +33,16 @@ class Best(Declaration):
     )
 
 
+def _is_share(value: Any) -> bool:
+    return isinstance(value, float) and 0 < value < 1
+
+
+held_out = require(
+    "a data set such as `digits()`, or a share of the rows between 0 and 1",
+    lambda value: isinstance(value, DataSource) or _is_share(value),
+)
+
+
 @declaration
 class Settings(Declaration):
     """The assignments of a training program that are not values of the step.
@@ -32,7 +52,11 @@ class Settings(Declaration):
 
     name = "train"
     data: DataSource | None = arg("what is trained on", dataset, default=None)
-    validation: DataSource | None = arg("what metrics are held against", dataset, default=None)
+    validation: DataSource | float | None = arg(
+        "what metrics are held against: a data set, or a share of the rows of `data`",
+        held_out,
+        default=None,
+    )
     epochs: int | None = arg("how often the data is gone through", whole(1), default=1)
     steps: int | None = arg("how many updates, instead of `epochs`", whole(1), default=None)
     batch_size: int = arg("rows of a batch", whole(1), default=32)

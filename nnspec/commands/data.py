@@ -36,6 +36,7 @@ def data(
     """
     from nnspec.catalogue.data.catalogue import source
     from nnspec.catalogue.data.dataset import checked, load
+    from nnspec.catalogue.data.rows import writable
     from nnspec.commands.settings import parse_settings
     from nnspec.commands.terminal import say
     from nnspec.core.arrays import write_npz
@@ -46,5 +47,9 @@ def data(
     if output.suffix != ".npz":
         output = output.with_name(output.name + ".npz")
 
-    write_file(output, lambda temporary: write_npz(temporary, arrays, compressed=True))
+    def write(temporary: Path) -> None:
+        columns = {name: writable(column) for name, column in arrays.items()}
+        write_npz(temporary, columns, compressed=True)
+
+    write_file(output, write)
     say(f"{output}: " + ", ".join(f"{n} {a.dtype}{list(a.shape)}" for n, a in arrays.items()))

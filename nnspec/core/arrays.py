@@ -9,12 +9,14 @@ from __future__ import annotations
 import lzma
 import math
 import os
+import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.lib import format as npy
@@ -23,12 +25,19 @@ from nnspec.core import inputs
 
 Array = np.ndarray[Any, Any]
 
+MAPPED = 1 << 24
+"""Bytes from which on an array stays in its file, where that is asked for."""
+
 NPY, ZIP = npy.MAGIC_PREFIX, b"PK"
 _read_version: Callable[[IO[bytes]], tuple[int, int]] = npy.read_magic
 _HEADERS: dict[
     tuple[int, int], Callable[[IO[bytes]], tuple[tuple[int, ...], bool, np.dtype[Any]]]
 ] = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 _write: Callable[..., None] = npy.write_array
+_write_header: Callable[[IO[bytes], dict[str, Any]], None] = npy.write_array_header_1_0
+_described: Callable[[np.dtype[Any]], Any] = npy.dtype_to_descr
+_NAME_LENGTH = 26
+"""Where in what stands before a member of an archive the lengths of its name and of what follows that stand."""
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError)
 
 
@@ -52,8 +61,18 @@ def read_npy(path: Path) -> Array:
         return _array(file, size)
 
 
-def read_npz(path: Path) -> dict[str, Array]:
-    """The arrays of a `.npz` by name; raises `OSError`, or `ArrayFileError` where one cannot be read."""
+def map_npy(path: Path) -> Array:
+    """The same, left in the file: what is touched of it is read."""
+    inputs.reads(path)
+    with path.open("rb") as file:
+        return _mapped(path, file, path.stat().st_size)
+
+
+def read_npz(path: Path, *, mapped: bool = False) -> dict[str, Array]:
+    """The arrays of a `.npz` by name; raises `OSError`, or `ArrayFileError` where one cannot be read.
+
+    mapped: leave large arrays that are not compressed in the file; what is touched of them is read.
+    """
     inputs.reads(path)
     with path.open("rb") as file:
         try:
@@ -62,22 +81,42 @@ def read_npz(path: Path) -> dict[str, Array]:
             raise ArrayFileError(f"is not a .npz: {_reason(error)}") from None
         with archive:
             members = archive.infolist()
-            _check_size(sum(m.file_size for m in members))
+            left = [m for m in members if mapped and _can_stay(m)]
+            try:
+                _check_size(sum(m.file_size for m in members if m not in left))
+            except ArrayFileError as error:
+                if not mapped:
+                    raise
+                hint = "written by `numpy.savez`, uncompressed, they would be read row by row"
+                raise ArrayFileError(f"{error}; {hint}") from None
             arrays: dict[str, Array] = {}
             for member in members:
                 name = member.filename.removesuffix(".npy")
                 if name in arrays:
                     raise ArrayFileError(f"holds `{name}` twice")
-                arrays[name] = _member(archive, member)
+                arrays[name] = _member(archive, member, path if member in left else None)
             return arrays
 
 
-def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
+def _can_stay(member: zipfile.ZipInfo) -> bool:
+    """Whether what the archive says is what lies in the file."""
+    stored = member.compress_type == zipfile.ZIP_STORED and not member.flag_bits & 1
+    return stored and member.file_size == member.compress_size >= MAPPED
+
+
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, mapped: Path | None) -> Array:
     if member.flag_bits & 1:
         raise ArrayFileError(f"holds `{member.filename}` encrypted")
     try:
+        # Opened, what the archive says of it has been held against what stands before it in the file.
         with archive.open(member) as file:
-            return _array(file, member.file_size)
+            if mapped is None:
+                return _array(file, member.file_size)
+        with mapped.open("rb") as whole:
+            whole.seek(member.header_offset + _NAME_LENGTH)
+            name, extra = struct.unpack("<HH", whole.read(4))
+            whole.seek(name + extra, os.SEEK_CUR)
+            return _mapped(mapped, whole, member.file_size)
     except ArrayFileError as error:
         raise ArrayFileError(f"holds `{member.filename}`, which {error}") from None
     except (*_DAMAGE, RuntimeError) as error:
@@ -86,6 +125,36 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
 
 def _array(file: IO[bytes], size: int) -> Array:
     """The array that begins here and ends within `size` bytes."""
+    shape, order, dtype = _header(file, size)
+    count = math.prod(shape)
+    _check_size(count * dtype.itemsize)
+    content = bytearray(count * dtype.itemsize)
+    view, begun = memoryview(content), 0
+    while begun < len(content):
+        read = file.read(min(len(content) - begun, 1 << 20))
+        if not read:
+            raise ArrayFileError("ends early")
+        view[begun : begun + len(read)] = read
+        begun += len(read)
+    found: Array = np.frombuffer(content, dtype, count)
+    return found.reshape(shape, order=order)
+
+
+def _mapped(path: Path, file: IO[bytes], size: int) -> Array:
+    """The array that begins at this place of the file, left there."""
+    begin = file.tell()
+    shape, order, dtype = _header(file, size)
+    offset = file.tell()
+    length = math.prod(shape) * dtype.itemsize
+    if offset + length > min(begin + size, os.fstat(file.fileno()).st_size):
+        raise ArrayFileError("ends early")
+    if not length:
+        return np.empty(shape, dtype, order=order)
+    return np.memmap(path, dtype, "r", offset, shape, order)
+
+
+def _header(file: IO[bytes], size: int) -> tuple[tuple[int, ...], Literal["C", "F"], np.dtype[Any]]:
+    """Shape, order and type of the array that begins here, which ends within `size` bytes."""
     try:
         version = _read_version(file)
         if version not in _HEADERS:
@@ -103,20 +172,21 @@ def _array(file: IO[bytes], size: int) -> Array:
         raise ArrayFileError(
             f"says that it holds {dtype.name}{list(shape)}, but is {size:,} bytes long"
         )
-    _check_size(count * dtype.itemsize)
-    content = bytearray(count * dtype.itemsize)
-    view, begun = memoryview(content), 0
-    while begun < len(content):
-        read = file.read(min(len(content) - begun, 1 << 20))
-        if not read:
-            raise ArrayFileError("ends early")
-        view[begun : begun + len(read)] = read
-        begun += len(read)
-    found: Array = np.frombuffer(content, dtype, count)
-    return found.reshape(shape, order="F" if by_columns else "C")
+    return shape, "F" if by_columns else "C", dtype
 
 
-def write_npz(path: Path, arrays: Mapping[str, Array], *, compressed: bool = False) -> None:
+@dataclass(frozen=True)
+class Pieces:
+    """An array that is nowhere whole: pieces of its rows, one after the other."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    pieces: Iterable[Array]
+
+
+def write_npz(
+    path: Path, arrays: Mapping[str, Array | Pieces], *, compressed: bool = False
+) -> None:
     """Write arrays by name; the same arrays give the same bytes.
 
     `numpy.savez` leaves its archive open where the disk is full, which complains once more at the end.
@@ -127,7 +197,13 @@ def write_npz(path: Path, arrays: Mapping[str, Array], *, compressed: bool = Fal
             member = zipfile.ZipInfo(f"{name}.npy")
             member.compress_type = method
             with archive.open(member, "w", force_zip64=True) as file:
-                _write(file, np.asanyarray(array), allow_pickle=False)
+                if not isinstance(array, Pieces):
+                    _write(file, np.asanyarray(array), allow_pickle=False)
+                    continue
+                descr = _described(array.dtype)
+                _write_header(file, {"descr": descr, "fortran_order": False, "shape": array.shape})
+                for piece in array.pieces:
+                    file.write(piece.tobytes())
 
 
 def memory() -> int:

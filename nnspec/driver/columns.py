@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnspec.catalogue.data.dataset import HELD_OUT, Dataset
+from nnspec.catalogue.data.rows import parts
 from nnspec.core.dtypes import DTYPES
 from nnspec.graph.batches import normalises_rows
 from nnspec.graph.bounds import index_bounds
 from nnspec.report.diagnostics import Diagnostic, Label, SpecError, did_you_mean
 
 if TYPE_CHECKING:
+    from nnspec.catalogue.data.rows import Rows
     from nnspec.graph.graph import Value
     from nnspec.graph.training import Training
     from nnspec.graph.weight_map import Array
@@ -45,9 +47,7 @@ def check_columns(training: Training, dataset: Dataset, batch_size: int) -> None
         raise SpecError(*problems)
 
 
-def _problems(
-    training: Training, columns: Mapping[str, Array], prefix: str
-) -> Iterator[Diagnostic]:
+def _problems(training: Training, columns: Mapping[str, Rows], prefix: str) -> Iterator[Diagnostic]:
     bounds = index_bounds(training.steps)
     sizes: dict[str, tuple[int, str]] = {}
     for column in training.batch:
@@ -71,9 +71,9 @@ def _problems(
             yield from _outside(column, array, bounds.get(column), shown)
 
 
-def _fits(column: Value, array: Array, sizes: dict[str, tuple[int, str]], shown: str) -> bool:
+def _fits(column: Value, array: Rows, sizes: dict[str, tuple[int, str]], shown: str) -> bool:
     """Sizes that are numbers, and those of one name alike in every column."""
-    if array.ndim != column.type.rank:
+    if len(array.shape) != column.type.rank:
         return False
     for want, have in zip(column.type.shape, array.shape, strict=True):
         known = want if isinstance(want, int) else sizes.setdefault(str(want), (have, shown))[0]
@@ -82,22 +82,28 @@ def _fits(column: Value, array: Array, sizes: dict[str, tuple[int, str]], shown:
     return True
 
 
-def _outside(column: Value, array: Array, choices: int | None, shown: str) -> Iterator[Diagnostic]:
-    """What is no number, and whole numbers beyond what they choose from, or beyond their type."""
+def _outside(column: Value, rows: Rows, choices: int | None, shown: str) -> Iterator[Diagnostic]:
+    """The first that is no number, or a whole number beyond what it chooses from, or beyond its type."""
     wanted = DTYPES[column.type.dtype]
-    if array.dtype.kind == "f" and (first := _not_finite(array)) is not None:
-        row = int(np.unravel_index(first, array.shape)[0])
-        yield _wrong(column, f"column `{shown}` holds {array.flat[first]} in row {row}")
-    if not wanted.is_integer:
-        return
-    info = np.iinfo(wanted.numpy)
-    low, high = (int(info.min), int(info.max)) if choices is None else (0, choices - 1)
-    for place in (array.argmin(), array.argmax()):
-        value = int(array.flat[place])
-        if not low <= value <= high:
-            row = int(np.unravel_index(place, array.shape)[0])
-            message = f"column `{shown}` holds {value} in row {row}"
-            yield _wrong(column, message, f"the program takes {low} to {high} there")
+    limits: tuple[int, int] | None = None
+    if wanted.is_integer:
+        info = np.iinfo(wanted.numpy)
+        limits = (int(info.min), int(info.max)) if choices is None else (0, choices - 1)
+    if not isinstance(rows, np.ndarray):
+        rows.examine()
+        known = rows.limits
+        if known and (limits is None or (limits[0] <= known[0] and known[1] <= limits[1])):
+            return
+    for begin, part in parts(rows):
+        place = _not_finite(part) if part.dtype.kind == "f" else _beyond(part, limits)
+        if place is not None:
+            row = begin + int(np.unravel_index(place, part.shape)[0])
+            message = f"column `{shown}` holds {part.flat[place]} in row {row}"
+            if limits is None:
+                yield _wrong(column, message, None, "mend that row, or leave it out")
+            else:
+                note = f"the program takes {limits[0]} to {limits[1]} there"
+                yield _wrong(column, message, note, "mend the data, or let the program take more")
             return
 
 
@@ -109,6 +115,15 @@ def _not_finite(array: Array) -> int | None:
             return None
     places = np.flatnonzero(~np.isfinite(array))
     return int(places[0]) if len(places) else None
+
+
+def _beyond(array: Array, limits: tuple[int, int] | None) -> int | None:
+    """Where an element stands that is less or more than these, counted through."""
+    if limits is None or not array.size:
+        return None
+    places = (int(array.argmin()), int(array.argmax()))
+    outside = (p for p in places if not limits[0] <= int(array.flat[p]) <= limits[1])
+    return next(outside, None)
 
 
 def _too_large(training: Training, rows: int, batch_size: int) -> Iterator[Diagnostic]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,9 +12,9 @@ from nnspec.core.declare import Catalogue, Declaration, declaration
 from nnspec.core.kinds import instance
 
 if TYPE_CHECKING:
-    import numpy as np
+    from nnspec.catalogue.data.rows import Rows
 
-    Columns = dict[str, np.ndarray[Any, Any]]
+    Columns = Mapping[str, Rows]
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,19 @@ class DataSource:
 
     name: str
     arguments: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A column of a program's batch: a name for each size that is no number, the first being that of the rows.
+
+    dtype: of the language; choices: how many there are, where the program chooses by its numbers.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+    choices: int | None = None
 
 
 dataset = instance("a data set such as `digits()`", DataSource)
@@ -41,6 +54,10 @@ class DataSet(Declaration):
         Raises `SpecError` when a file is missing or is not what it should be.
         """
         raise NotImplementedError(type(self).__name__)
+
+    def read_for(self, wanted: Sequence[Wanted], root: Path) -> tuple[Columns, Columns]:
+        """The same for a program whose batch has these columns."""
+        return self.read(root)
 
     def source(self) -> DataSource:
         """The name and the arguments, defaults included."""

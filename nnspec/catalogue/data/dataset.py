@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnspec.catalogue.data.catalogue import DATASETS, DataSource
+from nnspec.catalogue.data.catalogue import DATASETS, DataSource, Wanted
+from nnspec.catalogue.data.rows import chosen
+from nnspec.core.lazy import np
 from nnspec.report.diagnostics import Diagnostic, SpecError, did_you_mean
 
 if TYPE_CHECKING:
@@ -29,7 +31,22 @@ class Dataset:
 
     def arrays(self) -> Columns:
         """Both parts under one set of names, as generated programs read them from an `.npz`."""
-        return self.train | {HELD_OUT + name: a for name, a in self.validation.items()}
+        held_out = {HELD_OUT + name: a for name, a in self.validation.items()}
+        return {**self.train, **held_out}
+
+    def split(self, share: float, seed: int) -> Dataset:
+        """A share of the rows to train on held out instead, drawn by the seed."""
+        rows = len(next(iter(self.train.values()), ()))
+        count = round(share * rows)
+        if not 0 < count < rows:
+            message = f"of {rows} rows, a share of {share:g} to validate with is {count}"
+            raise SpecError(
+                Diagnostic("E0604", message, helps=("choose another share for `validation`",))
+            )
+        # Epochs count from 1: this is none of theirs.
+        order = np.random.default_rng([seed, 0]).permutation(rows)
+        parts = (np.sort(order[count:]), np.sort(order[:count]))
+        return Dataset(*({n: chosen(c, part) for n, c in self.train.items()} for part in parts))
 
 
 def checked(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,8 +70,11 @@ def checked(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def load(source: DataSource, root: Path) -> Dataset:
-    """Read a data set; raises `SpecError` when a file is missing or is not what it should be."""
+def load(source: DataSource, root: Path, wanted: Sequence[Wanted] | None = None) -> Dataset:
+    """Read a data set; raises `SpecError` when a file is missing or is not what it should be.
+
+    wanted: the columns of the program that trains on it, if there is one.
+    """
     if source.name not in DATASETS:
         raise SpecError(
             Diagnostic(
@@ -64,4 +84,5 @@ def load(source: DataSource, root: Path) -> Dataset:
                 helps=did_you_mean(source.name, DATASETS),
             )
         )
-    return Dataset(*DATASETS[source.name](**source.arguments).read(root))
+    found = DATASETS[source.name](**source.arguments)
+    return Dataset(*(found.read(root) if wanted is None else found.read_for(wanted, root)))

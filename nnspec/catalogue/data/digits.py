@@ -39,7 +39,7 @@ class Digits(DataSet):
         return read(self.size)
 
 
-def read(size: int = 8) -> tuple[Columns, Columns]:
+def read(size: int = 8) -> tuple[dict[str, Array], dict[str, Array]]:
     """`image` f32[N, size, size, 1] in [0, 1] and `label` i64[N]; training part, held-out part."""
     if size > LARGEST:
         raise SpecError(

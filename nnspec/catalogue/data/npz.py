@@ -20,7 +20,10 @@ PREFIX = "validation_"
 
 @DATASETS.add
 class Npz(DataSet):
-    """One array a column from a NumPy archive, `validation_NAME` for the held-out part of `NAME`."""
+    """One array a column from a NumPy archive, `validation_NAME` for the held-out part of `NAME`.
+
+    Large arrays that are not compressed stay in the file, and are read row by row.
+    """
 
     name = "npz"
     columns = None
@@ -48,7 +51,7 @@ def read_arrays(path: Path) -> dict[str, Array]:
     try:
         if arrays.kind(path) == "npy":
             raise _bad(path, "is a single array (.npy), not an .npz of named columns")
-        return arrays.read_npz(path)
+        return arrays.read_npz(path, mapped=True)
     except FileNotFoundError:
         raise SpecError(Diagnostic("E0602", f"there is no file `{path}`")) from None
     except OSError as error:

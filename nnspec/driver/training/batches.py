@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnspec.catalogue.data.rows import in_memory
 from nnspec.core.dtypes import DTYPES
 from nnspec.graph.weight_map import Array
+
+if TYPE_CHECKING:
+    from nnspec.catalogue.data.rows import Rows
 
 Batch = list[Array]
 
@@ -24,19 +29,25 @@ class Column:
 
 
 class Columns:
-    """The columns that a program reads, in their types."""
+    """The columns that a program reads, in their types; what is not in memory stays where it is."""
 
-    def __init__(self, arrays: Mapping[str, Array], columns: Sequence[Column]) -> None:
-        self.orders = [c.order for c in columns]
-        self.arrays = [arrays[c.name].astype(DTYPES[c.dtype].numpy, copy=False) for c in columns]
-        self.rows = len(self.arrays[0])
+    def __init__(self, columns: Mapping[str, Rows], wanted: Sequence[Column]) -> None:
+        self.orders = [c.order for c in wanted]
+        self.types = [np.dtype(DTYPES[c.dtype].numpy) for c in wanted]
+        found = (columns[c.name] for c in wanted)
+        self.columns = [
+            c.astype(t, copy=False) if in_memory(c) else c for c, t in zip(found, self.types)
+        ]
+        self.rows = len(self.columns[0])
 
     def take(self, rows: Array | slice) -> Batch:
         """A batch of some rows."""
-        return [
-            np.ascontiguousarray(a[rows] if order is None else a[rows].transpose(order))
-            for a, order in zip(self.arrays, self.orders)
-        ]
+        taken: Batch = []
+        for column, dtype, order in zip(self.columns, self.types, self.orders):
+            # A view of a file cannot be written to, which PyTorch asks of its arrays.
+            part = column[rows] if in_memory(column) else np.array(column[rows], dtype)
+            taken.append(np.ascontiguousarray(part if order is None else part.transpose(order)))
+        return taken
 
     def parts(self, size: int) -> Iterator[slice]:
         """All rows in their order, so many at a time."""

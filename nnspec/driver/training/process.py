@@ -17,11 +17,10 @@ from typing import Any
 
 from codegen.running import RunRequest, named_weights
 from codegen.target import ProgramNames
-from nnspec.catalogue.data.catalogue import DataSource
 from nnspec.driver.generated import load_module
 from nnspec.driver.training import checkpoints, failure
 from nnspec.driver.training.batches import Column, Columns
-from nnspec.driver.training.data import dataset
+from nnspec.driver.training.data import DataRequest
 from nnspec.driver.training.loop import Loop, NotFinite
 from nnspec.driver.training.plan import Plan
 from nnspec.driver.training.watch import Watch
@@ -80,8 +79,7 @@ def _prepared(request: Mapping[str, Any], tell: Tell) -> tuple[Loop, checkpoints
     begin, _ = checkpoints.load(folder) if request["resume"] else (None, [])
     start = weight_files.load(Path(request["weights"])) if begin is None else begin.arrays
     columns = [Column(c["name"], c["dtype"], c["order"]) for c in request["columns"]]
-    validation = None if request["validation"] is None else DataSource(**request["validation"])
-    data = dataset(DataSource(**request["data"]), validation, Path(request["root"]))
+    data = DataRequest.from_json(request["data"]).read()
     names = tuple(c.name for c in columns)
     train = Columns(data.train, columns)
     held_out = Columns(data.validation, columns) if data.validation.keys() & set(names) else None

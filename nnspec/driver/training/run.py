@@ -8,18 +8,16 @@ import platform
 import sys
 import tempfile
 import time
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from codegen.python.training import figures, losses
 from codegen.running import WEIGHTS, named_weights
 from codegen.target import Emitted, Target
 from nnspec.catalogue.data.dataset import Dataset
+from nnspec.catalogue.data.rows import checksum
 from nnspec.core.files import STAGED
 from nnspec.core.version import __version__
 from nnspec.driver.columns import check_columns
@@ -27,7 +25,7 @@ from nnspec.driver.native import write_module
 from nnspec.driver.requirements import installation
 from nnspec.driver.stored import joined
 from nnspec.driver.training import astray, checkpoints
-from nnspec.driver.training.data import dataset
+from nnspec.driver.training.data import DataRequest, wanted
 from nnspec.driver.training.folder import BEST, FINAL, INITIAL, METRICS, RunFolder
 from nnspec.driver.training.plan import Plan, planned
 from nnspec.driver.training.supervise import Event, followed
@@ -110,6 +108,12 @@ class Job:
 
     def data(self) -> Dataset:
         """The data, held against the program; raises `SpecError`."""
+        found = self.data_request().read()
+        check_columns(self.training, found, self.setting("batch_size"))
+        return found
+
+    def data_request(self) -> DataRequest:
+        """Where the data comes from; raises `SpecError` where nothing says so."""
         settings = self.training.settings
         if settings.data is None:
             raise SpecError(
@@ -120,9 +124,8 @@ class Job:
                     helps=("add a setting, as in `data = digits(size = 28)`",),
                 )
             )
-        found = dataset(settings.data, settings.validation, self.root)
-        check_columns(self.training, found, self.setting("batch_size"))
-        return found
+        seed, root = self.setting("seed"), str(self.root.absolute())
+        return DataRequest(settings.data, settings.validation, root, seed, wanted(self.training))
 
     def watch(self, data: Dataset) -> Watch | None:
         """What the run goes by; raises `SpecError`."""
@@ -346,9 +349,8 @@ def _trained(
 
 def _request(job: Job, plan: Plan, folder: Path, module: Path) -> dict[str, Any]:
     """What the process that trains is told."""
-    training, settings = job.training, job.training.settings
+    training = job.training
     layouts = job.emitted.batch_layouts[training.name]
-    data, validation = (s and asdict(s) for s in (settings.data, settings.validation))
     return {
         "target": job.target.name,
         "module": str(module),
@@ -367,9 +369,7 @@ def _request(job: Job, plan: Plan, folder: Path, module: Path) -> dict[str, Any]
             {"name": c.name or "x", "dtype": c.type.dtype, "order": None if x.is_spec else x.order}
             for c, x in zip(training.batch, layouts, strict=True)
         ],
-        "data": data,
-        "validation": validation,
-        "root": str(job.root.absolute()),
+        "data": job.data_request().to_json(),
         "plan": asdict(plan),
         "losses": [figure.name for figure in losses(training)],
         "checkpoint_every": job.every,
@@ -403,5 +403,5 @@ def history(folder: Path, plan: Plan) -> list[Progress]:
 
 def _fingerprint(data: Dataset) -> dict[str, str]:
     """By column, type, shape and a checksum."""
-    sums = {name: zlib.crc32(np.ascontiguousarray(a).data) for name, a in data.arrays().items()}
-    return {name: f"{a.dtype}{list(a.shape)} {sums[name]:08x}" for name, a in data.arrays().items()}
+    columns = data.arrays().items()
+    return {name: f"{c.dtype}{list(c.shape)} {checksum(c):08x}" for name, c in columns}
