@@ -75,8 +75,8 @@ proof: $(ORACLES)/.ready  ## long runs: mutated texts, random models, killed com
 	$(BIN)/python tests/proof/full_size.py
 	$(BIN)/python tests/proof/onnx_zoo.py
 
-bench: env  ## measure: start-up, scaling, training steps, ONNX export, ONNX of the zoo
-	for name in startup scaling train_step onnx_export zoo_onnx; do \
+bench: env  ## measure: start-up, scaling, training steps and runs, ONNX export, ONNX of the zoo
+	for name in startup scaling train_step train_run onnx_export zoo_onnx; do \
 		$(BIN)/python benchmarks/$$name.py || exit 1; \
 	done
 

@@ -163,6 +163,12 @@ def test_what_a_full_disk_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert [p.name for p in tmp_path.iterdir()] == ["checkpoint-00000003"]
 
 
+def test_a_new_run_says_what_it_needs(specs: Path) -> None:
+    for words, says in (([], "needs a spec, FILE"), ([str(specs / "t.nn")], "needs `--target`")):
+        result = CliRunner().invoke(app, ["train", *words])
+        assert says in str(result.exception)
+
+
 REFUSED: dict[str, tuple[dict[str, object], list[str], str]] = {
     "no run": ({}, [], "holds no run"),
     "done": ({"status": "done"}, [], "is done: its weights are in"),

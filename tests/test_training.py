@@ -96,4 +96,5 @@ def test_autoencoder_and_gan_run(target: str) -> None:
     _, trained = trained_by("digits_dcgan", target, epochs=2)
     assert set(trained.weights) == {"G", "D"}
     last = trained.history[-1].figures
+    assert set(last) == {"loss_1", "loss_2", "val_loss_1", "val_loss_2"}
     assert all(np.isfinite(v) for v in last.values())

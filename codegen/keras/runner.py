@@ -46,6 +46,7 @@ class Runner:
         # Traced, a step makes the states that optimizers and metrics keep.
         self._train = self._compiled(self.model.train_step, sample)
         self._check: Callable[..., Any] | None = None
+        self.told: Mapping[str, Any] = {}
 
     def _compiled(self, step: Callable[..., Any], sample: Sequence[Array]) -> Callable[..., Any]:
         """A step for batches of any number of rows."""
@@ -68,15 +69,17 @@ class Runner:
         self.model.reset_metrics()
 
     def step(self, batch: Sequence[Array]) -> None:
-        self._train(*batch)
+        self.told = self._train(*batch)
 
     def check(self, batch: Sequence[Array]) -> None:
         if self._check is None:
             self._check = self._compiled(self.model.test_step, batch)
-        self._check(*batch)
+        self.told = self._check(*batch)
 
     def figures(self) -> dict[str, float]:
-        return {name: float(f) for name, f in self.model.get_metrics_result().items()}
+        # Those of the step: a trainer has a `loss` of Keras's, which it does not fill.
+        found = self.model.get_metrics_result()
+        return {name: float(found[name]) for name in self.told}
 
     def state(self) -> tuple[dict[str, Array], Numbers]:
         arrays: dict[str, Array] = {}

@@ -122,8 +122,14 @@ def train(
             trained = _resumed(resume, fixed, same, target, program, heard)
         else:
             if file is None or target is None:
-                missing = "argument 'FILE'" if file is None else "option '--target' / '-t'"
-                raise typer.BadParameter(f"missing {missing}")
+                missing = "a spec, FILE" if file is None else "`--target`: pytorch, keras or gluon"
+                raise SpecError(
+                    Diagnostic(
+                        "E0706",
+                        f"a new run needs {missing}",
+                        helps=("`--resume DIR` goes on with one that was begun",),
+                    )
+                )
             spec = load_spec(file, settings, roots)
             output = output or Path(f"{spec.stem}.safetensors")
             trained = spec.train(

@@ -277,7 +277,7 @@ def _carried_out(
     resume: bool,
 ) -> Trained:
     """The run itself; what becomes of it is noted in its folder."""
-    folder.note(status="running")
+    folder.note(status="running", diagnostics=[])
     checkpoints.clear(folder.path)
     try:
         trained = _trained(job, plan, watch, folder, initial, resume=resume)
