@@ -195,6 +195,12 @@ def test_padding_is_said_where_keras_has_a_word() -> None:
     assert "self.conv2d_padding = layers.ZeroPadding2D(((0, 1), (1, 0)))" in text
 
 
+def test_sizes_that_are_known_are_told_to_a_reshape() -> None:
+    """A layer behind it could not be built without, whatever stands for the batch."""
+    text = "model M { input x: f32[N, 4, 6] output y = x -> reshape([N, 8, -1]) -> Dense(2) }"
+    assert "ops.reshape(x, (-1, 8, 3))" in code(text)
+
+
 def test_layers_are_told_their_activation() -> None:
     """The last axis is what Keras's `softmax` is over; a batch norm takes no activation."""
     text = code("""

@@ -326,7 +326,7 @@ model Net {
 train T {
   net = Net()
   batch x: f32[N, 3]
-  minimize sum(net(x)) using SGD(1.0, clip_norm = 0.1)
+  minimize sum(net(x)) using SGD(0.1, clip_norm = 1)
 }
 """,
         clipped,

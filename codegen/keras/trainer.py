@@ -90,21 +90,21 @@ def freezing(source: Source) -> Iterator[Stmt]:
 
 def made_optimizer(source: Source, update: Minimize, rate: Expr | None) -> Expr:
     """`Adam()`, or the class of a rule."""
+    batches = update.update.accumulate
     if update.update in source.rules:
         made = Name(source.rules[update.update].name)()
     else:
         changing = source.rate(update.update)
         if changing is not None:
             # What Keras counts are batches.
-            batches = update.update.accumulate
             rate = Name("Schedule")(changing, *([batches] if batches > 1 else []))
         made = optimizer(update.update, rate)
     for keyword, value in (
         ("global_clipnorm", update.update.clip_norm),
         ("clipvalue", update.update.clip_value),
-        ("gradient_accumulation_steps", update.update.accumulate),
+        ("gradient_accumulation_steps", batches if batches > 1 else None),
     ):
-        if value not in (None, 1):
+        if value is not None:
             made = made.with_keyword(keyword, value)
     spared = source.spared(update, source.networks.__getitem__)
     return made if spared is None else Name("sparing")(made, _spared(source, update, *spared))

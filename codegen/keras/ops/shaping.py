@@ -53,7 +53,13 @@ def flatten_in_chain(op: Flatten, node: Node) -> Expr:
 
 @TABLE.rule
 def reshape(op: Reshape, use: Use, x: Expr) -> Result:
-    return reshaped(x, op.shape, use)
+    (made,) = op.infer(*use.types)
+    # What -1 stands for is told where it is known: a layer behind it could not be built without.
+    sizes = tuple(
+        known if asked == -1 and isinstance(known, int) else asked
+        for asked, known in zip(op.shape, made.shape, strict=True)
+    )
+    return reshaped(x, sizes, use)
 
 
 @TABLE.rule
