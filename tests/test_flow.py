@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import nnspec
 from codegen import TARGETS
 from nnspec.compiler import compile_source
+from nnspec.driver.verify import cases, definition
 from nnspec.graph.flow import Flow
 from nnspec.graph.graph import Call, Program
 from nnspec.graph.passes.freeze_random import freeze_training
@@ -131,6 +133,26 @@ def test_a_scalar_of_the_batch_is_boxed_for_mxnet() -> None:
     training = freeze_training(nnspec.load(text).training())
     emitted = TARGETS["gluon"].emit(Program((), (training,)), stem="t", provenance="")
     assert [layout.boxed for layout in emitted.batch_layouts["T"]] == [False, True]
+
+
+def test_what_functions_draw_comes_with_the_batch() -> None:
+    """As it is drawn, once for each call: what makes an index of it stays within the table. A network's names for
+    sizes are its own: in the program its `T` is 5."""
+    text = """
+      block other { input ids output cast(floor(random_uniform(ids.shape) * 7), i64) }
+      model Words { input ids: i64[N, T] weight place: f32[9, 2] = normal(0.1)
+        output y = (ids -> Embedding(7, 2)) + place[:T] }
+      train T { net = Words() batch ids: i64[N, 5] a = other(ids) b = other(ids)
+        minimize mean(net(where(ids == 0, a, b))) using SGD(0.1) metric m = mean(cast(a, f32)) }
+    """
+    training = freeze_training(nnspec.load(text).training())
+    assert [v.name for v in training.batch] == ["ids", "draw_1", "draw_2"]
+    batches = list(cases.batches_of(training, 2, 0))
+    assert all(a.min() >= 0 and a.max() < 1 for batch in batches for a in batch[1:])
+    begun = cases.networks_weights(training, 0)
+    after = definition.trained(training, begun, batches, [2]).weights[2]
+    assert not np.allclose(after["net"]["place"][:5], begun["net"]["place"][:5])
+    np.testing.assert_allclose(after["net"]["place"][5:], begun["net"]["place"][5:])
 
 
 def test_grad_after_an_update() -> None:

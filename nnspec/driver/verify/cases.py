@@ -9,7 +9,9 @@ import numpy as np
 from nnspec.core.dims import substitute, symbols
 from nnspec.core.dtypes import DTYPES
 from nnspec.graph.bounds import index_bounds
+from nnspec.graph.evaluate.sizes import with_sizes
 from nnspec.graph.graph import Graph, Value, Weight, walk, weights
+from nnspec.graph.passes.freeze_random import Drawn
 from nnspec.graph.sizes import large_enough
 from nnspec.graph.training import Training, TrainStep
 from nnspec.graph.weight_map import Array
@@ -34,12 +36,14 @@ def inputs_of(
     sizes: dict[str, int],
     generator: np.random.Generator,
 ) -> list[Array]:
-    """One array for each value: normal for floats, within bounds for indices, coins for bools."""
+    """One array for each value: normal for floats, within bounds for indices, coins for bools; a draw as it is drawn."""
     bounds = index_bounds(steps, sizes)
     return [_draw(v, bounds.get(v, 4), sizes, generator) for v in values]
 
 
 def _draw(value: Value, bound: int, sizes: dict[str, int], generator: np.random.Generator) -> Array:
+    if isinstance(value, Drawn) and value.op.is_primitive():
+        return with_sizes(value.op, sizes).draw(generator)
     shape = tuple(int(str(substitute(d, sizes))) for d in value.type.shape)
     dtype = DTYPES[value.type.dtype].numpy
     if value.type.is_float:

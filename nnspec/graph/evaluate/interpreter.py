@@ -65,12 +65,18 @@ class Interpreter:
         self.terms |= zip(step.outputs, results, strict=True)
 
     def call(self, call: Call, operands: Sequence[Term]) -> tuple[Term, ...]:
-        """What a body makes of its inputs."""
+        """What a body makes of its inputs.
+
+        A network of a program has names of its own for sizes: within it they stand for what it is given.
+        """
         self.terms |= zip(call.body.inputs, operands, strict=True)
-        outside, self.path = self.path, (*self.path, *call.layer.split("."))
+        outside = self.path, self.sizes
+        given: dict[str, int] = {}
+        bind_sizes([v.type for v in call.body.inputs], [t.shape for t in operands], given)
+        self.path, self.sizes = (*self.path, *call.layer.split(".")), {**self.sizes, **given}
         for inner in call.body.steps:
             self.step(inner)
-        self.path = outside
+        self.path, self.sizes = outside
         return tuple(self.terms[v] for v in call.body.outputs)
 
     def node(self, node: Node, operands: Sequence[Term]) -> tuple[Term, ...]:

@@ -8,17 +8,15 @@ from functools import lru_cache
 from typing import Any
 
 from nnspec.catalogue.ops.base import Op
-from nnspec.core.dims import Dim, Sym, substitute, symbol
+from nnspec.core.dims import Dim, Shape, Sym, substitute, symbol
 from nnspec.core.types import TensorType
 
 
-def bind_sizes(
-    types: Sequence[TensorType], shapes: Sequence[tuple[int, ...]], sizes: dict[str, int]
-) -> None:
+def bind_sizes(types: Sequence[TensorType], shapes: Sequence[Shape], sizes: dict[str, int]) -> None:
     """Note what the names of sizes (`N`) stand for in these shapes."""
     for kind, shape in zip(types, shapes, strict=True):
         for dim, size in zip(kind.shape, shape, strict=True):
-            if isinstance(dim, Sym) and dim == symbol(str(dim)):
+            if isinstance(dim, Sym) and isinstance(size, int) and dim == symbol(str(dim)):
                 sizes.setdefault(str(dim), size)
 
 
