@@ -54,6 +54,16 @@ def test_where_an_index_stands_says_nothing_of_the_index() -> None:
     assert model.inputs[0] not in index_bounds(model.steps)
 
 
+def test_what_a_part_is_held_to_is_not_asked_of_all() -> None:
+    """Columns of a table that have embeddings of their own; numbers that are made up suit the smallest."""
+    text = """model M { input ids: i64[N, 2]
+      output (ids[:, 0] -> Embedding(3, 2)) + (ids[:, 1:] -> reshape([N]) -> Embedding(9, 2)) }"""
+    [model] = nnspec.load(text).program.models
+    [ids] = model.inputs
+    assert ids not in index_bounds(model.steps)
+    assert index_bounds(model.steps, parts=True)[ids] == 3
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_onnx(seed: int) -> None:
     """The file is clean for the checker, and onnxruntime agrees with the definition."""

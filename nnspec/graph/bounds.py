@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from nnspec.core.dims import substitute
+from nnspec.core.dims import product, substitute
 from nnspec.graph.graph import Call, Node, Value
 from nnspec.graph.training import Minimize, Repeat, TrainStep
 
 
 def index_bounds(
-    steps: Sequence[TrainStep], sizes: Mapping[str, int] | None = None
+    steps: Sequence[TrainStep], sizes: Mapping[str, int] | None = None, *, parts: bool = False
 ) -> dict[Value, int]:
     """How many choices an integer value has, told by the ops that index with it.
 
     sizes: numbers for the names of sizes, where they are known.
+    parts: what holds of a part of a value (a column, say) is asked of all of it: so is one made that will do.
     """
     bounds: dict[Value, int] = {}
 
@@ -24,7 +25,7 @@ def index_bounds(
     for step in reversed(steps):
         match step:
             case Call():
-                inner = index_bounds(step.body.steps, sizes)
+                inner = index_bounds(step.body.steps, sizes, parts=parts)
                 for outer, parameter in zip(step.inputs, step.body.inputs, strict=True):
                     if parameter in inner:
                         note(outer, inner[parameter])
@@ -37,11 +38,15 @@ def index_bounds(
                 if not step.inputs or step.inputs[0].type.is_float or not _moves(step):
                     continue
                 for output in step.outputs:
-                    if output in bounds:
+                    if output in bounds and (parts or _is_whole(output, step.inputs[0])):
                         note(step.inputs[0], bounds[output])
             case Minimize() | Repeat():
                 pass
     return bounds
+
+
+def _is_whole(output: Value, value: Value) -> bool:
+    return product(output.type.shape) == product(value.type.shape)
 
 
 def _moves(step: Node) -> bool:

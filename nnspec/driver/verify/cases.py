@@ -37,7 +37,7 @@ def inputs_of(
     generator: np.random.Generator,
 ) -> list[Array]:
     """One array for each value: normal for floats, within bounds for indices, coins for bools; a draw as it is drawn."""
-    bounds = index_bounds(steps, sizes)
+    bounds = index_bounds(steps, sizes, parts=True)
     return [_draw(v, bounds.get(v, 4), sizes, generator) for v in values]
 
 
