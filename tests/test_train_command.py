@@ -71,7 +71,7 @@ def test_data_is_held_against_the_program(
     with pytest.raises(SpecError) as caught:
         nnspec.load(tmp_path / "t.nn").train("pytorch")
     if case == "rows":
-        says = "its columns differ in length"
+        says = "has columns that differ in length"
     assert says in str(caught.value)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,13 +42,38 @@ class Mnist(DataSet):
     path: str = arg("directory with the four IDX files", string, default="mnist")
 
     def read(self, root: Path) -> tuple[Columns, Columns]:
-        train, validation = (_part(root / self.path, prefix) for prefix in PARTS.values())
-        return train, validation
+        where = (
+            "get them from the MNIST database (Yann LeCun's page and its mirrors offer them as "
+            "`.gz`; no need to unpack)"
+        )
+        return read_parts(root / self.path, self.name, where)
 
 
-def _part(directory: Path, prefix: str) -> dict[str, Array]:
-    image = read_idx(_find(directory, f"{prefix}-{FILES['image'][0]}"), 3)
-    label = read_idx(_find(directory, f"{prefix}-{FILES['label'][0]}"), 1)
+def read_parts(directory: Path, name: str, where: str) -> tuple[Columns, Columns]:
+    """Both parts. where: what is said of files that are not there, before the place in which they belong."""
+    helps = (
+        f"{where} and put them into `{directory}`",
+        f'or name another directory: `data = {name}(path = "...")`',
+        "or train on the digits that ship with nnspec: `data = digits(size = 28)`",
+    )
+    note = f"{name} reads the four standard files: " + ", ".join(
+        f"{p}-{f}" for p in PARTS.values() for f, _ in FILES.values()
+    )
+
+    def found(file: str) -> Path:
+        path = _find(directory, file)
+        if path is None:
+            message = f"`{directory}` does not hold `{file}` (or `{file}.gz`)"
+            raise SpecError(Diagnostic("E0602", message, notes=(note,), helps=helps))
+        return path
+
+    train, validation = (_part(directory, prefix, found) for prefix in PARTS.values())
+    return train, validation
+
+
+def _part(directory: Path, prefix: str, found: Callable[[str], Path]) -> Columns:
+    image = read_idx(found(f"{prefix}-{FILES['image'][0]}"), 3)
+    label = read_idx(found(f"{prefix}-{FILES['label'][0]}"), 1)
     if len(image) != len(label):
         raise _bad(directory, f"`{prefix}` has {len(image)} images but {len(label)} labels")
     return {
@@ -56,29 +82,14 @@ def _part(directory: Path, prefix: str) -> dict[str, Array]:
     }
 
 
-def _find(directory: Path, name: str) -> Path:
+def _find(directory: Path, name: str) -> Path | None:
     # Some copies have a dot where the original name has a dash: train-images.idx3-ubyte.
     spellings = [name, name.replace("-idx", ".idx")]
     for spelling in spellings:
         for candidate in (directory / spelling, directory / f"{spelling}.gz"):
             if candidate.is_file():
                 return candidate
-    raise SpecError(
-        Diagnostic(
-            "E0602",
-            f"`{directory}` does not hold `{name}` (or `{name}.gz`)",
-            notes=(
-                "mnist reads the four standard files: "
-                + ", ".join(f"{p}-{f}" for p in PARTS.values() for f, _ in FILES.values()),
-            ),
-            helps=(
-                "get them from the MNIST database (Yann LeCun's page and its mirrors offer them as "
-                f"`.gz`; no need to unpack) and put them into `{directory}`",
-                'or name another directory: `data = mnist(path = "...")`',
-                "or train on the digits that ship with nnspec: `data = digits(size = 28)`",
-            ),
-        )
-    )
+    return None
 
 
 def read_idx(path: Path, rank: int) -> Array:

@@ -40,7 +40,7 @@ class Npz(DataSet):
         for part in (train, validation):
             lengths = {name: len(array) if array.ndim else 0 for name, array in part.items()}
             if len(set(lengths.values())) > 1:
-                raise _bad(root / self.path, f"its columns differ in length: {lengths}")
+                raise _bad(root / self.path, f"has columns that differ in length: {lengths}")
         return train, validation
 
 
