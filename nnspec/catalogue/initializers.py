@@ -138,6 +138,9 @@ class Uniform(Initializer):
     low: float = arg("least value", real(), default=-0.05)
     high: float = arg("bound that is not reached", real(), default=0.05)
 
+    def clash(self) -> str | None:
+        return None if self.low <= self.high else f"`low`, {self.low}, up to `high`, {self.high}"
+
     def sample(self, shape: tuple[int, ...], fans: Fans, generator: np.random.Generator) -> Array:
         return self.low + (self.high - self.low) * generator.random(shape)
 

@@ -26,6 +26,7 @@ _NAMES = {
     "transpose": "Permute permute swapaxes t T",
     "reshape": "view View",
     "positions": "arange",
+    "where": "masked_fill",
     "expand_dims": "unsqueeze newaxis",
     "clip": "clamp Clamp clip_by_value",
     "power": "pow",

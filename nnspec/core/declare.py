@@ -27,6 +27,10 @@ class Declaration(Record):
     def __hash__(self) -> int:
         return hash((type(self), *vars(self).values()))
 
+    def clash(self) -> str | None:
+        """What is wanted of its arguments together, where they do not fit each other."""
+        return None
+
     @classmethod
     def arguments(cls) -> tuple[Field, ...]:
         """The fields that the writer may set, in order."""

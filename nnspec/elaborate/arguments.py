@@ -98,7 +98,10 @@ def build(
                 f"found {describe(value)}",
                 helps=_in_small_letters(value, str(wrong)),
             ) from None
-    return cls(**values)
+    made = cls(**values)
+    if (wanted := made.clash()) is not None:
+        raise error("E0301", f"`{cls.name}` expects {wanted}", span, "found otherwise")
+    return made
 
 
 def _in_small_letters(value: Any, expects: str) -> tuple[str, ...]:

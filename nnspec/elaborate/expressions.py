@@ -459,7 +459,7 @@ def _call(body: Body, expr: tree.Call) -> Any:
                 "",
                 helps=(
                     f"a weight begins with it: `weight name: f32[8] = {name}`; a number meets a"
-                    " tensor without a shape: `x + 1`",
+                    " tensor without a shape, `x + 1`, or is given one: `broadcast_to(tensor(0.0), [N, 8])`",
                 ),
             )
         case Reference(target=target):

@@ -374,7 +374,10 @@ def check_waiting(op: type[Op], positional: Any, named: Any, span: Span) -> None
         f"`{op.name}` applies to tensors, and none is here",
         at,
         f"found {describe(value)}",
-        helps=("a number becomes a tensor beside one: `0 * x + 1` has the shape of `x`",),
+        helps=(
+            "a number becomes a tensor beside one: `0 * x + 1` has the shape of `x`;"
+            " `tensor(0.0)` is one by itself",
+        ),
     )
 
 

@@ -24,6 +24,7 @@ def lint(body: Body, statements: Sequence[tree.Statement]) -> None:
         if name in body.scope.bindings and name not in body.scope.read and not name.startswith("_")
     }
     written = set(_names(statements)) if unread else set()
+    columns = {n.name.text for s in statements if isinstance(s, tree.Batch) for n in s.names}
     for name, span in unread.items():
         if name not in written:
             warn(
@@ -31,7 +32,9 @@ def lint(body: Body, statements: Sequence[tree.Statement]) -> None:
                 "W0201",
                 f"`{name}` is never used",
                 span,
-                "prefix it with `_` to drop it on purpose",
+                "leave it out: a batch names the columns that are read, and the data may have more"
+                if name in columns
+                else "prefix it with `_` to drop it on purpose",
             )
 
 
