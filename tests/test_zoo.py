@@ -61,6 +61,12 @@ SMALL: dict[str, dict[str, Any]] = {
         "last": 16,
         "stages": [[1, 8, 1, 3, 1], [6, 8, 2, 5, 2], [6, 12, 1, 3, 2]],
     },
+    "efficientnet_v2_s": {
+        "size": 32,
+        "stem": 8,
+        "last": 16,
+        "stages": [[1, 8, 1, 1, True], [4, 12, 2, 2, True], [4, 12, 2, 2, False]],
+    },
     "googlenet": {"size": 32, "stages": [[[6, 8, 12, 3, 4, 5]], [], [[8, 6, 10, 2, 4, 6]]]},
     "gpt2": {"vocabulary": 50, "width": 16, "depth": 2, "heads": 2, "length": 8},
     "gru_translator": {"vocabulary": 50, "width": 12, "units": 16},
