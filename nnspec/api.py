@@ -28,7 +28,7 @@ from nnspec.report.source import Source
 if TYPE_CHECKING:
     from codegen.target import Emitted
     from nnspec.driver.importing.run import Imported
-    from nnspec.driver.training.run import Job, Progress, Trained
+    from nnspec.driver.training.job import Job, Progress, Trained
     from nnspec.driver.verify.report import Report
     from nnspec.graph.weight_map import Array
     from nnspec.views.summary import Summary
@@ -261,7 +261,7 @@ class Spec:
     ) -> Job:
         """What is trained, and who hears of it."""
         from nnspec.driver.requirements import require, runnable_named
-        from nnspec.driver.training.run import Job, ignored
+        from nnspec.driver.training.job import Job, ignored
 
         found = runnable_named(target)
         require(found, "train")

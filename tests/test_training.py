@@ -12,7 +12,7 @@ from codegen import TARGETS
 from nnspec.catalogue.data import digits
 from nnspec.driver import inference, worker
 from nnspec.driver.native import write_module
-from nnspec.driver.training.run import Trained
+from nnspec.driver.training.job import Trained
 from nnspec.graph.weight_map import to_native
 
 SPECS = Path(__file__).parent.parent / "specs"

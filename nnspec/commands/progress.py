@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nnspec.commands.streams import tell
 
 if TYPE_CHECKING:
-    from nnspec.driver.training.run import Progress
+    from nnspec.driver.training.job import Progress
 
 
 Hears = Callable[["Progress"], None]

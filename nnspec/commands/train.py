@@ -11,7 +11,7 @@ from nnspec.report.diagnostics import Diagnostic, SpecError
 
 if TYPE_CHECKING:
     from nnspec.commands.progress import Hears
-    from nnspec.driver.training.run import Progress, Trained
+    from nnspec.driver.training.job import Progress, Trained
 
 
 def register(app: typer.Typer) -> None:

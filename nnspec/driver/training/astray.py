@@ -18,7 +18,7 @@ from nnspec.graph.weight_map import Array
 from nnspec.report.diagnostics import Diagnostic, Label, SpecError
 
 if TYPE_CHECKING:
-    from nnspec.driver.training.run import Job, Weights
+    from nnspec.driver.training.job import Job, Weights
 
 SHOWN = 8
 """Rows of the batch that a message lists."""
