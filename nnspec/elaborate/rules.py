@@ -202,7 +202,15 @@ def _schedule(session: Session, value: ScheduleValue, dtype: str) -> tuple[Graph
     step = Value(TensorType(dtype, ()), STEP)
     body, builder = _run(session, block, value.arguments, Supply(dtype, {STEP: step}), value.span)
     name, result, span = body.outputs[0]
-    if len(body.outputs) > 1 or result.type != step.type:
+    if len(body.outputs) == 1 and result.type.rank == 0 and result.type != step.type:
+        raise error(
+            "E0402",
+            f"`step` goes in as {step.type} and schedule `{block.name}` comes out as {result.type}",
+            span,
+            f"found {result.type}",
+            helps=("a schedule serves weights of every type: write `cast(..., step.dtype)`",),
+        )
+    if len(body.outputs) > 1 or result.type.rank:
         raise error(
             "E0314",
             f"schedule `{block.name}` puts out one number",

@@ -38,7 +38,7 @@ from nnspec.elaborate.values import (
     Reference,
     describe,
 )
-from nnspec.graph.flow import passages
+from nnspec.graph.flow import named, passages
 from nnspec.graph.graph import Call, Node, Value, Weight, weights
 from nnspec.graph.training import (
     Metric,
@@ -297,12 +297,14 @@ class Program:
         for selected in optimizer.making.no_decay:
             if not isinstance(selected, str):
                 self._check_part(selected, optimizer.span)
+        moved = [w.type for name, *path in over for w in named(self.networks[name], path)]
+        # By element type and number of axes; `verify` has every program in f64.
+        kinds = {(t.dtype, t.rank): t for t in moved if t.is_float}
+        kinds |= {("f64", t.rank): TensorType("f64", t.shape) for t in kinds.values()}
         if optimizer not in self.updates:
-            network = self.networks[over[0][0]].model
-            sample = next(
-                (w.type for w in weights(network) if w.trainable), TensorType("f32", (1,))
-            )
+            sample = next(iter(kinds.values()), TensorType("f32", (1,)))
             self.updates[optimizer] = update(body.session, optimizer, sample)
+        self.updates[optimizer].check(kinds.values())
         return self.updates[optimizer]
 
     def _target(self, body: Body, path: tuple[tree.Identifier, ...]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Union
 
@@ -89,6 +89,14 @@ class Update:
     clip_norm: float | None = None
     clip_value: float | None = None
     no_decay: tuple[str | tuple[str, ...], ...] = ()
+
+    def check(self, kinds: Iterable[TensorType]) -> None:
+        """Raise `SpecError` where the rule or a schedule does not apply to weights of these types."""
+        for kind in kinds:
+            self.rule(kind)
+            for argument in self.arguments.values():
+                if isinstance(argument, Schedule):
+                    argument.graph(kind.dtype)
 
     @property
     def period(self) -> int:
