@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from codegen.python.scalars import tells
 from codegen.python.source import Call, Expr, Name, lift
 from codegen.rules import REQUIRED
 from nnspec.graph.updates import Argument, Schedule, Update
@@ -76,8 +77,11 @@ def decays(arguments: Arguments) -> bool:
 
 def entry_of(table: Sequence[NativeOptimizer], update: Update) -> NativeOptimizer | None:
     """The class for an optimizer; None where its rule has to be written: for a block of the writer's own, and
-    where a schedule gives another parameter than the learning rate."""
+    where a schedule gives another parameter than the learning rate, or is no function of numbers."""
     if not update.shipped or update.scheduled - {RATE}:
+        return None
+    rate = update.arguments.get(RATE)
+    if isinstance(rate, Schedule) and not tells(rate.graph("f32")):
         return None
     own = (e for e in table if e.block == update.block and e.covers(update.arguments))
     return next(own, None)

@@ -31,6 +31,7 @@ from nnspec.catalogue.ops.elementwise import Constant
 from nnspec.core.types import TensorType
 from nnspec.graph.flow import named
 from nnspec.graph.graph import Graph, Node, Value
+from nnspec.graph.passes.fold_numbers import fold_numbers
 from nnspec.graph.passes.legalize import legalize
 from nnspec.graph.training import Minimize, Training
 from nnspec.graph.updates import Rule, Schedule, Update
@@ -139,7 +140,7 @@ def _with_numbers(rule: Rule, update: Update, dtype: str) -> Rule:
     inputs = [weight, gradient, step, *inputs, *others[len(rule.given) :]]
     changing = tuple(n for n, v in zip(rule.given, others, strict=False) if v in inputs)
     graph = replace(rule.graph, inputs=tuple(inputs), steps=(*numbers, *rule.graph.steps))
-    return replace(rule, graph=graph, given=changing)
+    return replace(rule, graph=fold_numbers(graph) if numbers else graph, given=changing)
 
 
 def rates(

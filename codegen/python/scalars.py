@@ -1,4 +1,7 @@
-"""Schedules as functions of Python numbers: what an optimizer's class is told before each of its steps."""
+"""Schedules as functions of NumPy's numbers: what an optimizer's class is told before each of its steps.
+
+They are the definition's own: one over nothing is infinite, where Python's numbers raise an error.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ from dataclasses import replace
 
 from codegen.python.dialect import Dialect, Result
 from codegen.python.native import Table, Use, tables
-from codegen.python.source import Conditional, Expr, Literal, Name, Unary
+from codegen.python.source import Expr, Literal, Name, Unary
 from codegen.rules import function, operand, operator
+from nnspec.catalogue.ops.activations import Tanh
 from nnspec.catalogue.ops.elementwise import (
     Abs,
     Add,
@@ -21,6 +25,7 @@ from nnspec.catalogue.ops.elementwise import (
     Minimum,
     Multiply,
     Negative,
+    Sign,
     Sqrt,
     StopGradient,
     Subtract,
@@ -37,8 +42,8 @@ from nnspec.catalogue.ops.logic import (
     NotEqual,
     Where,
 )
-from nnspec.catalogue.ops.numeric import Ceil, Clip, Cos, Floor, Power, Sin
-from nnspec.catalogue.ops.shaping import Cast
+from nnspec.catalogue.ops.numeric import Ceil, Clip, Cos, Floor, Power, Round, Sin
+from nnspec.graph.graph import Graph, Node
 
 TABLE = Table()
 TABLE.add(
@@ -57,16 +62,19 @@ TABLE.add(
     operator(LogicalAnd, "and"),
     operator(LogicalOr, "or"),
     function(Abs, "abs"),
-    function(Minimum, "min"),
-    function(Maximum, "max"),
-    function(Sqrt, "math.sqrt"),
-    function(Exp, "math.exp"),
-    function(Log, "math.log"),
-    function(Sin, "math.sin"),
-    function(Cos, "math.cos"),
-    function(Floor, "math.floor"),
-    function(Ceil, "math.ceil"),
-    operand(Cast),
+    function(Minimum, "np.minimum"),
+    function(Maximum, "np.maximum"),
+    function(Sqrt, "np.sqrt"),
+    function(Exp, "np.exp"),
+    function(Log, "np.log"),
+    function(Sin, "np.sin"),
+    function(Cos, "np.cos"),
+    function(Tanh, "np.tanh"),
+    function(Floor, "np.floor"),
+    function(Ceil, "np.ceil"),
+    function(Round, "np.round"),
+    function(Sign, "np.sign"),
+    function(Where, "np.where"),
     operand(Identity),
     operand(StopGradient),
 )
@@ -74,7 +82,7 @@ TABLE.add(
 
 @TABLE.rule
 def constant(op: Constant, use: Use) -> Result:
-    return Name("math.pi") if op.value == math.pi else Literal(op.value)
+    return Name("np.pi") if op.value == math.pi else Literal(op.value)
 
 
 @TABLE.rule
@@ -84,17 +92,22 @@ def logical_not(op: LogicalNot, use: Use, x: Expr) -> Result:
 
 @TABLE.rule
 def clip(op: Clip, use: Use, x: Expr) -> Result:
-    if op.low is not None:
-        x = Name("max")(x, op.low)
-    return x if op.high is None else Name("min")(x, op.high)
-
-
-@TABLE.rule
-def where(op: Where, use: Use, condition: Expr, a: Expr, b: Expr) -> Result:
-    return Conditional(condition, a, b)
+    if op.low is None:
+        return x if op.high is None else Name("np.minimum")(x, op.high)
+    return Name("np.maximum")(x, op.low) if op.high is None else Name("np.clip")(x, op.low, op.high)
 
 
 SCALARS = tables([TABLE])
+
+
+def tells(graph: Graph) -> bool:
+    """Whether a schedule can be such a function: it knows neither tensors nor element types."""
+    return all(
+        isinstance(step, Node)
+        and type(step.op) in SCALARS.functions
+        and all(not v.type.rank and v.type.dtype in ("bool", "f32") for v in step.outputs)
+        for step in graph.steps
+    )
 
 
 def scalars(dialect: Dialect) -> Dialect:

@@ -1,6 +1,7 @@
 """Optimizers that MXNet has with another meaning."""
 
 import mxnet as mx
+import numpy as np
 from mxnet import nd
 
 
@@ -47,7 +48,7 @@ class Schedule(mx.lr_scheduler.LRScheduler):
         self.rate = rate
 
     def __call__(self, num_update):
-        return self.rate(num_update - 1)
+        return float(self.rate(np.float64(num_update - 1)))
 
 
 class WrittenOptimizer(mx.optimizer.Optimizer):

@@ -1,5 +1,6 @@
 """Optimizers that PyTorch has not."""
 
+import numpy as np
 import torch
 
 
@@ -51,7 +52,7 @@ def follow(optimizer: torch.optim.Optimizer, rate) -> torch.optim.Optimizer:
 
     def advance(*_: object) -> None:
         for group in optimizer.param_groups:
-            group["lr"] = rate(group["steps"])
+            group["lr"] = float(rate(np.float64(group["steps"])))
             group["steps"] += 1
 
     optimizer.register_step_pre_hook(advance)
