@@ -33,6 +33,15 @@ block Ramp(top, steps) {
   input step
   output top * (step + 1) / steps
 }
+block Late(top) {
+  input step
+  late = log(step)
+  output where(step > 1, top * late, top) + where(step > 2, top / step, 0.0 * step)
+}
+block Bent(top) {
+  input step
+  output top * round(sigmoid(step - 2) * 4)
+}
 block Part(width) {
   input x
   x = x -> Dense(width) -> BatchNorm -> Dropout(0.5)
@@ -40,7 +49,7 @@ block Part(width) {
 }
 model M {
   input x: f32[N, 4]
-  output y = x -> Part(5) as trunk -> relu -> Dense(3) as head
+  output y = x -> Part(5) as trunk -> LayerNorm as scale -> relu -> Dense(3) as head
 }
 train T {
   net = M()
@@ -60,7 +69,7 @@ PROGRAMS = {
       minimize mse(net(x) + other(x), 1) over other using opt
     """,
     "adam": f"""
-      frozen = [net.trunk, other]
+      frozen = [net.trunk, net.scale, other]
       opt = Adam(1e-2)
       minimize {LOSS} over net.head using opt
       minimize mse(net(x), other(x)) over net using opt
@@ -90,6 +99,11 @@ PROGRAMS = {
       minimize {LOSS} using AdamW(1e-2, weight_decay = 0.5, no_decay = [bias, norm], clip_norm = 0.02)
       minimize mse(other(x), 1) using Own(clip_value = 0.01)
     """,
+    "clipped at one": f"""
+      frozen = [net.trunk, other.trunk]
+      minimize 1000 * {LOSS} using SGD(1e-2, clip_norm = 1)
+      minimize 1000 * mse(other(x), 1) using Own(clip_value = 1.0)
+    """,
     "accumulated": f"""
       frozen = [net.trunk.dropout, net.trunk.lstm, other.trunk, net.trunk.batch_norm]
       minimize {LOSS} over net using SGD(0.1, momentum = 0.9, nesterov = true, weight_decay = 0.3, no_decay = [net.head])
@@ -111,6 +125,12 @@ PROGRAMS = {
       frozen = [net.trunk, other.trunk]
       minimize {LOSS} over net.head using AdamW(OneCycle(1e-2, steps = 6), weight_decay = 0.1, accumulate = 2, no_decay = [bias])
       minimize mse(stop_gradient(net(x)), other(x)) over other.head using SGD(Warmup(MultiStep(0.1, milestones = [2, 4]), steps = 3), momentum = 0.9, nesterov = true)
+    """,
+    "numbers": f"""
+      frozen = [net.trunk, other.trunk]
+      minimize {LOSS} using SGD(Late(0.1), weight_decay = 0.1)
+      minimize {LOSS} over net.head using SGD(Bent(0.1))
+      minimize mse(other(x), 1) using Adam(Constant(0.01), beta1 = Constant(0.5), weight_decay = Constant(0.1), no_decay = [norm])
     """,
     "every": f"""
       frozen = [net.trunk.dropout, net.trunk.lstm, other.trunk, net.trunk.batch_norm]

@@ -116,8 +116,9 @@ def optimizers(training: Training) -> dict[Minimize, Minimize]:
     for update in flow.updates:
         first[update] = update
         for other in first:
-            common = flow.updated(other) & flow.updated(update)
-            if other.update is not update.update or other is update or not common:
+            if other.update is not update.update or other is update:
+                continue
+            if not flow.updated(other) & flow.updated(update):
                 continue
             if flow.updated(other) != flow.updated(update):
                 what = "an optimizer that two updates share for a part of their weights"
@@ -221,11 +222,11 @@ class Source:
         """Variables of the optimizers, each with the first of its updates."""
         return {self.names[u]: u for u, first in optimizers(self.training).items() if u is first}
 
-    @property
+    @cached_property
     def optimizers(self) -> tuple[str, ...]:
         return tuple(self.making)
 
-    @property
+    @cached_property
     def single(self) -> bool:
         """Whether there is one optimizer."""
         return len(set(optimizers(self.training).values())) == 1
@@ -318,7 +319,7 @@ class Source:
             return None
         paths = tuple(sorted({path for path in selection if not isinstance(path, str)}))
         chosen, parts = (
-            {(n.name, path) for n in self.training.networks for path in spared(names, n)}
+            {(n.name, path) for n in self.declared.networks for path in spared(names, n)}
             for names in (selection, paths)
         )
         moved = self.flow.places(update.over)

@@ -42,6 +42,12 @@ faults = (
         "PyTorch's derivative of hardsigmoid holds 1 / 6 as f32",
         spreads=True,
     ),
+    Fault(
+        "Nadam",
+        ("weights after 1 step", "weights after 10 steps"),
+        1e-6,
+        "PyTorch's NAdam keeps the product of its momenta as f32",
+    ),
 )
 Options = NoOptions
 

@@ -16,7 +16,10 @@ def clip_value(parameters, limit):
     """Keep each element of the gradients between the limit and its opposite."""
     for parameter in parameters.values():
         if parameter.grad_req != "null":
-            parameter.grad()[:] = nd.clip(parameter.grad(), -limit, limit)
+            # `nd.clip` rounds its bounds to single precision.
+            parameter.grad()[:] = nd.minimum(
+                nd.maximum(parameter.grad(), -limit), limit
+            )
 
 
 def add_gradients(parameters):

@@ -125,7 +125,7 @@ class WrittenOptimizer(keras.optimizers.Optimizer):
         told = {}
         if self.decay is not None:
             decay = self.decay if self._use_weight_decay(variable) else 0.0
-            told["weight_decay"] = ops.cast(decay, variable.dtype)
+            told["weight_decay"] = ops.convert_to_tensor(decay, variable.dtype)
         new, *states = self.rule(w, gradient, step, *states, **told)
         for holder, state in zip(kept, states):
             holder.assign(state)
