@@ -94,6 +94,11 @@ def cifar(name: str, label: int) -> Callable[[], object]:
     return made
 
 
+def labels() -> None:
+    y = np.arange(20).reshape(10, 2) % 4 + 1
+    np.savez("own.npz", x=np.ones((10, 8), "f4"), y=y, z=y[:, 0])
+
+
 MADE: dict[str, Callable[[], object]] = {
     "cifar_label": cifar("data_batch_1.bin", 10),
     "cifar_pickled": cifar("data_batch_1", 0),
@@ -117,6 +122,8 @@ MADE: dict[str, Callable[[], object]] = {
     ],
     "images_other_classes": other_classes,
     "images_text": pictures(notes_txt=b"not a cat", image_svg=b"<svg/>"),
+    "labels_less_one": labels,
+    "labels_of_parts": labels,
     "npz_lengths": lambda: np.savez("own.npz", x=np.ones((9, 8), "f4"), y=np.ones((7, 8), "f4")),
     "share_of_too_few": lambda: np.savez("few.npz", x=np.ones((4, 8), "f4")),
     "synthetic_size": lambda: None,

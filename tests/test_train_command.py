@@ -82,6 +82,26 @@ def test_good_data_is_taken() -> None:
     check_columns(training, Dataset({"x": X.astype("f8"), "y": Y.astype("u1")}, good), 6)
 
 
+@pytest.mark.parametrize(
+    "label",
+    [
+        "y, ignore_label = -1",
+        "where(y < 0, 0, y)",
+        "maximum(y, 0)",
+        "minimum(y + 1, 2)",
+    ],
+)
+def test_labels_that_the_program_changes_are_judged_as_they_are_used(label: str) -> None:
+    text = PROGRAM.replace("cross_entropy(net(x), y)", f"cross_entropy(net(x), {label})")
+    training = nnspec.load(text).training()
+    check_columns(training, Dataset({"x": X, "y": Y - (Y == 0)}, {}), 4)
+    if "ignore" in label:
+        with pytest.raises(SpecError, match="`cross_entropy` is given 3 from row 3 of the data"):
+            check_columns(
+                training, Dataset({"x": X, "y": np.where(np.arange(6) == 3, 3, Y)}, {}), 4
+            )
+
+
 TRACEBACK = """\
 Traceback (most recent call last):
   File "x.py", line 3, in <module>

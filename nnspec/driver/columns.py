@@ -10,6 +10,7 @@ import numpy as np
 from nnspec.catalogue.data.dataset import HELD_OUT, Dataset
 from nnspec.catalogue.data.rows import parts
 from nnspec.core.dtypes import DTYPES
+from nnspec.driver.indices import wrong_indices
 from nnspec.graph.batches import normalises_rows
 from nnspec.graph.bounds import index_bounds
 from nnspec.report.diagnostics import Diagnostic, Label, SpecError, did_you_mean
@@ -38,6 +39,9 @@ def check_columns(training: Training, dataset: Dataset, batch_size: int) -> None
     if wanted & dataset.validation.keys():
         problems += _problems(training, dataset.validation, HELD_OUT)
     if not problems:
+        problems += wrong_indices(training, dataset.train, "data")
+        if wanted & dataset.validation.keys():
+            problems += wrong_indices(training, dataset.validation, "data to validate with")
         rows = len(next(iter(dataset.train.values())))
         problems += [
             *_too_large(training, rows, batch_size),

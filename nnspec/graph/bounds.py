@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from nnspec.catalogue.ops.base import Op
+from nnspec.catalogue.ops.losses import CrossEntropy
 from nnspec.core.dims import product, substitute
 from nnspec.graph.graph import Call, Node, Value
 from nnspec.graph.training import Minimize, Repeat, TrainStep
@@ -31,6 +33,8 @@ def index_bounds(
                         note(outer, inner[parameter])
             case Node():
                 declared = step.op.index_bounds(*(v.type for v in step.inputs))
+                if ignores(step.op) and not parts:
+                    continue
                 for i, symbolic in declared.items():
                     bound = substitute(symbolic, sizes or {})
                     if isinstance(bound, int):
@@ -43,6 +47,11 @@ def index_bounds(
             case Minimize() | Repeat():
                 pass
     return bounds
+
+
+def ignores(op: Op) -> bool:
+    """Whether one number beside those that it chooses from is no choice."""
+    return isinstance(op, CrossEntropy) and op.ignore_label is not None
 
 
 def _is_whole(output: Value, value: Value) -> bool:

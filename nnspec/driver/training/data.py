@@ -53,7 +53,7 @@ class DataRequest:
 
 def wanted(training: Training) -> tuple[Wanted, ...]:
     """The columns of a program's batch."""
-    bounds = index_bounds(training.steps)
+    bounds = index_bounds(training.steps, parts=True)
     return tuple(
         Wanted(
             c.name or "",

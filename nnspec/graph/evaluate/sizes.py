@@ -32,6 +32,11 @@ def with_sizes(op: Op, sizes: Mapping[str, int], floats: str | None = None) -> O
     return dataclasses.replace(op, **changes) if changes else op
 
 
+def is_symbolic(op: Op) -> bool:
+    """Whether a size among its fields is no number."""
+    return bool(_symbolic_fields(op))
+
+
 @lru_cache(4096)
 def _symbolic_fields(op: Op) -> tuple[str, ...]:
     return tuple(f.name for f in dataclasses.fields(op) if _is_symbolic(getattr(op, f.name)))
