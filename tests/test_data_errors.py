@@ -112,6 +112,7 @@ MADE: dict[str, Callable[[], object]] = {
     "csv_text": csv(IRIS),
     "images_bomb": pictures(b_png=bomb()),
     "images_cut": pictures(b_jpg=encoded("JPEG")[:900], c_png=encoded("PNG")[:900]),
+    "images_deep": lambda: Path("pets/cats", *"a" * 34).mkdir(parents=True),
     "images_link_out": link_out,
     "images_missing": lambda: None,
     "images_none": lambda: Path("pets/cats").mkdir(parents=True),

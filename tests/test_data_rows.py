@@ -106,6 +106,9 @@ def test_images_are_decoded_when_their_rows_are_taken(tmp_path: Path) -> None:
         white, blue = columns["image"][:]
         assert (white == 1).all()
         assert blue[:, 1].tolist() == [np.float32([0, 0.2, 1]).tolist()] * 3
+    (tmp_path / "train" / "a" / "deep" / "x.png").unlink()
+    with pytest.raises(SpecError, match="cannot be read: no such file"):
+        found.train["image"][np.array([0])]
     alone = load(DataSource("image_folder", {"path": "train/b/deep", "channels": 1}), tmp_path)
     assert list(alone.train) == ["image"]
     assert alone.train["image"][:].shape == (1, 32, 32, 1)

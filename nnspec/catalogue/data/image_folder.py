@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +29,7 @@ DECODED = 20_000
 SHOWN = 5
 """So many faults are told."""
 TOGETHER = 1024
+DEEPEST = 32
 
 
 @DATASETS.add
@@ -87,6 +87,8 @@ class Pictures(Read):
     limits = (0.0, 1.0)
 
     def __init__(self, paths: Sequence[Path], size: int, channels: int) -> None:
+        from concurrent.futures import ThreadPoolExecutor  # slow to import
+
         super().__init__((len(paths), size, size, channels), "f4")
         self.paths = paths
         self.pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
@@ -137,12 +139,14 @@ def _listed(top: Path, folder: Path) -> Listed:
     return classes, found
 
 
-def _files(top: Path, folder: Path) -> Iterator[Path]:
+def _files(top: Path, folder: Path, depth: int = 0) -> Iterator[Path]:
     """All files in a folder, and in those within it, in order; raises `SpecError`."""
     for entry in _entries(folder):
         path = Path(entry.path)
         if entry.is_dir(follow_symlinks=False):
-            yield from _files(top, path)
+            if depth == DEEPEST:
+                raise _bad(path, f"lies more than {DEEPEST} folders deep", "move it up")
+            yield from _files(top, path, depth + 1)
             continue
         if entry.is_symlink() and not _leads_within(top, path):
             message = f"is a link that leads to no file in `{top}`"

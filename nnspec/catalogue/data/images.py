@@ -86,8 +86,10 @@ def _opened(path: Path, use: Callable[[Any], Got]) -> Got:
         raise _bad(path, TOO_LARGE) from None
     except UnidentifiedImageError:
         raise _bad(path, "is no image", f"read are {', '.join(FORMATS)}") from None
-    except Exception:  # noqa: BLE001  each of Pillow's readers fails in its own way
-        raise _bad(path, "is damaged: it cannot be decoded") from None
+    except Exception as error:  # noqa: BLE001  each of Pillow's readers fails in its own way
+        told = error.strerror if isinstance(error, OSError) else None
+        what = f"cannot be read: {told.lower()}" if told else "is damaged: it cannot be decoded"
+        raise _bad(path, what) from None
 
 
 def _bad(path: Path, what: str, *notes: str) -> SpecError:
