@@ -33,6 +33,9 @@ def test_a_text_is_windows_and_what_follows(tmp_path: Path) -> None:
         train = load(DataSource("tokens", {"path": name, "length": 8}), tmp_path).train
         assert train["text"].shape == (5, 8)
         assert bytes(train["text"][:].reshape(-1).tolist()) == TEXT[:40]
+        for begin, end in ((1, 3), (4, 9), (3, 1)):
+            rows = np.arange(5)[begin:end]
+            assert train["next"][begin:end].tolist() == train["next"][rows].tolist()
         assert bytes(train["next"][np.array([4, 0])].reshape(-1).tolist()) == TEXT[33:] + TEXT[1:9]
 
 

@@ -57,6 +57,15 @@ class Windows(Read):
         if ids.dtype == np.uint8:
             self.limits = (0, 255)
 
+    def __getitem__(self, rows: Array | slice) -> Array:
+        if not isinstance(rows, slice) or rows.step not in (None, 1):
+            return super().__getitem__(rows)
+        # Rows in their order lie side by side.
+        count, length = self.shape
+        begin, end, _ = rows.indices(count)
+        ids = self.ids[self.shift + begin * length : self.shift + max(begin, end) * length]
+        return ids.astype(np.int64).reshape(-1, length)
+
     def take(self, rows: Array) -> Array:
         length = self.shape[1]
         begin = np.asarray(rows)[:, np.newaxis] * length + self.shift
