@@ -128,7 +128,7 @@ PROGRAMS = {
     """,
     "numbers": f"""
       frozen = [net.trunk, other.trunk]
-      minimize {LOSS} using SGD(Late(0.1), weight_decay = 0.1)
+      minimize {LOSS} using Adam(Late(0.01), weight_decay = 0.1)
       minimize {LOSS} over net.head using SGD(Bent(0.1))
       minimize mse(other(x), 1) using Adam(Constant(0.01), beta1 = Constant(0.5), weight_decay = Constant(0.1), no_decay = [norm])
     """,

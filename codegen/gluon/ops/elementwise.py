@@ -61,6 +61,7 @@ from nnspec.catalogue.ops.numeric import (
 from nnspec.catalogue.ops.shaping import Cast
 from nnspec.catalogue.ops.site import Site, Term
 from nnspec.core.declare import declaration
+from nnspec.core.lazy import np
 from nnspec.core.types import TensorType
 from nnspec.graph.graph import Node
 
@@ -176,11 +177,12 @@ def constant(op: Constant, use: Use) -> Result:
 
 @TABLE.rule
 def clip(op: Clip, use: Use, x: Expr) -> Result:
-    """MXNet wants both bounds."""
-    if op.low is not None and op.high is not None:
+    """MXNet wants both bounds, and rounds them to single precision."""
+    bounds = [b for b in (op.low, op.high) if b is not None]
+    if len(bounds) == 2 and all(float(np.float32(b)) == b for b in bounds):
         return Name("F.clip")(x, op.low, op.high)
     if op.low is not None:
-        return Name("F.maximum")(x, op.low)
+        x = Name("F.maximum")(x, op.low)
     return x if op.high is None else Name("F.minimum")(x, op.high)
 
 

@@ -63,7 +63,9 @@ class Adam(keras.optimizers.Adam):
         v.assign(self.beta_2 * v + (1 - self.beta_2) * ops.square(gradient))
         mean = m / (1 - self.beta_1**step)
         root = ops.sqrt(v / (1 - self.beta_2**step))
-        variable.assign_sub(learning_rate * mean / (root + self.epsilon))
+        # What a schedule gives has Keras's own type.
+        rate = ops.cast(learning_rate, variable.dtype)
+        variable.assign_sub(rate * mean / (root + self.epsilon))
 
 
 class StopUnlessFinite(keras.callbacks.Callback):
