@@ -252,3 +252,11 @@ def test_a_rule_is_a_class() -> None:
         assert "    Own(lr = Ramp(top = 0.3, steps = 10), momentum = 0.9)\n" in code
         assert 'states = ("m", 0.0), ("before", 0.0)\n    numbers = (("kept", 1.0),)' in code
         assert "lr = self.lr_at(step - 1)" in code
+
+
+def test_no_network_has_the_name_of_a_schedule() -> None:
+    body = "minimize cross_entropy(net(x), label) using Adam(Ramp(0.3, 10))"
+    text = SPEC.replace("BODY", body).replace("net", "learning_rate")
+    for target in ("pytorch", "keras", "gluon"):
+        (code,) = nnspec.load(text).build(target).files.values()
+        assert "learning_rate_ = M()" in code and "def learning_rate(step):" in code

@@ -195,6 +195,7 @@ class Source:
         dialect = self.dialect
         taken = {*dialect.imports, *dialect.helpers, *dialect.reserved, *LOCALS}
         taken |= {*COMMON, *self.named.all()}
+        taken |= {f.name for f in self.rates.values()} | {c.name for c in self.rules.values()}
         found: dict[object, str] = {}
 
         def name(key: object, wanted: str) -> None:
