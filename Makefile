@@ -70,6 +70,7 @@ proof: $(ORACLES)/.ready  ## long runs: mutated texts, random models, killed com
 	$(BIN)/python tests/proof/fuzz.py --count 100000
 	$(BIN)/python tests/proof/models.py --count 2000
 	$(BIN)/python tests/proof/kills.py
+	$(BIN)/python tests/proof/updates.py
 	$(BIN)/python tests/proof/resumed.py
 	$(BIN)/python tests/proof/trained.py
 	$(BIN)/python tests/proof/full_size.py

@@ -12,6 +12,7 @@ from nnspec.core.declare import Declaration, declaration
 from nnspec.core.files import Content
 from nnspec.graph.graph import Graph, Program
 from nnspec.graph.layouts import Layouts
+from nnspec.graph.updates import Update
 from nnspec.graph.weight_map import WeightMap
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Emitted:
 class Fault:
     """A fault of a framework's own, in f64, that `verify` names and bounds by itself.
 
-    of: the op whose uses it concerns, or the optimizer of the library, by name. quantities: of a report. bound: relative; reason: what is wrong there.
+    of: the op whose uses it concerns; or by name the optimizer of the library, or `clip_value` of an update. quantities: of a report. bound: relative; reason: what is wrong there.
     spreads: whether it reaches what other nodes of the network give, too. uses: which uses of the op.
     """
 
@@ -115,6 +116,7 @@ class Target(Protocol):
     faults: of the framework, which `verify` allows for.
     foreign: suffixes of files of weights that others wrote with it, which `read_foreign` reads; it raises
         `OSError`, and `ForeignError` (a `ValueError`) where a file is not what its suffix says.
+    native_optimizer: the class that stands for an optimizer, None where it is written from its block.
     Options: declares what `emit` takes by name beside that, and with it the flags of `nnspec build`.
     """
 
@@ -128,5 +130,7 @@ class Target(Protocol):
     Options: type[Declaration]
 
     def read_foreign(self, path: Path) -> Foreign: ...
+
+    def native_optimizer(self, update: Update) -> str | None: ...
 
     def emit(self, program: Program, *, stem: str, provenance: str) -> Emitted: ...

@@ -155,31 +155,20 @@ class Spec:
         *,
         seed: int = 0,
         quick: bool = False,
+        long: bool = False,
         say: Callable[[str], None] = lambda text: None,
     ) -> Report:
         """Compare the targets (all that are installed) with the definition, on the same weights and inputs.
 
-        quick: one optimizer step instead of ten. say: told what is done next.
+        quick: one optimizer step instead of ten; long: a hundred, in f32 too. say: told what is done next.
         """
-        from nnspec.driver.requirements import installed, require, targets_named
-        from nnspec.driver.verify.run import verify
+        from nnspec.driver.requirements import compared
+        from nnspec.driver.verify.bench import SINGLE_STEP
+        from nnspec.driver.verify.run import LONG, STEPS, verify
 
-        skipped: dict[str, str] = {}
-        if targets:
-            chosen = targets_named(targets)
-            for target in chosen:
-                require(target, "verify")
-        else:
-            chosen, skipped = installed()
-        if not chosen:
-            raise SpecError(
-                Diagnostic(
-                    "E0702",
-                    "there is nothing to compare: no framework is installed here",
-                    helps=('pip install "nnspec[all]", or one of `nnspec targets`',),
-                )
-            )
-        return verify(self.program, chosen, skipped=skipped, seed=seed, quick=quick, say=say)
+        chosen, skipped = compared(targets)
+        at = LONG if long else SINGLE_STEP if quick else STEPS
+        return verify(self.program, chosen, skipped=skipped, seed=seed, at=at, say=say)
 
     def initial_weights(self, seed: int = 0) -> Mapping[str, Array]:
         """Canonical weights as the initialisers draw them, of all networks of the file."""

@@ -17,6 +17,7 @@ from codegen.target import Emitted
 from nnspec.compiler import compile_source
 from nnspec.driver.generated import load_module
 from nnspec.driver.verify import cases
+from nnspec.driver.verify.bench import SINGLE_STEP
 from nnspec.driver.verify.run import verify
 from nnspec.graph.evaluate import evaluate_model
 from nnspec.graph.graph import Program
@@ -458,7 +459,7 @@ def test_only_losses_of_what_a_sigmoid_may_have_made_are_given_copies() -> None:
 @pytest.mark.framework
 def test_a_loss_takes_what_a_sigmoid_gave_not_what_it_was_given() -> None:
     """Keras keeps the latter on its results, and its losses, `compile`d ones too, would take it for the former."""
-    report = verify(program_of(REMEMBERED), [TARGETS["keras"]], quick=True)
+    report = verify(program_of(REMEMBERED), [TARGETS["keras"]], at=SINGLE_STEP)
     assert {r.quantity for r in report.rows} > {"outputs", "loss"}
     assert all(r.agrees for r in report.rows), [r for r in report.rows if not r.agrees]
 
@@ -470,6 +471,6 @@ ALONE = """model M { input x: f32[2, 1, 1, 3], z: f32[2, 5, 1]
 @pytest.mark.framework
 def test_norms_of_a_single_number_leave_no_rounding() -> None:
     """In single precision: it is the offset, whatever the number was."""
-    report = verify(program_of(ALONE), [TARGETS["keras"]], quick=True)
+    report = verify(program_of(ALONE), [TARGETS["keras"]], at=SINGLE_STEP)
     outputs = [r for r in report.rows if r.quantity == "outputs"]
     assert outputs and all(r.agrees for r in outputs), outputs

@@ -178,10 +178,11 @@ def test_a_fault_reaches_what_a_model_gives_in_training() -> None:
     ],
 )
 def test_a_wrong_program_is_found(before: str, after: str, quantity: str) -> None:
+    from nnspec.driver.verify.bench import SINGLE_STEP
     from nnspec.driver.verify.run import verify
 
     program = replace(nnspec.load("specs/digits_mlp.nn").program, models=())
-    report = verify(program, [Mistaken(before, after)], quick=True)
+    report = verify(program, [Mistaken(before, after)], at=SINGLE_STEP)
     assert quantity in {r.quantity for r in report.rows if not r.agrees}
 
 

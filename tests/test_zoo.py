@@ -21,6 +21,7 @@ from nnspec.catalogue.ops.pooling import GlobalPool, Pool
 from nnspec.catalogue.ops.site import TypeSite
 from nnspec.compiler import compile_source, load
 from nnspec.core.dims import substitute, symbols
+from nnspec.driver.verify.bench import SINGLE_STEP
 from nnspec.driver.verify.run import verify_all
 from nnspec.elaborate.sources import SAVED
 from nnspec.graph.graph import Graph, Program, walk
@@ -235,7 +236,7 @@ def test_onnx_at_several_sizes() -> None:
 def test_targets_agree() -> None:
     """Outputs, losses, gradients and trained weights, at the sizes of `SMALL`."""
     programs = {p.stem: load(p, **SMALL.get(p.stem, {})) for p in FILES}
-    reports = verify_all(list(programs.values()), list(TARGETS.values()), quick=True)
+    reports = verify_all(list(programs.values()), list(TARGETS.values()), at=SINGLE_STEP)
     for report in reports:
         assert not report.skipped, f"{report.path}: {report.skipped}"
         wrong = [row for row in report.rows if not row.agrees]

@@ -18,6 +18,7 @@ from codegen.python.emission import LoweredProgram, described, legal_training, w
 from codegen.python.file import module_doc, module_text
 from codegen.python.functions import Functions, applied, parameter_names
 from codegen.python.gradients import TAPE, watching
+from codegen.python.optimizers import class_of
 from codegen.python.rules import rates, written
 from codegen.python.source import ClassDef
 from codegen.python.training import Source, reserved
@@ -27,6 +28,7 @@ from nnspec.graph.graph import Program
 from nnspec.graph.layouts import Layout, Layouts
 from nnspec.graph.passes.layout import as_written
 from nnspec.graph.passes.legalize import legalize
+from nnspec.graph.updates import Update
 
 if TYPE_CHECKING:
     from codegen.foreign import Foreign
@@ -37,15 +39,25 @@ modules = ("keras", "tensorflow")
 suffix = ".weights.h5"
 foreign: tuple[str, ...] = (".h5", ".keras")
 holds_weights = False
+AFTER_STEPS = ("weights after 1 step", "weights after 10 steps", "weights after 100 steps")
 faults: tuple[Fault, ...] = (
-    Fault(
-        "SGD",
-        ("weights after 1 step", "weights after 10 steps"),
-        1e-6,
-        "Keras's SGD takes its momentum as f32",
+    *(
+        Fault("SGD", quantities, bound, "Keras's SGD takes its momentum as f32")
+        # What is off adds up in the velocity.
+        for quantities, bound in ((AFTER_STEPS[:2], 1e-6), (AFTER_STEPS[2:], 1e-5))
     ),
+    *(
+        Fault(name, AFTER_STEPS, 1e-7, "Keras takes the decay beside a class as f32")
+        for name in ("AdamW", "Lion")
+    ),
+    Fault("clip_value", ("gradients", *AFTER_STEPS), 1e-7, "Keras takes `clipvalue` as f32"),
 )
 Options = NoOptions
+
+
+def native_optimizer(update: Update) -> str | None:
+    """The class that stands for an optimizer; None where its block is written."""
+    return class_of(NATIVE, update)
 
 
 def read_foreign(path: Path) -> Foreign:

@@ -1,7 +1,8 @@
 """Optimizers; where Keras's differ from the language's, a class of the snippets has their place.
 
 Keras's Adam adds epsilon before the root is corrected, and its weight decay is apart from the gradient. Its Ftrl
-begins with an accumulator that is rounded to single precision. Its velocities hold the learning rates of their steps.
+begins with an accumulator that is rounded to single precision, its Lamb rounds the powers of the betas, and the decay that
+it has beside a class does not count in the length of LAMB's step. Its velocities hold the learning rates of their steps.
 """
 
 from __future__ import annotations
@@ -40,8 +41,6 @@ NATIVE = (
         Setting("epsilon", "epsilon", 1e-7),
         covers=lambda given: not decays(given),
     ),
-    # The decay that Keras has beside its class does not count in the length of a step.
-    native("LAMB", "keras.optimizers.Lamb", *ADAM, covers=lambda given: not decays(given)),
     native(
         "SGD", "DecayedSGD", *MOMENTUM, DECAY, covers=lambda given: decays(given) and steady(given)
     ),

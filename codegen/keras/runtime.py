@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -82,36 +83,56 @@ def train(
     """Take the generated program's own steps, and note what happens at each."""
     use(request.dtype)
     networks = {name: network(module, cls, weights[name]) for name, cls in request.networks}
-    step = _step(module, request, tuple(networks.values()))
+    step, traced = _steps(module, request, tuple(networks.values()))
     result = TrainResult([], [])
     with _watched(networks, result, request.updates):
         for number in range(1, max(request.at) + 1):
             arrays = batches[(number - 1) % len(batches)]
             batch = dict(zip(request.columns, arrays, strict=True))
-            result.losses.append(step(batch)[: request.losses])
+            # The first tells its gradients. Where many follow they are traced, as `fit` has them.
+            take = traced if number > 1 and max(request.at) >= MANY else step
+            result.losses.append(take(batch)[: request.losses])
             if number in request.at:
                 result.weights[str(number)] = {n: arrays_of(net) for n, net in networks.items()}
     return result
 
 
-def _step(
+MANY = 100
+"""So many steps are worth a trace."""
+
+Step = Callable[[Any], list[float]]
+"""Takes a batch and gives figures, losses first."""
+
+
+def _steps(
     module: ModuleType, request: TrainRequest, networks: tuple[Any, ...]
-) -> Callable[[Any], list[float]]:
-    """What takes a batch and gives figures, losses first: `fit`'s step, or the program's own."""
+) -> tuple[Step, Step]:
+    """`fit`'s step, or the program's own: done as it is read, and traced."""
     made = getattr(module, request.functions.make)(*networks)
     if request.functions.prepare:
         (net,) = networks
-        net.run_eagerly = True
+        # Compiled by XLA it takes seconds to begin.
+        net.run_eagerly, net.jit_compile = True, False
         prepare = getattr(module, request.functions.prepare)
-        return lambda batch: [net.train_on_batch(*prepare(batch), return_dict=True)["loss"]]
 
-    def own(batch: Any) -> list[float]:
+        def fitted(batch: Any) -> list[float]:
+            return [net.train_on_batch(*prepare(batch), return_dict=True)["loss"]]
+
+        def traced(batch: Any) -> list[float]:
+            if net.run_eagerly:
+                net.run_eagerly = False
+                net.make_train_function(force=True)
+            return fitted(batch)
+
+        return fitted, traced
+
+    def own(step: Callable[[Any], Any], batch: Any) -> list[float]:
         made.reset_metrics()
         # As `fit` gives them: tensors.
         tensors = {name: keras.ops.convert_to_tensor(array) for name, array in batch.items()}
-        return [float(figure) for figure in made.train_step(tensors).values()]
+        return [float(figure) for figure in step(tensors).values()]
 
-    return own
+    return partial(own, made.train_step), partial(own, tensorflow.function(made.train_step))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from nnspec.core.names import snake_case
 from nnspec.graph.exported import exported
 from nnspec.graph.graph import Graph, Program
 from nnspec.graph.graph import weights as weights_of
+from nnspec.graph.updates import Update
 
 if TYPE_CHECKING:
     from codegen.foreign import Foreign
@@ -40,6 +41,11 @@ class Options(Declaration):
     layout: str = arg(
         "order of the axes of image inputs and outputs", choice("nchw", "nhwc"), default="nchw"
     )
+
+
+def native_optimizer(update: Update) -> str | None:
+    """None: a model is not trained here."""
+    return None
 
 
 def read_foreign(path: Path) -> Foreign:

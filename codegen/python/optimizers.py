@@ -87,6 +87,12 @@ def entry_of(table: Sequence[NativeOptimizer], update: Update) -> NativeOptimize
     return next(own, None)
 
 
+def class_of(table: Sequence[NativeOptimizer], update: Update) -> str | None:
+    """The name of its class; None where its rule has to be written."""
+    entry = entry_of(table, update)
+    return None if entry is None else entry.call
+
+
 def made(
     table: Sequence[NativeOptimizer],
     update: Update,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from codegen.python.dialect import Dialect, Unsupported
+from codegen.python.dialect import Dialect, Result, Unsupported
 from codegen.python.docs import paragraphs
 from codegen.python.forward import Forward
 from codegen.python.names import distinct, identifier
@@ -18,8 +18,10 @@ from codegen.python.optimizers import RATE, NativeOptimizer, entry_of
 from codegen.python.source import (
     Assign,
     ClassDef,
+    Complement,
     Expr,
     FunctionDef,
+    Literal,
     Name,
     Parameter,
     Return,
@@ -30,8 +32,7 @@ from codegen.python.source import (
 from nnspec.catalogue.ops.elementwise import Constant
 from nnspec.core.types import TensorType
 from nnspec.graph.flow import named
-from nnspec.graph.graph import Graph, Node, Value
-from nnspec.graph.passes.fold_numbers import fold_numbers
+from nnspec.graph.graph import Graph, Node
 from nnspec.graph.passes.legalize import legalize
 from nnspec.graph.training import Minimize, Training
 from nnspec.graph.updates import Rule, Schedule, Update
@@ -105,7 +106,7 @@ def _shown(argument: object) -> str:
 
 
 def _body(update: Update, kind: TensorType, dialect: Dialect) -> tuple[Stmt, ...]:
-    rule = _with_numbers(update.rule(kind), update, kind.dtype)
+    rule = update.rule(kind)
     states = tuple((s.name, s.initial) for s in rule.states if s.type.rank)
     numbers = tuple((s.name, s.initial) for s in rule.states if not s.type.rank)
     decay = update.arguments[DECAY] if DECAY in rule.given and update.no_decay else 0
@@ -118,29 +119,6 @@ def _body(update: Update, kind: TensorType, dialect: Dialect) -> tuple[Stmt, ...
         *(_schedule(update, name, kind.dtype, dialect, "self") for name in scheduled),
         _rule(rule, scheduled, bool(decay), dialect),
     )
-
-
-def _with_numbers(rule: Rule, update: Update, dtype: str) -> Rule:
-    """A schedule that is the same at every step is a number in the rule; as an array of one it would be no tensor."""
-    weight, gradient, step, *others = rule.graph.inputs
-    inputs: list[Value] = []
-    numbers: list[Node] = []
-    for name, value in zip(rule.given, others, strict=False):
-        match update.arguments[name]:
-            case Schedule(graph=made) if not (name == DECAY and update.no_decay):
-                graph = made(dtype)
-            case _:
-                inputs.append(value)
-                continue
-        match graph.steps:
-            case (Node(Constant()) as number,) if number.outputs == graph.outputs:
-                numbers.append(replace(number, outputs=(value,)))
-            case _:
-                inputs.append(value)
-    inputs = [weight, gradient, step, *inputs, *others[len(rule.given) :]]
-    changing = tuple(n for n, v in zip(rule.given, others, strict=False) if v in inputs)
-    graph = replace(rule.graph, inputs=tuple(inputs), steps=(*numbers, *rule.graph.steps))
-    return replace(rule, graph=fold_numbers(graph) if numbers else graph, given=changing)
 
 
 def rates(
@@ -210,6 +188,13 @@ def _written(
     graph: Graph, dialect: Dialect
 ) -> tuple[list[str], tuple[Stmt, ...], tuple[Expr, ...]]:
     """Names of the inputs, the statements, and the results."""
+    plain = dialect.functions[Constant]
+
+    def constant(node: Node, operands: tuple[Expr, ...], forward: Forward) -> Result:
+        written = plain(node, operands, forward)
+        return _complement(written.value) if isinstance(written, Literal) else written
+
+    dialect = replace(dialect, functions={**dialect.functions, Constant: constant})
     reserved = {*dialect.imports, *dialect.helpers, *dialect.reserved, "self"}
     names: list[str] = []
     for value in graph.inputs:
@@ -224,3 +209,16 @@ def _written(
     forward.run()
     results = tuple(map(forward.result, graph.outputs))
     return names, forward.body(), results
+
+
+LONG = 12
+"""A number of more characters is one that nobody wrote."""
+
+
+def _complement(number: object) -> Expr:
+    """`1 - 0.9` for the number that this comes to, which is 0.09999999999999998."""
+    if isinstance(number, float) and len(repr(number)) > LONG:
+        rest = round(1 - number, LONG)
+        if 1 - rest == number:
+            return Complement(number, rest=rest)
+    return lift(number)

@@ -12,6 +12,7 @@ from codegen.python.emission import described, lowered_program, weight_map
 from codegen.python.file import module_doc, module_text
 from codegen.python.functions import Functions, applied, parameter_names
 from codegen.python.gradients import watching
+from codegen.python.optimizers import class_of
 from codegen.python.rules import rates, written
 from codegen.python.scalars import scalars
 from codegen.python.source import ClassDef, Stmt
@@ -24,6 +25,7 @@ from codegen.pytorch.optimizers import NATIVE
 from codegen.target import Emitted, EmittedModel, Fault, NoOptions
 from nnspec.catalogue.ops.gated import HardSigmoid
 from nnspec.graph.graph import Program, walk
+from nnspec.graph.updates import Update
 
 if TYPE_CHECKING:
     from codegen.foreign import Foreign
@@ -37,19 +39,24 @@ holds_weights = False
 faults = (
     Fault(
         HardSigmoid,
-        ("gradients", "weights after 1 step", "weights after 10 steps"),
+        ("gradients", "weights after 1 step", "weights after 10 steps", "weights after 100 steps"),
         1e-7,
         "PyTorch's derivative of hardsigmoid holds 1 / 6 as f32",
         spreads=True,
     ),
     Fault(
         "Nadam",
-        ("weights after 1 step", "weights after 10 steps"),
+        ("weights after 1 step", "weights after 10 steps", "weights after 100 steps"),
         1e-6,
         "PyTorch's NAdam keeps the product of its momenta as f32",
     ),
 )
 Options = NoOptions
+
+
+def native_optimizer(update: Update) -> str | None:
+    """The class that stands for an optimizer; None where its block is written."""
+    return class_of(NATIVE, update)
 
 
 def read_foreign(path: Path) -> Foreign:

@@ -58,7 +58,7 @@ class Settings(Declaration):
         default=None,
     )
     epochs: int | None = arg("how often the data is gone through", whole(1), default=1)
-    steps: int | None = arg("how many updates, instead of `epochs`", whole(1), default=None)
+    steps: int | None = arg("how many batches, instead of `epochs`", whole(1), default=None)
     batch_size: int = arg("rows of a batch", whole(1), default=32)
     accumulate: int = arg(
         "so many batches make one update, of the mean of their gradients", whole(1), default=1

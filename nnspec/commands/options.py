@@ -27,6 +27,10 @@ SpecFile = Annotated[
 SpecFiles = Annotated[
     list[Path], typer.Argument(metavar="FILE...", parser=place, help="one or more .nn files")
 ]
+OptionalSpecFiles = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="[FILE...]", parser=place, help="one or more .nn files"),
+]
 OutputFormat = Annotated[
     Format, typer.Option("--format", metavar="text|json", help="for people or for programs")
 ]

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nnspec.catalogue.ops import OPS, Op
-from nnspec.driver import library_reference
+from nnspec.driver import library_reference, updates_reference
 from nnspec.driver.deviations import KINDS, Deviation, recorded
 from nnspec.driver.native_forms import NativeForm, native_forms
 from nnspec.views.reference.entry import Entry, entry, first_example
@@ -76,6 +76,7 @@ def pages() -> dict[str, str]:
     shown = {name: reference(op) for name, op in OPS.items()}
     made = {f"{f.name}.md": _page(f, [shown[op.name] for op in f.ops]) for f in all_}
     made |= {f"{n}.md": library_reference.page(f, GENERATED) for n, f in library().items()}
+    made["updates.md"] = updates_reference.page(GENERATED)
     return {"README.md": _index(all_), "matrix.md": _matrix(shown.values()), **made}
 
 
@@ -96,7 +97,8 @@ def _index(all_: list[Family]) -> str:
          " [the matrix](matrix.md).", "", *rows, "",
          "## The library", "",
          "Blocks written in the language, which ship with nnspec: optimizers and schedules stand everywhere, the others"
-         " are imported.", "", *written, ""]
+         " are imported. What stands for an optimizer in each framework, and how far it was from the definition:"
+         " [updates](updates.md).", "", *written, ""]
     )  # fmt: skip
 
 

@@ -103,6 +103,26 @@ def targets_named(names: Sequence[str]) -> list[Target]:
     return [TARGETS[name] for name in dict.fromkeys(wanted)]
 
 
+def compared(names: Sequence[str] | None) -> tuple[list[Target], dict[str, str]]:
+    """Targets to compare, all that are installed by default, and why others cannot run.
+
+    Raises `SpecError` (E0701, E0702) for one that is unknown or not installed, and where there is none.
+    """
+    chosen, skipped = (targets_named(names), {}) if names else installed()
+    if names:
+        for target in chosen:
+            require(target, "verify")
+    if not chosen:
+        raise SpecError(
+            Diagnostic(
+                "E0702",
+                "there is nothing to compare: no framework is installed here",
+                helps=('pip install "nnspec[all]", or one of `nnspec targets`',),
+            )
+        )
+    return chosen, skipped
+
+
 def runnable_named(name: str) -> Target:
     """The one target of `nnspec train --target pytorch`; raises `SpecError` (E0701)."""
     from codegen import TARGETS

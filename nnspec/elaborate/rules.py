@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
+from nnspec.catalogue.ops.elementwise import Constant
 from nnspec.core.types import TensorType
 from nnspec.elaborate.blocks import instance
 from nnspec.elaborate.builder import Builder
@@ -25,7 +26,7 @@ from nnspec.elaborate.values import (
     describe,
     is_number,
 )
-from nnspec.graph.graph import Graph, Value
+from nnspec.graph.graph import Graph, Node, Value
 from nnspec.graph.updates import Argument, Rule, Schedule, State, Update
 from nnspec.report.diagnostics import Label, Reporter
 from nnspec.report.source import Span
@@ -86,7 +87,7 @@ class Supply:
 
 def update(session: Session, value: OptimizerValue, sample: TensorType) -> Update:
     """The optimizer of a program, worked out for one weight, to see that it can be."""
-
+    value = replace(value, arguments={n: _plain(session, v) for n, v in value.arguments.items()})
     _, parameters = _rule(session, value, sample)
     making, given = value.making, _arguments(session, parameters | value.arguments)
     spares = bool(making.no_decay and given[DECAY])
@@ -106,6 +107,17 @@ def update(session: Session, value: OptimizerValue, sample: TensorType) -> Updat
         making.clip_value,
         making.no_decay if spares else (),
     )
+
+
+def _plain(session: Session, value: Any) -> Any:
+    """A schedule that gives the same number at every step is that number."""
+    if isinstance(value, ScheduleValue):
+        match schedule(session, value).graph("f64"):
+            case Graph(steps=(Node(op=Constant(value=number)) as node,), outputs=outputs) if (
+                node.outputs == outputs
+            ):
+                return float(number)
+    return value
 
 
 def _arguments(session: Session, values: Mapping[str, Any]) -> dict[str, Argument]:

@@ -21,6 +21,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import nnspec  # noqa: E402
 from codegen import TARGETS  # noqa: E402
+from nnspec.driver.verify.bench import SINGLE_STEP  # noqa: E402
 from nnspec.driver.verify.report import Report  # noqa: E402
 from nnspec.driver.verify.run import verify  # noqa: E402
 from nnspec.graph.graph import Program  # noqa: E402
@@ -87,7 +88,7 @@ def main() -> int:
     for name in given.only:
         for part, program in parts(spec_of(name).program):
             begun = time.time()
-            report = verify(program, targets, quick=True)
+            report = verify(program, targets, at=SINGLE_STEP)
             print(
                 f"{name}, {part}: {time.time() - begun:.0f} s", *told(report), sep="\n", flush=True
             )

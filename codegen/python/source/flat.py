@@ -8,6 +8,7 @@ from codegen.python.source import texts
 from codegen.python.source.tree import (
     Attribute,
     Call,
+    Complement,
     Comprehension,
     Conditional,
     Dict,
@@ -51,6 +52,8 @@ def level_of(expression: Expr) -> int:
             return LEVEL["not"]
         case Unary():
             return LEVEL["unary"]
+        case Complement():
+            return LEVEL["-"]
         case Literal(int() | float() as value) if not isinstance(value, bool) and value < 0:
             return LEVEL["unary"]
         case _:
@@ -77,6 +80,8 @@ class Flat:
         match expression:
             case Name(text):
                 return text
+            case Complement():
+                return f"1 - {texts.number(expression.rest)}"
             case Literal():
                 return self.literal(expression)
             case Call(function, arguments):

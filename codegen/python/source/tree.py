@@ -101,6 +101,13 @@ class Literal(Expr):
         return hash(_exact(self))
 
 
+@dataclass(frozen=True, eq=False)
+class Complement(Literal):
+    """A number that is written as what it leaves of 1: `1 - 0.9`, which comes to 0.09999999999999998."""
+
+    rest: float = 0.0
+
+
 def _exact(literal: Literal) -> tuple[type, str]:
     return type(literal.value), repr(literal.value)
 

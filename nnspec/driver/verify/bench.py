@@ -11,12 +11,13 @@ from nnspec.driver import worker
 from nnspec.driver.verify.definition import Derived, Trained
 from nnspec.driver.verify.jobs import Module
 from nnspec.driver.verify.report import Row
-from nnspec.driver.verify.rows import derived_rows, loss_rows, step_rows
+from nnspec.driver.verify.rows import derived_rows, loss_rows, single_rows, step_rows
 from nnspec.graph.graph import Graph, Program
 from nnspec.graph.training import Training
 from nnspec.graph.weight_map import Array
 
 SINGLE_STEP = (1,)
+LONG = 100
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class Course:
     batches: list[list[Array]]
     at: tuple[int, ...]
     expected: Trained
+
+
+def _in_f32(course: Course) -> tuple[int, ...]:
+    """After how many steps a course is looked at in f32: for its loss, and where it is long for its weights."""
+    return SINGLE_STEP if max(course.at) < LONG else (max(course.at),)
 
 
 Found = tuple[list[list[Array]], list[Row]]
@@ -78,7 +84,7 @@ class Bench:
             self.programs = Module(target, steps, folder, "steps")
             self.exact_programs = Module(target, steps, folder, "exact_steps", exact=True)
             for c in courses:
-                single = self.programs.train(c.training, c.weights, c.batches[:1], SINGLE_STEP)
+                single = self.programs.train(c.training, c.weights, c.batches, _in_f32(c))
                 exact = self.exact_programs.train(c.training, c.weights, c.batches, c.at)
                 self.jobs += [single, exact]
 
@@ -96,4 +102,6 @@ class Bench:
             trained = self.exact_programs.trained(c.training, next(results))
             rows += loss_rows(c.training, target.name, single.losses[0], c.expected)
             rows += step_rows(c.training, target, trained, c.expected)
+            if _in_f32(c) != SINGLE_STEP:
+                rows += single_rows(c.training, target, single, c.expected)
         return outputs, rows

@@ -23,6 +23,9 @@ BOUNDS: dict[str, tuple[str, float]] = {
     "gradients": ("f64", 1e-9),
     "weights after 1 step": ("f64", 1e-9),
     "weights after 10 steps": ("f64", 1e-9),
+    "weights after 100 steps": ("f64", 1e-9),
+    # A hundred steps of some roundings each, which later ones carry on.
+    "weights after 100 steps in f32": ("f32", 1e-4),
 }
 DEFINITION = "definition"
 

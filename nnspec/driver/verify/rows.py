@@ -98,6 +98,21 @@ def step_rows(
                 yield row.bounded(max(row.bound, by_rounding / least))
 
 
+def single_rows(
+    training: Training, target: Target, result: TrainResult, expected: Trained
+) -> Iterator[Row]:
+    """Weights after many steps, in f32."""
+    count = max(expected.weights)
+    for network, arrays in expected.weights[count].items():
+        least = _largest(list(arrays.values()))
+        for path, b in arrays.items():
+            name = path if len(expected.weights[count]) == 1 else f"{network}.{path}"
+            a = result.weights[str(count)][network][path]
+            quantity = f"weights after {count} steps in f32"
+            row = _row(f"train {training.name}", quantity, name, target.name, a, b, None, least)
+            yield row
+
+
 def _weight_rows(
     training: Training,
     quantities: tuple[str, ...],
@@ -113,6 +128,7 @@ def _weight_rows(
     subject, nodes = f"train {training.name}", tuple(_nodes(training, network))
     updates = [s.update for s in training.steps if isinstance(s, Minimize)]
     optimizers = [u.block for u in updates if u.shipped]
+    optimizers += ["clip_value" for u in updates if u.clip_value is not None]
     for path, b in expected.items():
         maker = makers[network].get(path)
         span = maker.span if maker else None

@@ -14,7 +14,7 @@ from codegen.target import Target
 from nnspec.core.files import write_files
 from nnspec.driver import worker
 from nnspec.driver.verify import cases, definition
-from nnspec.driver.verify.bench import SINGLE_STEP, Bench, Course, Found, Subject
+from nnspec.driver.verify.bench import Bench, Course, Found, Subject
 from nnspec.driver.verify.jobs import Module
 from nnspec.driver.verify.probe import describe, probe
 from nnspec.driver.verify.report import (
@@ -33,6 +33,7 @@ from nnspec.graph.weight_map import Array
 from nnspec.report.diagnostics import SpecError
 
 STEPS = (1, 10)
+LONG = (1, 10, 100)
 Say = Callable[[str], None]
 
 
@@ -66,15 +67,15 @@ def verify(
     *,
     skipped: Mapping[str, str] | None = None,
     seed: int = 0,
-    quick: bool = False,
+    at: tuple[int, ...] = STEPS,
     say: Say = lambda text: None,
 ) -> Report:
     """Compare targets with the definition.
 
     targets: those that are installed. skipped: targets left out, with the reason, for the report.
-    quick: one optimizer step instead of ten. say: told what is done next.
+    at: after how many optimizer steps weights are compared; `LONG` does so in f32 too. say: told what is done next.
     """
-    (report,) = verify_all([program], targets, skipped=skipped, seed=seed, quick=quick, say=say)
+    (report,) = verify_all([program], targets, skipped=skipped, seed=seed, at=at, say=say)
     return report
 
 
@@ -84,12 +85,12 @@ def verify_all(
     *,
     skipped: Mapping[str, str] | None = None,
     seed: int = 0,
-    quick: bool = False,
+    at: tuple[int, ...] = STEPS,
     say: Say = lambda text: None,
 ) -> list[Report]:
     """The same of many programs, in one process a target: for small ones, whose arrays are all held at once."""
     say("the definition")
-    trials = [_trial(program, skipped or {}, seed, quick) for program in programs]
+    trials = [_trial(program, skipped or {}, seed, at) for program in programs]
     for target in targets:
         say(target.name)
         for trial, found in zip(trials, _found(target, trials), strict=True):
@@ -108,10 +109,9 @@ def verify_all(
     return [trial.report(targets) for trial in trials]
 
 
-def _trial(program: Program, skipped: Mapping[str, str], seed: int, quick: bool) -> Trial:
+def _trial(program: Program, skipped: Mapping[str, str], seed: int, at: tuple[int, ...]) -> Trial:
     notes: list[str] = []
     subjects = tuple(_subject(m, seed) for m in program.models if not _draws(m, notes))
-    at = SINGLE_STEP if quick else STEPS
     courses = tuple(_course(freeze_training(t), seed, at) for t in program.trainings)
     return Trial(program, subjects, courses, dict(skipped), notes, [], [])
 
