@@ -78,6 +78,10 @@ class Emitted:
     programs: dict[str, ProgramNames] = field(default_factory=dict)
 
 
+AFTER_STEPS = ("weights after 1 step", "weights after 10 steps", "weights after 100 steps")
+"""Quantities of a report that optimizers have a part in."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """A fault of a framework's own, in f64, that `verify` names and bounds by itself.

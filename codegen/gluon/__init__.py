@@ -28,7 +28,7 @@ from codegen.python.rules import rates, written
 from codegen.python.scalars import scalars
 from codegen.python.source import ClassDef, FunctionDef
 from codegen.python.training import Source, reserved, snake
-from codegen.target import Emitted, EmittedModel, Fault
+from codegen.target import AFTER_STEPS, Emitted, EmittedModel, Fault
 from nnspec.catalogue.ops.gated import Gelu
 from nnspec.catalogue.ops.normalization import BatchNorm
 from nnspec.catalogue.ops.numeric import Erf
@@ -50,7 +50,6 @@ modules = ("mxnet",)
 suffix = ".params"
 foreign: tuple[str, ...] = (".params",)
 holds_weights = False
-AFTER_STEPS = ("weights after 1 step", "weights after 10 steps", "weights after 100 steps")
 COARSE_ERF = "MXNet's derivative of the error function has the digits of f32 only"
 faults = (
     Fault(

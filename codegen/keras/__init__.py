@@ -22,7 +22,7 @@ from codegen.python.optimizers import class_of
 from codegen.python.rules import rates, written
 from codegen.python.source import ClassDef
 from codegen.python.training import Source, reserved
-from codegen.target import Emitted, EmittedModel, Fault, NoOptions
+from codegen.target import AFTER_STEPS, Emitted, EmittedModel, Fault, NoOptions
 from nnspec.core.orders import plain
 from nnspec.graph.graph import Program
 from nnspec.graph.layouts import Layout, Layouts
@@ -39,7 +39,6 @@ modules = ("keras", "tensorflow")
 suffix = ".weights.h5"
 foreign: tuple[str, ...] = (".h5", ".keras")
 holds_weights = False
-AFTER_STEPS = ("weights after 1 step", "weights after 10 steps", "weights after 100 steps")
 faults: tuple[Fault, ...] = (
     *(
         Fault("SGD", quantities, bound, "Keras's SGD takes its momentum as f32")

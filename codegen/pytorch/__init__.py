@@ -22,7 +22,7 @@ from codegen.pytorch.dialect import DIALECT, beginning_as, native_name
 from codegen.pytorch.dtypes import DTYPES
 from codegen.pytorch.initializers import init_weights, usual_beginnings
 from codegen.pytorch.optimizers import NATIVE
-from codegen.target import Emitted, EmittedModel, Fault, NoOptions
+from codegen.target import AFTER_STEPS, Emitted, EmittedModel, Fault, NoOptions
 from nnspec.catalogue.ops.gated import HardSigmoid
 from nnspec.graph.graph import Program, walk
 from nnspec.graph.updates import Update
@@ -39,14 +39,14 @@ holds_weights = False
 faults = (
     Fault(
         HardSigmoid,
-        ("gradients", "weights after 1 step", "weights after 10 steps", "weights after 100 steps"),
+        ("gradients", *AFTER_STEPS),
         1e-7,
         "PyTorch's derivative of hardsigmoid holds 1 / 6 as f32",
         spreads=True,
     ),
     Fault(
         "Nadam",
-        ("weights after 1 step", "weights after 10 steps", "weights after 100 steps"),
+        AFTER_STEPS,
         1e-6,
         "PyTorch's NAdam keeps the product of its momenta as f32",
     ),

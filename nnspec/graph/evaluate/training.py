@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from nnspec.graph.evaluate.arrays import Array, ArraySite
 from nnspec.graph.evaluate.cost import Forecast
 from nnspec.graph.evaluate.interpreter import Interpreter
 from nnspec.graph.flow import Flow, owner
-from nnspec.graph.graph import Call, Graph, Node, Value, Weight
+from nnspec.graph.graph import Call, Node, Value, Weight
 from nnspec.graph.graph import weights as weights_of
 from nnspec.graph.training import Minimize, Network, Training, performed
 from nnspec.graph.updates import Schedule, Update
@@ -90,6 +92,10 @@ class TrainingRun:
             self.weights[place] = term.held
         return Step(tuple(losses.values()), tuple(flows), values)
 
+    @cached_property
+    def _flow(self) -> Flow:
+        return Flow(self.training)
+
     def _foresee(self, batch: Sequence[Array], training: bool) -> None:
         """What a step takes but for its updates, which take some elements for each of a weight."""
         shapes = training, tuple(a.shape for a in batch)
@@ -153,7 +159,7 @@ class TrainingRun:
         if not turn:
             return []
         # What a loss does not depend on stays as it is, whatever the optimizer.
-        reached = Flow(self.training).reached(minimize)
+        reached = self._flow.reached(minimize)
         found |= clipped(update, {p: a for p, a in found.items() if p in reached})
         for place in moved:
             if place in reached:
@@ -227,9 +233,11 @@ class TrainingRun:
         network = next(n for n in self.training.networks if n.name == place[0])
         if name == "weight_decay" and place[1] in spared(update.no_decay, network):
             return np.zeros_like(step)
-        if isinstance(update.arguments[name], Schedule):
-            return number(schedule_graph(update, name, dtype), step)
-        return np.asarray(update.arguments[name], step.dtype)
+        match update.arguments[name]:
+            case Schedule() as schedule:
+                return number(schedule, dtype, int(step), step.dtype)
+            case plain:
+                return np.asarray(plain, step.dtype)
 
 
 def clipped(update: Update, flows: Mapping[Place, Array]) -> Mapping[Place, Array]:
@@ -243,17 +251,12 @@ def clipped(update: Update, flows: Mapping[Place, Array]) -> Mapping[Place, Arra
     return flows
 
 
-def schedule_graph(update: Update, name: str, dtype: str) -> Graph:
-    """The block that gives a parameter of an optimizer."""
-    schedule = update.arguments[name]
-    assert isinstance(schedule, Schedule)
-    return schedule.graph(dtype)
-
-
-def number(graph: Graph, step: Array) -> Array:
-    """What a schedule gives at a step."""
+@lru_cache(maxsize=64)
+def number(schedule: Schedule, dtype: str, step: int, precision: np.dtype[Any]) -> Array:
+    """What a schedule for weights of a type gives at a step: the same for all of them."""
+    graph = schedule.graph(dtype)
     inner = Interpreter(ArraySite())
-    inner.bind(graph.inputs, [step])
+    inner.bind(graph.inputs, [np.asarray(step, precision)])
     for each in graph.steps:
         inner.step(each)
     result: Array = inner.terms[graph.outputs[0]].held
