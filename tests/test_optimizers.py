@@ -61,6 +61,15 @@ def test_one_object_is_one_optimizer() -> None:
     assert [u.arguments["lr"] for u in different] == [1.0, 0.5]
 
 
+def test_an_update_that_says_when_it_is_made_is_not_told_by_the_program() -> None:
+    written = ("", ", accumulate = 1", ", accumulate = 2", ", every = 1", ", every = 5")
+    found = updates(
+        "\n".join([*(f"minimize loss using SGD(0.1{w})" for w in written), "accumulate = 3"])
+    )
+    assert [u.accumulate for u in found] == [3, 1, 2, 1, 1]
+    assert [u.every for u in found] == [1, 1, 1, 1, 5]
+
+
 def test_whose_block_it_is() -> None:
     (own,) = updates("minimize loss using Signed(momentum = 0.5)")
     assert (own.block, own.shipped, own.scheduled) == ("Signed", False, frozenset())

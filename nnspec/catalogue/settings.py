@@ -82,7 +82,9 @@ class Making(Declaration):
     """What a program decides of an update, whatever the optimizer: given with its parameters."""
 
     name = "using"
-    every: int = arg("the update is made on each so-many-th step", whole(1), default=1)
+    every: int | None = arg(
+        "the update is made on each so-many-th step; 1 by default", whole(1), default=None
+    )
     accumulate: int | None = arg(
         "so many steps make one update, of the mean of their gradients", whole(1), default=None
     )
@@ -99,3 +101,8 @@ class Making(Declaration):
         anything,
         default=(),
     )
+
+    @property
+    def says_when(self) -> bool:
+        """Whether it says on which steps the update is made; else the program does."""
+        return self.every is not None or self.accumulate is not None

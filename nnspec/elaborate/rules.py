@@ -101,7 +101,7 @@ def update(session: Session, value: OptimizerValue, sample: TensorType) -> Updat
         is_shipped(value.block),
         given,
         rule,
-        making.every,
+        making.every or 1,
         making.accumulate or 1,
         making.clip_norm,
         making.clip_value,

@@ -421,11 +421,12 @@ def training(session: Session, module: Module, declaration: tree.Train) -> Train
     bind_parameters(body, declaration.name.text, declaration.parameters, given)
     statements.run(body, declaration.body)
     _check(body, program, declaration)
+    steps = _accumulating(body, program)
+    _check_accumulation(body, steps, declaration.name.span)
     if body.failed:
         return None
     lint(body, declaration.body)
     plain = {name: value for name, (value, _) in program.settings.items()}
-    steps = accumulating(builder.steps, plain.get("accumulate", 1))
     if "steps" in plain:
         plain["epochs"] = None
     return Training(
@@ -442,26 +443,27 @@ def training(session: Session, module: Module, declaration: tree.Train) -> Train
     )
 
 
-def accumulating(steps: Sequence[TrainStep], number: int) -> tuple[TrainStep, ...]:
-    """The steps, with the program's `accumulate` for each update that says nothing else."""
-    if number == 1:
-        return tuple(steps)
+def _accumulating(body: Body, program: Program) -> tuple[TrainStep, ...]:
+    """The steps, with the program's `accumulate` for each update that says nothing of its turns."""
+    if "accumulate" not in program.settings:
+        return tuple(body.builder.steps)
+    number, _ = program.settings["accumulate"]
+    silent = {u for o, u in program.updates.items() if not o.making.says_when}
 
     @cache
     def new(update: Update) -> Update:
-        return replace(update, accumulate=number) if update.period == 1 else update
+        return replace(update, accumulate=number) if update in silent else update
 
+    steps = body.builder.steps
     return tuple(replace(s, update=new(s.update)) if isinstance(s, Minimize) else s for s in steps)
 
 
-def _check_accumulation(body: Body, program: Program, at: Span) -> None:
+def _check_accumulation(body: Body, steps: Sequence[TrainStep], at: Span) -> None:
     """Gradients add up for one update at one place."""
-    setting = program.settings.get("accumulate", (1, at))[0]
-    made = [s for s in body.builder.steps if isinstance(s, Minimize)]
+    made = [s for s in steps if isinstance(s, Minimize)]
     uses = Counter(s.update for s in made)
     for step in made:
-        adds = step.update.accumulate > 1 or setting > 1 == step.update.period
-        if adds and uses[step.update] > 1:
+        if step.update.accumulate > 1 and uses[step.update] > 1:
             body.fail(
                 error(
                     "E0502",
@@ -490,7 +492,6 @@ def _check(body: Body, program: Program, declaration: tree.Train) -> None:
                     or (f"settings are {', '.join(f'`{s}`' for s in settings)}",),
                 )
             )
-    _check_accumulation(body, program, declaration.name.span)
     for step in body.builder.steps:
         _check_step(body, program, step, declaration.name.span)
         _check_weights(body, program, step, declaration.name.span)
